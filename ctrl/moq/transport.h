@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a MoQ session needs from the connection below it. Three things stand below: our established
+ * phase (ctrl/quic/), the whole of libngtcp2 (ctrl/peer/: publisher, subscriber and tests), and later
+ * WebTransport over either.
+ */
+#ifndef INLAY_MOQ_TRANSPORT_H
+#define INLAY_MOQ_TRANSPORT_H
+
+#include "inlay_types.h"
+
+struct inlay_stream_source; /* ctrl/quic/conn.h: the definition that every transport uses */
+
+struct inlay_moq_transport_ops {
+	/* 0; -EAGAIN: MAX_STREAMS reached, on_streams_available() follows; -ENOTCONN; -ENOMEM.
+	 * |priority|: lower first. |source| NULL: bytes come by stream_write(). */
+	int (*stream_open)(void *transport, bool bidi, __u64 priority,
+			   const struct inlay_stream_source *source, void *ctx, __u64 *ret_id);
+	/* 0; -ENOENT; -EPIPE; -ENOMEM. Copied. */
+	int (*stream_write)(void *transport, __u64 id, const __u8 *data, size_t len, bool fin);
+	/* Streams with a source: see inlay_conn_stream_extend(). */
+	int (*stream_extend)(void *transport, __u64 id, __u64 end, bool fin);
+	int (*stream_reset)(void *transport, __u64 id, __u64 code);
+	int (*stream_stop)(void *transport, __u64 id, __u64 code);
+	/* Bytes delivered by on_stream_data() are done with. */
+	void (*stream_consume)(void *transport, __u64 id, size_t bytes);
+	/* 0; -EMSGSIZE; -ENOBUFS; -ENOTSUP. Copied. */
+	int (*datagram)(void *transport, const __u8 *data, size_t len);
+	size_t (*max_datagram)(void *transport);
+	void (*close)(void *transport, __u64 code, const char *text);
+};
+
+struct inlay_moq_transport {
+	const struct inlay_moq_transport_ops *ops;
+	void *ctx;
+	bool is_server;
+};
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The established phase of a QUIC connection (RFC 9000, 9002, 9221), sans-I/O: clear packets and the
+ * time go in, clear packets and the next deadline come out. It runs no cipher, reads no clock,
+ * owns no socket. The handshake before it belongs to ngtcp2 (ctrl/handshake/); what passes between
+ * the two is struct inlay_handover.
+ *
+ * Packet numbers come from inlay_subscriber.next_pn by fetch-add, and what each number carried
+ * stands in the sent log (bpf/include/inlay_abi.h): a forwarder takes numbers and writes entries
+ * beside this code, and loss recovery works from the log alone.
+ *
+ * Stream bytes are not copied in: a send stream reads from a source by offset, when it sends and
+ * when it sends again. So N subscribers of a track share one cache.
+ */
+#ifndef INLAY_QUIC_CONN_H
+#define INLAY_QUIC_CONN_H
+
+#include "inlay_abi.h"
+
+struct inlay_conn;
+
+enum inlay_role {
+	INLAY_CLIENT = 0,
+	INLAY_SERVER = 1,
+};
+
+/* RFC 9000 section 18.2, as far as the established phase needs them. Durations in ns. */
+struct inlay_transport_params {
+	__u64 initial_max_data;
+	__u64 initial_max_stream_data_bidi_local;
+	__u64 initial_max_stream_data_bidi_remote;
+	__u64 initial_max_stream_data_uni;
+	__u64 initial_max_streams_bidi;
+	__u64 initial_max_streams_uni;
+	inlay_ns max_idle_timeout; /* 0: none */
+	__u64 max_udp_payload_size;
+	__u64 active_connection_id_limit;
+	__u64 ack_delay_exponent;
+	inlay_ns max_ack_delay;
+	__u64 max_datagram_frame_size; /* 0: no datagrams */
+	bool disable_active_migration;
+	bool has_stateless_reset_token;
+	__u8 stateless_reset_token[16];
+};
+
+/* What a finished handshake leaves behind. Secrets stay in the key store. */
+struct inlay_handover {
+	enum inlay_role role;
+	__u32 version;
+	struct inlay_path path;
+	struct inlay_cid own_cid;   /* sequence number 0 of ours */
+	struct inlay_cid peer_cid;  /* sequence number 0 of the peer's */
+	struct inlay_transport_params own;
+	struct inlay_transport_params peer;
+	inlay_ns latest_rtt, min_rtt, smoothed_rtt, rttvar; /* 0: no sample */
+	__u64 secret;               /* inlay_secret */
+	char alpn[32];
+};
+
+enum inlay_cc_algorithm {
+	INLAY_CC_NEWRENO = 0,
+	INLAY_CC_CUBIC = 1,
+};
+
+/* Why a connection ended. */
+struct inlay_close_reason {
+	bool by_peer;
+	bool application;   /* |code| is the application's (CONNECTION_CLOSE 0x1d) */
+	bool idle;          /* idle timeout: no frame was exchanged */
+	bool reset;         /* stateless reset */
+	__u64 code;
+	char text[128];     /* printable, NUL-terminated, truncated */
+};
+
+/*
+ * Where a send stream's bytes come from. The engine calls read() for any range at or above the
+ * newest acked() offset and below the extended end, in any order, any number of times.
+ */
+struct inlay_stream_source {
+	/* Copies |len| bytes from |offset|. 0; -ENODATA: no longer held: the stream is reset */
+	int (*read)(void *ctx, __u64 offset, __u8 *dst, size_t len);
+	/* Every byte below |offset| is acknowledged. May be NULL. */
+	void (*acked)(void *ctx, __u64 offset);
+	/* The last call: the stream is finished, reset or its connection freed. May be NULL. */
+	void (*release)(void *ctx);
+	/* Error code of the RESET_STREAM that follows -ENODATA. */
+	__u64 evicted_code;
+};
+
+/*
+ * What happens on a connection. Called from within inlay_conn_recv(), _send() and _on_timer(); a
+ * callback may call any function of this header on the same connection except those three and
+ * inlay_conn_free(). Any may be NULL.
+ */
+struct inlay_conn_ops {
+	/* In order, each byte once; an empty call with |fin| is possible. Data counts against flow
+	 * control until inlay_conn_stream_consume(). */
+	void (*on_stream_data)(void *user, __u64 id, const __u8 *data, size_t len, bool fin);
+	void (*on_stream_reset)(void *user, __u64 id, __u64 code);
+	/* The peer wants no more; the engine has answered with RESET_STREAM already. */
+	void (*on_stop_sending)(void *user, __u64 id, __u64 code);
+	/* All sent bytes and the FIN, or the reset, are acknowledged, and (bidirectional) the
+	 * receiving side has ended too: the ID is dead. */
+	void (*on_stream_closed)(void *user, __u64 id);
+	void (*on_datagram)(void *user, const __u8 *data, size_t len);
+	/* The peer raised MAX_STREAMS after inlay_conn_stream_open() had returned -EAGAIN. */
+	void (*on_streams_available)(void *user, bool bidi);
+	/* Once, when the connection has begun to close or to drain, or died. */
+	void (*on_closed)(void *user, const struct inlay_close_reason *why);
+
+	/* Towards endpoint and provider. 0 or negative errno. */
+	/* Make a new CID of ours with its reset token (RFC 9000 section 10.3.1), and route it. */
+	int (*cid_issue)(void *user, struct inlay_cid *ret_cid, __u8 ret_token[16]);
+	void (*cid_retire)(void *user, const struct inlay_cid *cid);
+	/* Send with this CID from now on, not with |old|. |token|: a stateless reset carries it. */
+	void (*peer_cid_change)(void *user, const struct inlay_cid *old, const struct inlay_cid *cid);
+	/* Learned a reset token of the peer's (add) or may forget it. */
+	void (*peer_token)(void *user, const __u8 token[16], bool add);
+	/* Install the next keys. TX: from |first_pn| on. */
+	int (*next_phase_tx)(void *user, __u64 first_pn);
+	int (*next_phase_rx)(void *user);
+	void (*drop_old_phase)(void *user);
+	/* The path's remote address changed (NAT rebinding, validated). */
+	void (*path_change)(void *user, const struct inlay_path *path);
+	/* |len| random bytes, cryptographically good. */
+	void (*random)(void *user, __u8 *dst, size_t len);
+};
+
+struct inlay_conn_config {
+	const struct inlay_handover *handover; /* copied */
+	const struct inlay_conn_ops *ops;
+	void *user;
+	struct inlay_subscriber *entry; /* zeroed by the caller; shared with a forwarder */
+	struct inlay_sent *log;         /* zeroed; |log_size| entries, a power of two, 64 at least */
+	__u32 log_size;
+	enum inlay_cc_algorithm cc;
+	__u64 max_recv_buffer;          /* bytes of out-of-order stream data kept, over all streams */
+	__u64 max_datagram_queue;       /* bytes of datagrams waiting to be sent */
+	__u64 max_streams_open;         /* streams of ours at once, either direction together */
+};
+
+/* NULL: no memory. */
+struct inlay_conn *inlay_conn_new(const struct inlay_conn_config *config, inlay_ns now);
+/* Releases every source; sends nothing. Takes NULL. */
+void inlay_conn_free(struct inlay_conn *c);
+
+/* Takes one clear packet (design section 4). Whatever is wrong with it ends, at worst, in a close of
+ * this connection. |packet| is not kept. */
+void inlay_conn_recv(struct inlay_conn *c, const struct inlay_path *path, const __u8 *packet,
+		     size_t len, inlay_ns now);
+/*
+ * Writes at most one clear packet, header to descriptor, into |dst| (room for the path's datagram
+ * size at least), and the path to send it on. Returns its length; 0: nothing to send now.
+ */
+size_t inlay_conn_send(struct inlay_conn *c, __u8 *dst, size_t room, struct inlay_path *ret_path,
+		       inlay_ns now);
+/* When inlay_conn_on_timer() or inlay_conn_send() is due; INLAY_NEVER: no timer. */
+inlay_ns inlay_conn_deadline(const struct inlay_conn *c);
+void inlay_conn_on_timer(struct inlay_conn *c, inlay_ns now);
+/* True once closing or draining has ended: free it. */
+bool inlay_conn_is_dead(const struct inlay_conn *c);
+bool inlay_conn_is_closing(const struct inlay_conn *c);
+
+/* Sends CONNECTION_CLOSE (0x1d if |application|). Later calls change nothing. */
+void inlay_conn_close(struct inlay_conn *c, bool application, __u64 code, const char *text,
+		      inlay_ns now);
+/* A datagram ended in one of the peer's reset tokens: drain at once (RFC 9000 section 10.3.1). */
+void inlay_conn_on_stateless_reset(struct inlay_conn *c, inlay_ns now);
+
+/*
+ * Opens a stream of ours. |source| NULL: bytes come by inlay_conn_stream_write() and are kept
+ * inside until acknowledged. |priority|: lower is sent first; equal ones in turn.
+ * 0; -EAGAIN: the peer's MAX_STREAMS; -EMFILE: max_streams_open; -ENOMEM; -ENOTCONN: closing.
+ */
+int inlay_conn_stream_open(struct inlay_conn *c, bool bidi, __u64 priority,
+			   const struct inlay_stream_source *source, void *ctx, __u64 *ret_id);
+/* Source streams: bytes up to |end| may now be read; |fin|: the stream ends there.
+ * 0; -ENOENT; -EINVAL: below the earlier end, or after FIN. */
+int inlay_conn_stream_extend(struct inlay_conn *c, __u64 id, __u64 end, bool fin);
+/* Streams without a source, and the sending side of the peer's bidirectional ones.
+ * 0; -ENOENT; -EPIPE: finished or reset; -ENOMEM. */
+int inlay_conn_stream_write(struct inlay_conn *c, __u64 id, const __u8 *data, size_t len, bool fin);
+int inlay_conn_stream_set_priority(struct inlay_conn *c, __u64 id, __u64 priority);
+/* RESET_STREAM on our sending side; STOP_SENDING for the receiving one. 0; -ENOENT. */
+int inlay_conn_stream_reset(struct inlay_conn *c, __u64 id, __u64 code);
+int inlay_conn_stream_stop(struct inlay_conn *c, __u64 id, __u64 code);
+/* |bytes| delivered by on_stream_data() are done with: grants flow control credit. */
+void inlay_conn_stream_consume(struct inlay_conn *c, __u64 id, size_t bytes);
+
+/* Queues a datagram (RFC 9221); copied. 0; -EMSGSIZE: larger than the peer or the path takes;
+ * -ENOBUFS: the queue is full; -ENOTSUP; -ENOTCONN. */
+int inlay_conn_datagram(struct inlay_conn *c, const __u8 *data, size_t len);
+/* Largest datagram that fits now; 0: none. */
+size_t inlay_conn_max_datagram(const struct inlay_conn *c);
+
+/* Starts a key update, as soon as RFC 9001 section 6.1 allows one. 0; -EAGAIN: not yet. */
+int inlay_conn_update_keys(struct inlay_conn *c, inlay_ns now);
+
+struct inlay_conn_stats {
+	__u64 packets_sent, packets_received, packets_lost, packets_spurious;
+	__u64 bytes_sent, bytes_received, bytes_lost, bytes_in_flight, cwnd;
+	inlay_ns smoothed_rtt, min_rtt, rttvar, latest_rtt;
+	__u64 streams_open, streams_opened, streams_accepted;
+	__u64 datagrams_sent, datagrams_received, datagrams_lost, datagrams_dropped;
+	__u64 ptos, key_updates, duplicates;
+};
+void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret);
+
+/* Our CIDs in force, for routing: up to |n| written; returns how many there are. */
+size_t inlay_conn_own_cids(const struct inlay_conn *c, struct inlay_cid *cids, size_t n);
+
+#endif
