@@ -12,6 +12,7 @@ code 77 without any result counts as one skip.
 """
 import argparse
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -75,7 +76,8 @@ def run_program(args):
 
 
 def run_meson(args):
-    command = ["meson", "test", "-C", args.meson, "--no-rebuild", "--num-processes", "2"]
+    command = ["meson", "test", "-C", args.meson, "--no-rebuild", "--num-processes", "2",
+               "--timeout-multiplier", "60" if os.environ.get("INLAY_FULL") else "4"]
     if args.suite:
         command += ["--suite", args.suite]
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
