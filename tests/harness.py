@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the demo and the tests over loopback share: starting the programs, waiting for them, ending
+them, a certificate, a free port, and a link that loses packets."""
+import json
+import os
+import pathlib
+import random
+import re
+import select
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+
+class HarnessError(Exception):
+    """Something a person can act on."""
+
+
+def free_udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def certificate(scratch, name="cert"):
+    """A throw-away certificate for 127.0.0.1; returns the paths of certificate and key."""
+    cert, key = scratch / f"{name}.pem", scratch / f"{name}.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                    "-subj", "/CN=inlay", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-keyout", key, "-out", cert],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return cert, key
+
+
+def cpu_ns(pid):
+    """CPU time of all threads of a process, in nanoseconds."""
+    return sum(int((task / "schedstat").read_text().split()[0])
+               for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
+
+
+def resident_bytes(pid):
+    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class Processes:
+    """Programs that this run started; all of them end with it."""
+
+    def __init__(self, scratch, build):
+        self.scratch, self.build = scratch, build
+        self.running = []
+
+    def start(self, name, command, **options):
+        """Starts a program of the build (or any other) with its messages in a log file."""
+        words = [str(word) for word in command]
+        if (self.build / words[0]).exists():
+            words[0] = str(self.build / words[0])
+        with open(self.scratch / f"{name}.log", "wb") as log:
+            options.setdefault("stdin", subprocess.DEVNULL)
+            options.setdefault("stdout", log)
+            child = subprocess.Popen(words, stderr=log, **options)
+        child.inlay_name = name
+        self.running.append(child)
+        return child
+
+    def log(self, name):
+        return (self.scratch / f"{name}.log").read_text(errors="replace")
+
+    def wait_for(self, child, pattern, seconds=20):
+        """Waits until a program's log matches."""
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            if re.search(pattern, self.log(child.inlay_name), re.M):
+                return
+            if child.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise HarnessError(f"{child.inlay_name} did not get as far as '{pattern}':\n"
+                           f"{self.log(child.inlay_name)[-3000:]}")
+
+    def finish(self, child, seconds=30, code=0):
+        """Waits for a program to end by itself."""
+        try:
+            got = child.wait(seconds)
+        except subprocess.TimeoutExpired as late:
+            raise HarnessError(f"{child.inlay_name} does not end:\n"
+                               f"{self.log(child.inlay_name)[-3000:]}") from late
+        if got != code:
+            raise HarnessError(f"{child.inlay_name} ended with {got}, not {code}:\n"
+                               f"{self.log(child.inlay_name)[-3000:]}")
+
+    def end(self, child, sig=signal.SIGTERM, seconds=5):
+        """Ends a program; returns its exit code."""
+        if child.poll() is None:
+            child.send_signal(sig)
+            try:
+                child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        return child.returncode
+
+    def end_all(self):
+        for child in reversed(self.running):
+            self.end(child, seconds=3)
+
+
+class Relay:
+    """An inlayd on a free port of loopback."""
+
+    def __init__(self, processes, name="inlayd", extra=""):
+        self.processes, scratch = processes, processes.scratch
+        self.port = free_udp_port()
+        self.socket = scratch / f"{name}.sock"
+        self.cert, key = certificate(scratch, name)
+        config = scratch / f"{name}.yaml"
+        config.write_text(f"listen:\n  - 127.0.0.1:{self.port}\n"
+                          f"certificate: {self.cert}\nkey: {key}\n"
+                          f"control_socket: {self.socket}\n{extra}")
+        self.child = processes.start(name, ["inlayd", "--config", config])
+        self.pid = self.child.pid
+        limit = time.monotonic() + 15
+        while not self.socket.exists():
+            if self.child.poll() is not None or time.monotonic() > limit:
+                raise HarnessError(f"{name} did not start:\n{processes.log(name)[-3000:]}")
+            time.sleep(0.02)
+
+    def uri(self, port=None):
+        return f"moqt://127.0.0.1:{port or self.port}/"
+
+    def status(self):
+        done = subprocess.run([str(self.processes.build / "inlayctl"), "--socket",
+                               str(self.socket), "status", "--json"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        if done.returncode:
+            raise HarnessError(f"inlayctl: {done.stderr.decode(errors='replace').strip()}")
+        return json.loads(done.stdout)
+
+
+class LossyLink:
+    """Forwards UDP between clients and one server over loopback, losing, delaying and reordering
+    some of it, by a seed. Ends with close()."""
+
+    def __init__(self, server_port, loss, seed, delay_s=0.005, reorder=0.02):
+        self.server = ("127.0.0.1", server_port)
+        self.loss, self.delay_s, self.reorder = loss, delay_s, reorder
+        self.random = random.Random(seed)
+        self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.front.bind(("127.0.0.1", 0))
+        self.front.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        self.port = self.front.getsockname()[1]
+        self.backs, self.clients, self.waiting = {}, {}, []
+        self.dropped = self.passed = 0
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def take(self, data, out, to):
+        if self.random.random() < self.loss:
+            self.dropped += 1
+            return
+        late = self.delay_s * (3 if self.random.random() < self.reorder else 1)
+        self.waiting.append((time.monotonic() + late, data, out, to))
+
+    def back_of(self, client):
+        if client not in self.backs:
+            back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            back.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            back.connect(self.server)
+            self.backs[client] = back
+            self.clients[back] = client
+        return self.backs[client]
+
+    def work(self):
+        while not self.stopped.is_set():
+            readable, _, _ = select.select([self.front, *self.clients], [], [], 0.002)
+            for ready in readable:
+                try:
+                    data, sender = ready.recvfrom(65536)
+                except OSError:
+                    continue
+                if ready is self.front:
+                    self.take(data, self.back_of(sender), None)
+                else:
+                    self.take(data, self.front, self.clients[ready])
+            now = time.monotonic()
+            due = [item for item in self.waiting if item[0] <= now]
+            self.waiting = [item for item in self.waiting if item[0] > now]
+            for _, data, out, to in sorted(due, key=lambda item: item[0]):
+                try:
+                    out.sendto(data, to) if to else out.send(data)
+                    self.passed += 1
+                except OSError:
+                    pass
+
+    def close(self):
+        self.stopped.set()
+        self.thread.join(5)
+        for one in [self.front, *self.clients]:
+            one.close()
