@@ -10,8 +10,10 @@ import select
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
+import traceback
 
 
 class HarnessError(Exception):
@@ -201,3 +203,25 @@ class LossyLink:
         self.thread.join(5)
         for one in [self.front, *self.clients]:
             one.close()
+
+
+def run_cases(cases, build):
+    """Runs test cases, each with a scratch folder and processes of its own; prints TAP. A case
+    raises HarnessError or AssertionError to fail. Returns the exit code."""
+    failed = 0
+    print(f"1..{len(cases)}", flush=True)
+    for number, case in enumerate(cases, 1):
+        with tempfile.TemporaryDirectory(prefix="inlay-test-") as folder:
+            processes = Processes(pathlib.Path(folder), build)
+            try:
+                case(processes)
+                result, why = "ok", ""
+            except (HarnessError, AssertionError, OSError, KeyError, ValueError) as error:
+                result, why = "not ok", "".join(traceback.format_exception(error))
+                failed += 1
+            finally:
+                processes.end_all()
+        print(f"{result} {number} - {case.__doc__.splitlines()[0].rstrip('.')}", flush=True)
+        for line in why.splitlines():
+            print(f"# {line}", flush=True)
+    return 1 if failed else 0

@@ -1,0 +1,297 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The programs over loopback: inlayd between publishers and subscribers on unmodified libngtcp2.
+Needs no privilege. usage: tests/net/relay_test.py BUILD_DIR [CASE...]"""
+import json
+import os
+import pathlib
+import signal
+import socket
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from harness import (HarnessError, LossyLink, Relay, resident_bytes, run_cases)
+
+TRACK = "test--load"
+
+
+class Scene:
+    """A relay, and what publishes and subscribes there."""
+
+    def __init__(self, processes, extra=""):
+        self.processes, self.scratch = processes, processes.scratch
+        self.relay = Relay(processes, extra=extra)
+
+    def subscribe(self, name, *options, port=None):
+        child = self.processes.start(name, [
+            "inlay-sub", self.relay.uri(port), "--track", TRACK, "--ca", self.relay.cert,
+            "--wait", "20", "--hashes", self.scratch / f"{name}.hashes",
+            "--json", self.scratch / f"{name}.json", *options])
+        return child
+
+    def subscribe_ready(self, *names, port=None):
+        children = [self.subscribe(name, port=port) for name in names]
+        return children
+
+    def publish(self, name="pub", *options, port=None, rate=50, size=2000, seconds=3, group=0.5):
+        return self.processes.start(name, [
+            "inlay-pub", self.relay.uri(port), "--track", TRACK, "--ca", self.relay.cert,
+            "--rate", rate, "--object-bytes", size, "--seconds", seconds,
+            "--group-seconds", group, "--wait", "--hashes", self.scratch / f"{name}.hashes",
+            *options])
+
+    def hashes(self, name):
+        return (self.scratch / f"{name}.hashes").read_text().splitlines()
+
+    def report(self, name):
+        return json.loads((self.scratch / f"{name}.json").read_text())
+
+    def transfer(self, subscribers=3, port=None, seconds_to_end=40, **load):
+        """Publishes to several subscribers that are there first; everything must arrive."""
+        names = [f"sub{n}" for n in range(subscribers)]
+        children = [self.subscribe(name, port=port) for name in names]
+        for child in children:
+            self.processes.wait_for(child, "^connected")
+        publisher = self.publish(port=port, **load)
+        for child in [publisher, *children]:
+            self.processes.finish(child, seconds_to_end)
+        published = self.hashes("pub")
+        assert published, "nothing was published"
+        for name in names:
+            assert self.hashes(name) == published, \
+                f"{name}: {len(self.hashes(name))} frames, {len(published)} published"
+
+
+def three_subscribers(processes):
+    """Three subscribers receive what was published, identical."""
+    Scene(processes).transfer()
+
+
+def aes_128_gcm(processes):
+    """A transfer under AES-128-GCM."""
+    Scene(processes, "ciphers: [aes-128-gcm]\n").transfer(1)
+
+
+def aes_256_gcm(processes):
+    """A transfer under AES-256-GCM."""
+    Scene(processes, "ciphers: [aes-256-gcm]\n").transfer(1)
+
+
+def chacha20_poly1305(processes):
+    """A transfer under ChaCha20-Poly1305."""
+    Scene(processes, "ciphers: [chacha20-poly1305]\n").transfer(1)
+
+
+def ipsec_mb(processes):
+    """A transfer with the ipsec-mb backend asked for by name."""
+    Scene(processes, "crypto_backend: ipsec-mb\n").transfer(1)
+
+
+def libcrypto(processes):
+    """A transfer with the libcrypto backend asked for by name."""
+    Scene(processes, "crypto_backend: libcrypto\n").transfer(1)
+
+
+def retry(processes):
+    """A transfer with Retry demanded from every client."""
+    Scene(processes, "retry: on\n").transfer(1)
+
+
+def cubic(processes):
+    """A transfer under CUBIC."""
+    Scene(processes, "congestion_control: cubic\n").transfer(1)
+
+
+def lossy(processes):
+    """Everything arrives over a link that loses 10 % and reorders."""
+    scene = Scene(processes)
+    link = LossyLink(scene.relay.port, loss=0.10, seed=7)
+    try:
+        scene.transfer(2, port=link.port, seconds_to_end=60, seconds=4, rate=30)
+        assert link.dropped > 20, "the link lost too little to show anything"
+    finally:
+        link.close()
+
+
+def late_join(processes):
+    """A late subscriber starts at the first object of the newest group."""
+    scene = Scene(processes)
+    first = scene.subscribe("early")
+    processes.wait_for(first, "^connected")
+    publisher = scene.publish(seconds=5, group=2)
+    processes.wait_for(first, "^ready")
+    time.sleep(2.5)
+    late = scene.subscribe("late")
+    for child in [publisher, first, late]:
+        processes.finish(child, 40)
+    early, joined = scene.hashes("early"), scene.hashes("late")
+    assert early == scene.hashes("pub")
+    assert 0 < len(joined) < len(early), "the late subscriber received all or nothing"
+    assert joined == early[-len(joined):], "the late subscriber's frames are not the newest ones"
+    assert joined[0].split()[1] == "0", f"it did not start with a group: {joined[0]}"
+
+
+def stalled_subscriber(processes):
+    """A stalled subscriber disturbs nobody and grows no memory."""
+    scene = Scene(processes, "cache:\n  bytes: 8388608\n")
+    good = scene.subscribe("good")
+    stalled = scene.subscribe("stalled", "--stall", "60")
+    for child in [good, stalled]:
+        processes.wait_for(child, "^connected")
+    publisher = scene.publish(rate=400, size=12000, seconds=8, group=0.5)
+    processes.wait_for(good, "^ready")
+    time.sleep(3)
+    middle = resident_bytes(scene.relay.pid)
+    for child in [publisher, good]:
+        processes.finish(child, 40)
+    grown = resident_bytes(scene.relay.pid) - middle
+    assert scene.hashes("good") == scene.hashes("pub"), "the good subscriber lost frames"
+    assert grown < 16 << 20, f"the relay grew by {grown} bytes"
+    processes.end(stalled, signal.SIGINT)
+
+
+def publisher_restart(processes):
+    """A subscriber goes on when the publisher was killed and comes back."""
+    scene = Scene(processes)
+    subscriber = scene.subscribe("sub")
+    processes.wait_for(subscriber, "^connected")
+    first = scene.publish("pub1", seconds=60)
+    processes.wait_for(subscriber, "^ready")
+    time.sleep(1)
+    processes.end(first, signal.SIGKILL)
+    second = scene.publish("pub2", "--first-group", "1000", seconds=2)
+    processes.finish(second, 40)
+    processes.finish(subscriber, 40)
+    received = scene.hashes("sub")
+    assert received[-len(scene.hashes("pub2")):] == scene.hashes("pub2"), "the second run is not whole"
+    assert len(received) > len(scene.hashes("pub2")), "nothing of the first run arrived"
+
+
+def killed_subscriber(processes):
+    """A killed subscriber leaves the others and the relay alone."""
+    scene = Scene(processes)
+    good, doomed = scene.subscribe("good"), scene.subscribe("doomed")
+    for child in [good, doomed]:
+        processes.wait_for(child, "^connected")
+    publisher = scene.publish(seconds=3)
+    processes.wait_for(doomed, "^ready")
+    processes.end(doomed, signal.SIGKILL)
+    for child in [publisher, good]:
+        processes.finish(child, 40)
+    assert scene.hashes("good") == scene.hashes("pub")
+
+
+def datagrams(processes):
+    """Objects in datagrams are relayed."""
+    scene = Scene(processes)
+    subscriber = scene.subscribe("sub")
+    processes.wait_for(subscriber, "^connected")
+    publisher = scene.publish("pub", "--datagrams", rate=50, size=600, seconds=2)
+    for child in [publisher, subscriber]:
+        processes.finish(child, 40)
+    received, published = set(scene.hashes("sub")), set(scene.hashes("pub"))
+    assert received <= published, "something was received that nobody sent"
+    assert len(received) >= 0.95 * len(published), f"{len(received)} of {len(published)}"
+
+
+def junk(processes):
+    """Junk datagrams disturb no transfer; unknown connection IDs get resets, at a bounded rate."""
+    scene = Scene(processes)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attacker:
+        attacker.connect(("127.0.0.1", scene.relay.port))
+        attacker.settimeout(0.2)
+        subscriber = scene.subscribe("sub")
+        processes.wait_for(subscriber, "^connected")
+        publisher = scene.publish(seconds=2)
+        for n in range(3000):
+            attacker.send(bytes([0x40 | n & 0x3F]) + os.urandom(40 + n % 1000))
+            attacker.send(bytes([0xC0 | n & 0x3F]) + os.urandom(20 + n % 1200))
+        for child in [publisher, subscriber]:
+            processes.finish(child, 40)
+        answers = 0
+        try:
+            while attacker.recv(2048):
+                answers += 1
+        except TimeoutError:
+            pass
+    assert scene.hashes("sub") == scene.hashes("pub")
+    assert 0 < answers < 2000, f"{answers} answers to 6000 junk datagrams"
+    assert scene.relay.child.poll() is None
+
+
+def one_line(processes, name, words, code, *needles):
+    """Runs a program that must refuse: one line on stderr that says why."""
+    child = processes.start(name, words)
+    processes.finish(child, 15, code)
+    text = processes.log(name).strip()
+    assert len(text.splitlines()) == 1, f"not one line: {text}"
+    for needle in needles:
+        assert needle in text, f"'{needle}' is not in: {text}"
+
+
+def second_daemon(processes):
+    """A second daemon on the port says so in one line."""
+    scene = Scene(processes)
+    config = (scene.scratch / "inlayd.yaml").read_text().replace("inlayd.sock", "other.sock")
+    (scene.scratch / "second.yaml").write_text(config)
+    one_line(processes, "second", ["inlayd", "--config", scene.scratch / "second.yaml"], 1,
+             str(scene.relay.port), "in use")
+
+
+def unreadable_key(processes):
+    """An unreadable key is named in one line."""
+    scene = Scene(processes)
+    config = (scene.scratch / "inlayd.yaml").read_text()
+    (scene.scratch / "bad.yaml").write_text(config.replace("inlayd.key", "no-such.key"))
+    one_line(processes, "bad", ["inlayd", "--config", scene.scratch / "bad.yaml"], 2, "no-such.key")
+
+
+def bad_configuration(processes):
+    """A bad configuration is refused with file, line and key."""
+    bad = processes.scratch / "bad.yaml"
+    bad.write_text("listen:\n  - 127.0.0.1:4433\nmax_conections: 5\n")
+    one_line(processes, "check", ["inlayd", "--check-config", "--config", bad], 2,
+             "bad.yaml:3", "max_conections")
+
+
+def not_loopback(processes):
+    """Without authorisation the relay binds loopback only."""
+    bad = processes.scratch / "open.yaml"
+    bad.write_text("listen:\n  - 0.0.0.0:4433\n")
+    one_line(processes, "open", ["inlayd", "--config", bad], 2, "open: true")
+
+
+def untrusted_certificate(processes):
+    """A subscriber refuses a relay whose certificate it does not trust."""
+    scene = Scene(processes)
+    child = processes.start("sub", ["inlay-sub", scene.relay.uri(), "--track", TRACK])
+    processes.finish(child, 20, 1)
+    assert "certificate" in processes.log("sub").lower(), processes.log("sub")
+
+
+def clean_end(processes):
+    """SIGTERM ends the relay cleanly, and its clients learn of it."""
+    scene = Scene(processes)
+    subscriber = scene.subscribe("sub")
+    processes.wait_for(subscriber, "^connected")
+    publisher = scene.publish(seconds=60)
+    processes.wait_for(subscriber, "^ready")
+    assert processes.end(scene.relay.child) == 0, processes.log("inlayd")
+    started = time.monotonic()
+    for child in [publisher, subscriber]:
+        child.wait(10)
+    assert time.monotonic() - started < 5, "the clients found out by a timeout only"
+
+
+CASES = [three_subscribers, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
+         cubic, lossy, late_join, stalled_subscriber, publisher_restart, killed_subscriber,
+         datagrams, junk, second_daemon, unreadable_key, bad_configuration, not_loopback,
+         untrusted_certificate, clean_end]
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    wanted = sys.argv[2:]
+    sys.exit(run_cases([case for case in CASES if not wanted or case.__name__ in wanted],
+                       pathlib.Path(sys.argv[1]).resolve()))
