@@ -109,6 +109,8 @@ struct inlay_conn_ops {
 	void (*on_closed)(void *user, const struct inlay_close_reason *why);
 
 	/* Towards endpoint and provider. 0 or negative errno. */
+	/* Client: HANDSHAKE_DONE arrived (RFC 9001 section 4.1.2), once: ngtcp2 may go. */
+	void (*on_confirmed)(void *user);
 	/* Make a new CID of ours with its reset token (RFC 9000 section 10.3.1), and route it. */
 	int (*cid_issue)(void *user, struct inlay_cid *ret_cid, __u8 ret_token[16]);
 	void (*cid_retire)(void *user, const struct inlay_cid *cid);
