@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a MoQ session needs from the connection below it. Three things stand below: our established
+ * What a MoQ session needs from the connection below it. No operation calls back into the session;
+ * what it leads to is delivered later, from outside. Three things stand below: our established
  * phase (ctrl/quic/), the whole of libngtcp2 (ctrl/peer/: publisher, subscriber and tests), and later
  * WebTransport over either.
  */
@@ -28,6 +29,8 @@ struct inlay_moq_transport_ops {
 	int (*datagram)(void *transport, const __u8 *data, size_t len);
 	size_t (*max_datagram)(void *transport);
 	void (*close)(void *transport, __u64 code, const char *text);
+	/* 0; -ENOENT. May be NULL: priorities are then those given at opening. */
+	int (*stream_set_priority)(void *transport, __u64 id, __u64 priority);
 };
 
 struct inlay_moq_transport {
