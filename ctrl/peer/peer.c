@@ -1,0 +1,678 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A peer's connection: how it begins in either role, its packets, its timers, its end. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <gnutls/crypto.h>
+
+#include "addr.h"
+#include "peer_impl.h"
+
+#define RETRY_TOKEN_LIFE (10 * INLAY_S)
+#define GATHER		 16
+
+struct wire_path {
+	struct sockaddr_storage local, remote;
+	ngtcp2_path path;
+};
+
+static void wire_path_of(struct wire_path *w, const struct inlay_path *path)
+{
+	w->path.local.addrlen = inlay_addr_to_sockaddr(&path->local, &w->local);
+	w->path.local.addr = (ngtcp2_sockaddr *)&w->local;
+	w->path.remote.addrlen = inlay_addr_to_sockaddr(&path->remote, &w->remote);
+	w->path.remote.addr = (ngtcp2_sockaddr *)&w->remote;
+	w->path.user_data = NULL;
+}
+
+/* ---- the end ---- */
+
+static void report_closed(struct inlay_peer *p, inlay_ns now)
+{
+	if (p->closed)
+		return;
+	p->closed = true;
+	/* RFC 9000 section 10.2: three times the PTO. */
+	p->dead_at = now + (p->conn ? 3 * ngtcp2_conn_get_pto(p->conn) : 0);
+	if (p->config.ops->on_closed)
+		p->config.ops->on_closed(p->config.user, &p->why);
+}
+
+static void set_reason(struct inlay_peer *p, const ngtcp2_ccerr *error, bool by_peer)
+{
+	size_t n =
+		error->reasonlen < sizeof(p->why.text) ? error->reasonlen : sizeof(p->why.text) - 1;
+	size_t i;
+
+	p->why.by_peer = by_peer;
+	p->why.application = error->type == NGTCP2_CCERR_TYPE_APPLICATION;
+	p->why.code = error->error_code;
+	for (i = 0; i < n; i++)
+		p->why.text[i] = error->reason[i] >= ' ' && error->reason[i] < 0x7f
+					 ? (char)error->reason[i]
+					 : '?';
+	p->why.text[n] = 0;
+}
+
+static void drop(struct inlay_peer *p, inlay_ns now)
+{
+	p->dead = true;
+	report_closed(p, now);
+}
+
+/* |rv| came from ngtcp2 and ended the connection, or was nothing serious. */
+static void on_error(struct inlay_peer *p, int rv, inlay_ns now)
+{
+	switch (rv) {
+	case 0:
+	case NGTCP2_ERR_CLOSING:
+		return;
+	case NGTCP2_ERR_DRAINING:
+		if (!p->closed && !p->why.reset)
+			set_reason(p, ngtcp2_conn_get_ccerr(p->conn), true);
+		report_closed(p, now);
+		return;
+	case NGTCP2_ERR_IDLE_CLOSE:
+		p->why.idle = true;
+		drop(p, now);
+		return;
+	case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
+		p->why.idle = true;
+		snprintf(p->why.text, sizeof(p->why.text), "the handshake timed out");
+		drop(p, now);
+		return;
+	case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
+		snprintf(p->why.text, sizeof(p->why.text), "no QUIC version in common");
+		drop(p, now);
+		return;
+	case NGTCP2_ERR_RETRY:
+	case NGTCP2_ERR_DROP_CONN:
+		drop(p, now);
+		return;
+	}
+	if (p->close_due)
+		return;
+	if (rv == NGTCP2_ERR_CRYPTO) {
+		inlay_peer_tls_note_failure(&p->tls);
+		snprintf(p->error_text, sizeof(p->error_text), "%s", p->tls.refused);
+		ngtcp2_ccerr_set_tls_alert(&p->error, ngtcp2_conn_get_tls_alert(p->conn),
+					   (uint8_t *)p->error_text, strlen(p->error_text));
+	} else {
+		snprintf(p->error_text, sizeof(p->error_text), "%s", ngtcp2_strerror(rv));
+		ngtcp2_ccerr_set_liberr(&p->error, rv, (uint8_t *)p->error_text,
+					strlen(p->error_text));
+	}
+	p->close_due = true;
+}
+
+void inlay_peer_close(struct inlay_peer *p, bool application, __u64 code, const char *text)
+{
+	if (p->close_due || p->closed)
+		return;
+	snprintf(p->error_text, sizeof(p->error_text), "%s", text ? text : "");
+	if (application)
+		ngtcp2_ccerr_set_application_error(&p->error, code, (uint8_t *)p->error_text,
+						   strlen(p->error_text));
+	else
+		ngtcp2_ccerr_set_transport_error(&p->error, code, (uint8_t *)p->error_text,
+						 strlen(p->error_text));
+	p->close_due = true;
+}
+
+/* Writes CONNECTION_CLOSE once; it is kept, to answer what still comes. */
+static void write_close(struct inlay_peer *p, inlay_ns now)
+{
+	ngtcp2_ssize n = 0;
+
+	set_reason(p, &p->error, false);
+	if (p->conn)
+		n = ngtcp2_conn_write_connection_close(p->conn, NULL, NULL, p->farewell,
+						       sizeof(p->farewell), &p->error, now);
+	p->farewell_len = n > 0 ? (size_t)n : 0;
+	p->farewell_due = n > 0;
+	if (n <= 0) /* too early for any packet */
+		p->dead = true;
+	report_closed(p, now);
+}
+
+/* ---- the beginning ---- */
+
+static void fill_random(uint8_t *dst, size_t len, const ngtcp2_rand_ctx *ctx)
+{
+	gnutls_rnd(GNUTLS_RND_NONCE, dst, len);
+}
+
+static int on_new_cid(ngtcp2_conn *conn, ngtcp2_cid *cid, uint8_t *token, size_t len, void *user)
+{
+	struct inlay_peer *p = user;
+
+	if (gnutls_rnd(GNUTLS_RND_NONCE, cid->data, len) < 0)
+		return NGTCP2_ERR_CALLBACK_FAILURE;
+	cid->datalen = len;
+	return ngtcp2_crypto_generate_stateless_reset_token(token, p->secret, sizeof(p->secret),
+							    cid)
+		       ? NGTCP2_ERR_CALLBACK_FAILURE
+		       : 0;
+}
+
+static int on_handshake_completed(ngtcp2_conn *conn, void *user)
+{
+	struct inlay_peer *p = user;
+
+	p->connected = true;
+	if (p->config.ops->on_connected && !p->close_due)
+		p->config.ops->on_connected(p->config.user);
+	return 0;
+}
+
+static int on_stateless_reset(ngtcp2_conn *conn, const ngtcp2_pkt_stateless_reset *sr, void *user)
+{
+	struct inlay_peer *p = user;
+
+	p->why.by_peer = true;
+	p->why.reset = true;
+	return 0;
+}
+
+static void set_callbacks(ngtcp2_callbacks *c, enum inlay_role role)
+{
+	memset(c, 0, sizeof(*c));
+	if (role == INLAY_CLIENT) {
+		c->client_initial = ngtcp2_crypto_client_initial_cb;
+		c->recv_retry = ngtcp2_crypto_recv_retry_cb;
+	} else {
+		c->recv_client_initial = ngtcp2_crypto_recv_client_initial_cb;
+	}
+	c->recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb;
+	c->encrypt = ngtcp2_crypto_encrypt_cb;
+	c->decrypt = ngtcp2_crypto_decrypt_cb;
+	c->hp_mask = ngtcp2_crypto_hp_mask_cb;
+	c->update_key = ngtcp2_crypto_update_key_cb;
+	c->delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb;
+	c->delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb;
+	c->get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb;
+	c->version_negotiation = ngtcp2_crypto_version_negotiation_cb;
+	c->rand = fill_random;
+	c->get_new_connection_id = on_new_cid;
+	c->handshake_completed = on_handshake_completed;
+	c->recv_stateless_reset = on_stateless_reset;
+	inlay_peer_set_stream_callbacks(c);
+}
+
+static void set_settings(ngtcp2_settings *s, const struct inlay_peer_config *config, inlay_ns now)
+{
+	ngtcp2_settings_default(s);
+	s->initial_ts = now;
+	s->cc_algo = config->cc == INLAY_CC_CUBIC ? NGTCP2_CC_ALGO_CUBIC : NGTCP2_CC_ALGO_RENO;
+	s->max_tx_udp_payload_size = config->max_tx_payload;
+	s->no_pmtud = config->no_pmtud;
+	s->handshake_timeout = config->handshake_timeout;
+}
+
+static void set_params(ngtcp2_transport_params *t, const struct inlay_transport_params *from)
+{
+	ngtcp2_transport_params_default(t);
+	t->initial_max_data = from->initial_max_data;
+	t->initial_max_stream_data_bidi_local = from->initial_max_stream_data_bidi_local;
+	t->initial_max_stream_data_bidi_remote = from->initial_max_stream_data_bidi_remote;
+	t->initial_max_stream_data_uni = from->initial_max_stream_data_uni;
+	t->initial_max_streams_bidi = from->initial_max_streams_bidi;
+	t->initial_max_streams_uni = from->initial_max_streams_uni;
+	t->max_idle_timeout = from->max_idle_timeout;
+	t->max_udp_payload_size = from->max_udp_payload_size;
+	t->active_connection_id_limit = from->active_connection_id_limit;
+	t->ack_delay_exponent = from->ack_delay_exponent;
+	t->max_ack_delay = from->max_ack_delay;
+	t->max_datagram_frame_size = from->max_datagram_frame_size;
+	t->disable_active_migration = from->disable_active_migration;
+}
+
+#define DEFAULT(field, value)                                                                      \
+	do {                                                                                       \
+		if (!(field))                                                                      \
+			(field) = (value);                                                         \
+	} while (0)
+
+static void set_defaults(struct inlay_peer_config *c)
+{
+	struct inlay_transport_params *t = &c->params;
+
+	DEFAULT(t->initial_max_data, 16 << 20);
+	DEFAULT(t->initial_max_stream_data_bidi_local, 1 << 20);
+	DEFAULT(t->initial_max_stream_data_bidi_remote, 1 << 20);
+	DEFAULT(t->initial_max_stream_data_uni, 8 << 20);
+	DEFAULT(t->initial_max_streams_bidi, 128);
+	DEFAULT(t->initial_max_streams_uni, 1024);
+	DEFAULT(t->max_idle_timeout, 30 * INLAY_S);
+	DEFAULT(t->max_udp_payload_size, 1500);
+	DEFAULT(t->active_connection_id_limit, 4);
+	DEFAULT(t->ack_delay_exponent, 3);
+	DEFAULT(t->max_ack_delay, 25 * INLAY_MS);
+	DEFAULT(t->max_datagram_frame_size, 65535);
+	DEFAULT(c->max_tx_payload, 1452);
+	DEFAULT(c->handshake_timeout, 10 * INLAY_S);
+	DEFAULT(c->max_stream_buffer, 8 << 20);
+	DEFAULT(c->max_datagram_queue, 256 << 10);
+	DEFAULT(c->version, NGTCP2_PROTO_VER_V1);
+	DEFAULT(c->cid_len, INLAY_OWN_CID);
+	if (c->no_cid)
+		c->cid_len = 0;
+}
+
+static int random_cid(ngtcp2_cid *cid, size_t len)
+{
+	cid->datalen = len;
+	return gnutls_rnd(GNUTLS_RND_RANDOM, cid->data, len) < 0 ? -EIO : 0;
+}
+
+static int start_client(struct inlay_peer *p, inlay_ns now)
+{
+	ngtcp2_transport_params params;
+	ngtcp2_callbacks callbacks;
+	ngtcp2_settings settings;
+	struct wire_path path;
+	ngtcp2_cid scid, dcid;
+	int rv;
+
+	set_callbacks(&callbacks, INLAY_CLIENT);
+	set_settings(&settings, &p->config, now);
+	set_params(&params, &p->config.params);
+	wire_path_of(&path, &p->config.path);
+	/* RFC 9000 section 7.2: at least eight unpredictable bytes. */
+	rv = random_cid(&dcid, 16);
+	if (!rv)
+		rv = random_cid(&scid, p->config.cid_len);
+	if (rv)
+		return rv;
+	if (ngtcp2_conn_client_new(&p->conn, &dcid, &scid, &path.path, p->config.version,
+				   &callbacks, &settings, &params, NULL, p))
+		return -ENOMEM;
+	ngtcp2_conn_set_keep_alive_timeout(p->conn, p->config.keep_alive ? p->config.keep_alive
+									 : UINT64_MAX);
+	return inlay_peer_tls_start(p);
+}
+
+static void send_version_negotiation(struct inlay_peer *p, const ngtcp2_version_cid *ids)
+{
+	uint32_t versions[] = {NGTCP2_PROTO_VER_V1};
+	uint8_t unused;
+	ngtcp2_ssize n;
+
+	gnutls_rnd(GNUTLS_RND_NONCE, &unused, 1);
+	n = ngtcp2_pkt_write_version_negotiation(p->farewell, sizeof(p->farewell), unused,
+						 ids->scid, ids->scidlen, ids->dcid, ids->dcidlen,
+						 versions, 1);
+	p->farewell_len = n > 0 ? (size_t)n : 0;
+	p->farewell_due = n > 0;
+}
+
+static void send_retry(struct inlay_peer *p, const ngtcp2_pkt_hd *hd, const struct wire_path *path,
+		       inlay_ns now)
+{
+	uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2];
+	ngtcp2_ssize n;
+	ngtcp2_cid scid;
+
+	if (random_cid(&scid, p->config.cid_len))
+		return;
+	n = ngtcp2_crypto_generate_retry_token2(token, p->secret, sizeof(p->secret), hd->version,
+						path->path.remote.addr, path->path.remote.addrlen,
+						&scid, &hd->dcid, now);
+	if (n > 0)
+		n = ngtcp2_crypto_write_retry(p->farewell, sizeof(p->farewell), hd->version,
+					      &hd->scid, &scid, &hd->dcid, token, (size_t)n);
+	p->farewell_len = n > 0 ? (size_t)n : 0;
+	p->farewell_due = n > 0;
+}
+
+/* False: the token is not one that we made for this client. */
+static bool take_token(struct inlay_peer *p, const ngtcp2_pkt_hd *hd, const struct wire_path *path,
+		       ngtcp2_settings *settings, ngtcp2_transport_params *params, inlay_ns now)
+{
+	if (ngtcp2_crypto_verify_retry_token2(&params->original_dcid, hd->token, hd->tokenlen,
+					      p->secret, sizeof(p->secret), hd->version,
+					      path->path.remote.addr, path->path.remote.addrlen,
+					      &hd->dcid, RETRY_TOKEN_LIFE, now))
+		return false;
+	params->retry_scid = hd->dcid;
+	params->retry_scid_present = 1;
+	settings->token = hd->token;
+	settings->tokenlen = hd->tokenlen;
+	settings->token_type = NGTCP2_TOKEN_TYPE_RETRY;
+	return true;
+}
+
+/* The first Initial makes the connection; Retry and version negotiation come before it. */
+static void start_server(struct inlay_peer *p, const struct wire_path *path, const __u8 *datagram,
+			 size_t len, inlay_ns now)
+{
+	ngtcp2_transport_params params;
+	ngtcp2_callbacks callbacks;
+	ngtcp2_settings settings;
+	ngtcp2_version_cid ids;
+	ngtcp2_pkt_hd hd;
+	ngtcp2_cid scid;
+
+	if (ngtcp2_pkt_decode_version_cid(&ids, datagram, len, p->config.cid_len) ==
+	    NGTCP2_ERR_VERSION_NEGOTIATION) {
+		send_version_negotiation(p, &ids);
+		return;
+	}
+	if (ngtcp2_accept(&hd, datagram, len))
+		return;
+	if (p->config.retry && !hd.tokenlen) {
+		send_retry(p, &hd, path, now);
+		return;
+	}
+	set_callbacks(&callbacks, INLAY_SERVER);
+	set_settings(&settings, &p->config, now);
+	set_params(&params, &p->config.params);
+	params.original_dcid = hd.dcid;
+	params.original_dcid_present = 1;
+	if (p->config.retry && !take_token(p, &hd, path, &settings, &params, now))
+		return;
+	if (random_cid(&scid, p->config.cid_len) ||
+	    ngtcp2_crypto_generate_stateless_reset_token(params.stateless_reset_token, p->secret,
+							 sizeof(p->secret), &scid))
+		return;
+	params.stateless_reset_token_present = 1;
+	if (ngtcp2_conn_server_new(&p->conn, &hd.scid, &scid, &path->path, hd.version, &callbacks,
+				   &settings, &params, NULL, p)) {
+		p->conn = NULL;
+		return;
+	}
+	ngtcp2_conn_set_keep_alive_timeout(p->conn, p->config.keep_alive ? p->config.keep_alive
+									 : UINT64_MAX);
+	if (inlay_peer_tls_start(p))
+		drop(p, now);
+}
+
+int inlay_peer_new(const struct inlay_peer_config *config, inlay_ns now,
+		   struct inlay_peer **ret_peer)
+{
+	struct inlay_peer *p;
+	int rv;
+
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p->config = *config;
+	set_defaults(&p->config);
+	inlay_list_init(&p->streams);
+	inlay_list_init(&p->ready);
+	inlay_list_init(&p->datagrams);
+	ngtcp2_ccerr_default(&p->error);
+	rv = p->config.cid_len > INLAY_CID_MAX ? -EINVAL : 0;
+	if (!rv && config->role == INLAY_SERVER && p->config.cid_len < INLAY_OWN_CID)
+		rv = -EINVAL;
+	if (!rv && gnutls_rnd(GNUTLS_RND_KEY, p->secret, sizeof(p->secret)) < 0)
+		rv = -EIO;
+	if (!rv)
+		rv = inlay_peer_tls_init(&p->tls, &p->config);
+	if (!rv && config->role == INLAY_CLIENT)
+		rv = start_client(p, now);
+	if (rv) {
+		inlay_peer_free(p);
+		return rv;
+	}
+	*ret_peer = p;
+	return 0;
+}
+
+void inlay_peer_free(struct inlay_peer *p)
+{
+	if (!p)
+		return;
+	inlay_peer_streams_fini(p);
+	ngtcp2_conn_del(p->conn);
+	inlay_peer_tls_fini(&p->tls);
+	gnutls_memset(p->secret, 0, sizeof(p->secret));
+	free(p);
+}
+
+/* ---- packets ---- */
+
+void inlay_peer_recv(struct inlay_peer *p, const struct inlay_path *path, const __u8 *datagram,
+		     size_t len, inlay_ns now)
+{
+	ngtcp2_pkt_info info = {0};
+	struct wire_path wire;
+
+	if (p->dead)
+		return;
+	p->stats.packets_received++;
+	p->stats.bytes_received += len;
+	if (p->closed) {
+		/* RFC 9000 section 10.2.1: answer with the close again. */
+		p->farewell_due = p->farewell_len > 0 && !p->why.by_peer;
+		return;
+	}
+	if (p->close_due)
+		return;
+	wire_path_of(&wire, path);
+	if (!p->conn)
+		start_server(p, &wire, datagram, len, now);
+	if (p->conn && !p->dead)
+		on_error(p, ngtcp2_conn_read_pkt(p->conn, &wire.path, &info, datagram, len, now),
+			 now);
+}
+
+/* 0, with |ret_more|: look again. Else as ngtcp2_conn_writev_datagram(). */
+static ngtcp2_ssize write_datagram(struct inlay_peer *p, __u8 *dst, size_t room, inlay_ns now,
+				   bool *ret_more)
+{
+	struct inlay_peer_datagram *d =
+		inlay_list_entry(p->datagrams.next, struct inlay_peer_datagram, node);
+	int accepted = 0;
+	ngtcp2_ssize n;
+
+	n = ngtcp2_conn_write_datagram(p->conn, NULL, NULL, dst, room, &accepted,
+				       NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, d->data, d->len, now);
+	if (accepted || n == NGTCP2_ERR_INVALID_ARGUMENT || n == NGTCP2_ERR_INVALID_STATE)
+		inlay_peer_datagram_pop(p);
+	if (!accepted && (n == NGTCP2_ERR_INVALID_ARGUMENT || n == NGTCP2_ERR_INVALID_STATE))
+		p->stats.datagrams_dropped++;
+	*ret_more = n == NGTCP2_ERR_WRITE_MORE || n == NGTCP2_ERR_INVALID_ARGUMENT ||
+		    n == NGTCP2_ERR_INVALID_STATE;
+	return *ret_more ? 0 : n;
+}
+
+/* The first stream, in order of priority, that connection flow control lets go. */
+static struct inlay_peer_stream *next_stream(struct inlay_peer *p)
+{
+	bool credit = ngtcp2_conn_get_max_data_left(p->conn) > 0;
+	struct inlay_list *at;
+
+	inlay_list_for_each (at, &p->ready) {
+		struct inlay_peer_stream *s =
+			inlay_list_entry(at, struct inlay_peer_stream, in_ready);
+
+		if (credit || s->sent == s->end)
+			return s;
+	}
+	return NULL;
+}
+
+static ngtcp2_ssize write_stream(struct inlay_peer *p, struct inlay_peer_stream *s, __u8 *dst,
+				 size_t room, inlay_ns now, bool *ret_more)
+{
+	uint32_t flags = s ? NGTCP2_WRITE_STREAM_FLAG_MORE : NGTCP2_WRITE_STREAM_FLAG_NONE;
+	ngtcp2_vec vec[GATHER];
+	ngtcp2_ssize taken = -1, rv;
+	bool all = false, fin;
+	size_t n = 0;
+
+	if (s)
+		n = inlay_peer_stream_gather(s, vec, GATHER, &all);
+	fin = s && all && s->fin;
+	if (fin)
+		flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
+	rv = ngtcp2_conn_writev_stream(p->conn, NULL, NULL, dst, room, &taken, flags,
+				       s ? (int64_t)s->id : -1, vec, n, now);
+	if (s && taken >= 0)
+		inlay_peer_stream_sent(p, s, (size_t)taken, fin);
+	switch (rv) {
+	case NGTCP2_ERR_STREAM_DATA_BLOCKED:
+		/* Or the connection is: next_stream() knows, and this one waits for no credit. */
+		if (ngtcp2_conn_get_max_data_left(p->conn) > 0) {
+			s->blocked = true;
+			inlay_list_remove(&s->in_ready);
+		}
+		break;
+	case NGTCP2_ERR_STREAM_NOT_FOUND:
+	case NGTCP2_ERR_STREAM_SHUT_WR:
+		inlay_peer_stream_mark_shut(p, s);
+		break;
+	case NGTCP2_ERR_WRITE_MORE:
+		break;
+	default:
+		*ret_more = false;
+		return rv;
+	}
+	*ret_more = true;
+	return 0;
+}
+
+static ngtcp2_ssize write_packet(struct inlay_peer *p, __u8 *dst, size_t room, inlay_ns now)
+{
+	bool more = true;
+	ngtcp2_ssize n = 0;
+
+	while (more && p->connected && !inlay_list_is_empty(&p->datagrams))
+		n = write_datagram(p, dst, room, now, &more);
+	while (more)
+		n = write_stream(p, next_stream(p), dst, room, now, &more);
+	return n;
+}
+
+static size_t take_farewell(struct inlay_peer *p, __u8 *dst, size_t room)
+{
+	if (!p->farewell_due || p->farewell_len > room)
+		return 0;
+	p->farewell_due = false;
+	memcpy(dst, p->farewell, p->farewell_len);
+	return p->farewell_len;
+}
+
+static size_t count_sent(struct inlay_peer *p, size_t len)
+{
+	if (len) {
+		p->stats.packets_sent++;
+		p->stats.bytes_sent += len;
+	}
+	return len;
+}
+
+size_t inlay_peer_send(struct inlay_peer *p, __u8 *dst, size_t room, inlay_ns now)
+{
+	ngtcp2_ssize n;
+
+	if (p->close_due && !p->closed)
+		write_close(p, now);
+	if (p->closed || !p->conn)
+		return count_sent(p, take_farewell(p, dst, room));
+	/* A burst is what the pacer lets go at once; then it is told how much it was. */
+	if (p->burst && p->burst + room > ngtcp2_conn_get_send_quantum(p->conn)) {
+		ngtcp2_conn_update_pkt_tx_time(p->conn, now);
+		p->burst = 0;
+	}
+	n = write_packet(p, dst, room, now);
+	if (n <= 0) {
+		ngtcp2_conn_update_pkt_tx_time(p->conn, now);
+		p->burst = 0;
+	}
+	if (n < 0) {
+		on_error(p, (int)n, now);
+		if (p->close_due && !p->closed)
+			write_close(p, now);
+		return count_sent(p, take_farewell(p, dst, room));
+	}
+	p->burst += (size_t)n;
+	return count_sent(p, (size_t)n);
+}
+
+inlay_ns inlay_peer_deadline(const struct inlay_peer *p)
+{
+	if (p->dead)
+		return INLAY_NEVER;
+	if (p->closed)
+		return p->dead_at;
+	return p->conn ? ngtcp2_conn_get_expiry(p->conn) : INLAY_NEVER;
+}
+
+void inlay_peer_on_timer(struct inlay_peer *p, inlay_ns now)
+{
+	if (p->dead)
+		return;
+	if (p->closed) {
+		p->dead = now >= p->dead_at;
+		return;
+	}
+	if (p->conn && ngtcp2_conn_get_expiry(p->conn) <= now)
+		on_error(p, ngtcp2_conn_handle_expiry(p->conn, now), now);
+}
+
+int inlay_peer_update_keys(struct inlay_peer *p, inlay_ns now)
+{
+	if (!p->connected || p->closed || p->close_due)
+		return -ENOTCONN;
+	return ngtcp2_conn_initiate_key_update(p->conn, now) ? -EAGAIN : 0;
+}
+
+/* ---- what there is to know ---- */
+
+bool inlay_peer_is_connected(const struct inlay_peer *p)
+{
+	return p->connected && !p->closed;
+}
+
+bool inlay_peer_is_server(const struct inlay_peer *p)
+{
+	return p->config.role == INLAY_SERVER;
+}
+
+bool inlay_peer_is_dead(const struct inlay_peer *p)
+{
+	return p->dead;
+}
+
+const struct inlay_close_reason *inlay_peer_close_reason(const struct inlay_peer *p)
+{
+	return p->closed ? &p->why : NULL;
+}
+
+const char *inlay_peer_certificate_error(const struct inlay_peer *p)
+{
+	return p->tls.refused[0] ? p->tls.refused : NULL;
+}
+
+const char *inlay_peer_cipher(const struct inlay_peer *p)
+{
+	return p->connected ? gnutls_cipher_get_name(gnutls_cipher_get(p->tls.session)) : "";
+}
+
+bool inlay_peer_after_retry(const struct inlay_peer *p)
+{
+	return p->conn && ngtcp2_conn_after_retry(p->conn);
+}
+
+void inlay_peer_stats(const struct inlay_peer *p, struct inlay_peer_stats *ret)
+{
+	ngtcp2_conn_info info = {0};
+
+	*ret = p->stats;
+	ret->bytes_unsent = p->unsent;
+	ret->bytes_unacked = p->unacked;
+	ret->streams_open = p->n_streams;
+	if (!p->conn)
+		return;
+	ngtcp2_conn_get_conn_info(p->conn, &info);
+	ret->bytes_in_flight = info.bytes_in_flight;
+	ret->cwnd = info.cwnd;
+	ret->smoothed_rtt = info.smoothed_rtt;
+	ret->min_rtt = info.min_rtt;
+	ret->latest_rtt = info.latest_rtt;
+	ret->rttvar = info.rttvar;
+}
