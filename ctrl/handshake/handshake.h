@@ -12,6 +12,7 @@
 #define INLAY_HANDSHAKE_H
 
 #include "conn.h"
+#include "inlay_quic.h"
 #include "keystore.h"
 #include "tls.h"
 
@@ -24,9 +25,8 @@ enum inlay_handshake_state {
 };
 
 #define INLAY_HANDSHAKE_TIMEOUT (10 * INLAY_S)
-#define INLAY_QUIC_V1		1U
 /* Room that inlay_handshake_send() wants: ngtcp2 makes no datagram larger than this. */
-#define INLAY_HANDSHAKE_ROOM 1452
+#define INLAY_HANDSHAKE_ROOM 1200
 
 struct inlay_handshake_config {
 	struct inlay_tls *tls; /* outlives the handshake; its role is the handshake's */
@@ -58,7 +58,7 @@ struct inlay_handshake_failure {
 	bool silent;	  /* nothing was or will be sent about it */
 	bool wants_retry; /* server: ask for address validation by Retry, then start anew */
 	__u64 code;	  /* RFC 9000 section 20.1: 0x100 and above, a TLS alert */
-	char text[160];	  /* printable */
+	char text[320];	  /* printable */
 };
 
 /* 0; -ENOMEM; -ENOSPC: the key store is full; -EINVAL; -EIO. Then give it the datagram. */
@@ -91,6 +91,8 @@ void inlay_handshake_close(struct inlay_handshake *hs, __u64 code, const char *t
 /* COMPLETE: fills |ret|. The caller owns ret->secret from the first call on.
  * 0; -EAGAIN: not complete. */
 int inlay_handshake_result(struct inlay_handshake *hs, struct inlay_handover *ret);
+/* COMPLETE: what TLS chose. */
+enum inlay_cipher inlay_handshake_cipher(const struct inlay_handshake *hs);
 /* Client: HANDSHAKE_DONE arrived. From now on nothing is sent, and there is no deadline. */
 void inlay_handshake_confirmed(struct inlay_handshake *hs);
 

@@ -61,7 +61,8 @@ int inlay_tls_write_pem(const struct inlay_tls *tls, const char *cert_path, cons
 
 /*
  * For ctrl/handshake/handshake.c: a session ready for ngtcp2. |host|: client only; the name to
- * verify and, unless it is an address, to send as SNI; may be NULL if |insecure|.
+ * verify and, unless it is an address, to send as SNI; may be NULL if |insecure|; outlives the
+ * session.
  * 0; -EINVAL; -ENOMEM; -EIO.
  */
 int inlay_tls_session_new(struct inlay_tls *tls, const char *host, gnutls_session_t *ret_session);
