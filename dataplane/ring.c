@@ -278,10 +278,12 @@ bool inlay_ring_producer_sleep(struct inlay_ring *r)
 	return false;
 }
 
-void inlay_ring_producer_awake(struct inlay_ring *r)
+void inlay_ring_producer_awake(struct inlay_ring *r, bool signalled)
 {
 	inlay_xchg_u32(&r->header->producer_sleeps, 0);
-	drain(r->fds.room);
+	/* A signal still on its way shows at the next wait, and is drained then. */
+	if (signalled)
+		drain(r->fds.room);
 }
 
 /* --- Consumer ------------------------------------------------------------------------------ */
@@ -340,8 +342,10 @@ bool inlay_ring_consumer_sleep(struct inlay_ring *r)
 	return false;
 }
 
-void inlay_ring_consumer_awake(struct inlay_ring *r)
+void inlay_ring_consumer_awake(struct inlay_ring *r, bool signalled)
 {
 	inlay_xchg_u32(&r->header->consumer_sleeps, 0);
-	drain(r->fds.data);
+	/* A signal still on its way shows at the next wait, and is drained then. */
+	if (signalled)
+		drain(r->fds.data);
 }

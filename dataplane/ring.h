@@ -77,19 +77,20 @@ bool inlay_ring_is_broken(const struct inlay_ring *r);
 size_t inlay_ring_reserve(struct inlay_ring *r, size_t n, struct inlay_frame **ret_slots);
 /* Producer: the first |n| reserved slots are ready. Wakes the consumer if it sleeps. */
 void inlay_ring_commit(struct inlay_ring *r, size_t n);
-/* Producer: false: there is room, carry on. True: wait for the room eventfd to be readable, then
- * call inlay_ring_producer_awake(). */
+/*
+ * Producer: false: there is room, carry on. True: wait for the room eventfd to be readable, or for
+ * anything else, then call inlay_ring_producer_awake(), |signalled| if the eventfd was readable.
+ */
 bool inlay_ring_producer_sleep(struct inlay_ring *r);
-void inlay_ring_producer_awake(struct inlay_ring *r);
+void inlay_ring_producer_awake(struct inlay_ring *r, bool signalled);
 
 /* Consumer: up to |n| filled slots, oldest first, valid until released; returns how many. */
 size_t inlay_ring_peek(struct inlay_ring *r, size_t n, struct inlay_frame **ret_slots);
 /* Consumer: done with the oldest |n|. Wakes the producer if it sleeps. */
 void inlay_ring_release(struct inlay_ring *r, size_t n);
-/* Consumer: false: there are slots, carry on. True: wait for the data eventfd, then call
- * inlay_ring_consumer_awake(). */
+/* Consumer: false: there are slots, carry on. True: as above, with the data eventfd. */
 bool inlay_ring_consumer_sleep(struct inlay_ring *r);
-void inlay_ring_consumer_awake(struct inlay_ring *r);
+void inlay_ring_consumer_awake(struct inlay_ring *r, bool signalled);
 
 /* Reads a slot's length once, and checks it: false if it cannot be. */
 INLAY_INLINE bool inlay_ring_frame_len(const struct inlay_frame *f, __u32 *ret_len)

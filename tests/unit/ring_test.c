@@ -145,7 +145,7 @@ static void eventfds_ring_for_sleepers_only(void **state)
 	assert_true(inlay_ring_consumer_sleep(r));
 	put(r, 2);
 	assert_true(readable(data));
-	inlay_ring_consumer_awake(r);
+	inlay_ring_consumer_awake(r, true);
 	assert_false(readable(data));
 
 	assert_false(inlay_ring_producer_sleep(r)); /* there is room */
@@ -154,7 +154,7 @@ static void eventfds_ring_for_sleepers_only(void **state)
 	assert_false(readable(room));
 	take(r);
 	assert_true(readable(room));
-	inlay_ring_producer_awake(r);
+	inlay_ring_producer_awake(r, true);
 	assert_false(readable(room));
 	take(r);
 	assert_false(readable(room));
@@ -338,7 +338,7 @@ static void *produce(void *arg)
 		if (!n) {
 			if (inlay_ring_producer_sleep(r)) {
 				wait_readable(inlay_ring_fds(r).room);
-				inlay_ring_producer_awake(r);
+				inlay_ring_producer_awake(r, true);
 			}
 			continue;
 		}
@@ -365,7 +365,7 @@ static void two_threads_lose_nothing(void **state)
 		if (!n) {
 			if (inlay_ring_consumer_sleep(r)) {
 				wait_readable(inlay_ring_fds(r).data);
-				inlay_ring_consumer_awake(r);
+				inlay_ring_consumer_awake(r, true);
 			}
 			continue;
 		}

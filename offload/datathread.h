@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The data thread of the placement `user`: ties ports, crypto provider and rings together.
+ *
+ * Up: a long header passes as it is, a 1-RTT packet is opened and passes as a clear packet, one
+ * with a connection ID that the provider does not know passes sealed (INLAY_FRAME_UNKNOWN): it may
+ * be an early packet of a handshake, or a stateless reset. Down: clear packets are sealed,
+ * handshake packets and stateless resets pass as they are, and nothing else leaves: a frame that is
+ * not what its kind says is refused (invariant 1). Whatever does not pass is counted by reason
+ * (invariant 5).
+ *
+ * Work per wake-up is bounded, so that neither direction starves the other.
+ */
+#ifndef INLAY_OFFLOAD_DATATHREAD_H
+#define INLAY_OFFLOAD_DATATHREAD_H
+
+#include "inlay_reasons.h"
+#include "port_udp.h"
+#include "provider.h"
+#include "ring.h"
+
+/* RFC 9000 section 10.3: no stateless reset is shorter. Ours are never longer than the other bound,
+ * so that no packet with media in it passes for one. */
+#define INLAY_RESET_MIN 21
+#define INLAY_RESET_MAX 128
+
+#define INLAY_DATATHREAD_PORTS 16
+
+struct inlay_datathread;
+
+/* All of it outlives the data thread, and is used by it alone while it runs: of the rings, the up
+ * ring's producer side and the down ring's consumer side; the provider locks by itself. */
+struct inlay_datathread_config {
+	struct inlay_provider *provider;
+	struct inlay_ring *up, *down;
+	struct inlay_port_udp *ports; /* port n has index n */
+	size_t n_ports;		      /* at most INLAY_DATATHREAD_PORTS */
+	int cpu;		      /* to run on; -1: any */
+};
+
+/* 0; -EINVAL; -ENOMEM; what epoll_create and eventfd return. */
+int inlay_datathread_new(const struct inlay_datathread_config *config,
+			 struct inlay_datathread **ret_dt);
+/* Starts the thread. 0; -EINVAL: no such CPU, or running; what pthread_create returns. */
+int inlay_datathread_start(struct inlay_datathread *dt);
+/* Sends what is in the down ring, as far as the sockets take it at once; then ends the thread. */
+void inlay_datathread_stop(struct inlay_datathread *dt);
+/* One wake-up in the caller's thread, while no thread was started: for tests, and for who has a
+ * loop of their own. */
+void inlay_datathread_turn(struct inlay_datathread *dt, int timeout_ms);
+/* Stops. Takes NULL. */
+void inlay_datathread_free(struct inlay_datathread *dt);
+
+struct inlay_datathread_stats {
+	__u64 rx_packets, rx_bytes, rx_bursts; /* datagrams from the ports */
+	__u64 tx_packets, tx_bytes, tx_bursts; /* datagrams that a port took */
+	__u64 opened, sealed;
+	__u64 blocked; /* times a socket took no more */
+};
+
+/* Any thread. */
+void inlay_datathread_stats(const struct inlay_datathread *dt, struct inlay_datathread_stats *ret);
+void inlay_datathread_reasons(const struct inlay_datathread *dt, struct inlay_reason_counters *ret);
+
+#endif
