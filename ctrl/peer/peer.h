@@ -29,7 +29,8 @@ struct inlay_peer_ops {
 	 * control until inlay_peer_stream_consume(). */
 	void (*on_stream_data)(void *user, __u64 id, const __u8 *data, size_t len, bool fin);
 	void (*on_stream_reset)(void *user, __u64 id, __u64 code);
-	/* The peer wants no more; RESET_STREAM is on its way already. */
+	/* The other end wanted no more, and has its RESET_STREAM. Comes just before
+	 * on_stream_closed(): ngtcp2 does not tell earlier. Until then writes may give -EPIPE. */
 	void (*on_stop_sending)(void *user, __u64 id, __u64 code);
 	void (*on_stream_closed)(void *user, __u64 id);
 	void (*on_datagram)(void *user, const __u8 *data, size_t len);
@@ -108,6 +109,7 @@ int inlay_peer_stream_open(struct inlay_peer *p, bool bidi, __u64 priority,
 /* 0; -ENOENT; -EPIPE: finished or reset; -ENOBUFS: max_stream_buffer; -ENOMEM. */
 int inlay_peer_stream_write(struct inlay_peer *p, __u64 id, const __u8 *data, size_t len, bool fin);
 int inlay_peer_stream_extend(struct inlay_peer *p, __u64 id, __u64 end, bool fin);
+int inlay_peer_stream_set_priority(struct inlay_peer *p, __u64 id, __u64 priority);
 int inlay_peer_stream_reset(struct inlay_peer *p, __u64 id, __u64 code);
 int inlay_peer_stream_stop(struct inlay_peer *p, __u64 id, __u64 code);
 void inlay_peer_stream_consume(struct inlay_peer *p, __u64 id, size_t bytes);

@@ -44,7 +44,9 @@ struct inlay_peer_stream {
 	__u64 end;   /* written below */
 	__u64 held;  /* consumed while the peer was held */
 	__u64 unconsumed;
-	bool fin, fin_sent, shut, blocked;
+	bool fin, fin_sent, blocked;
+	bool shut;  /* nothing more is sent */
+	bool reset; /* by us */
 	const struct inlay_stream_source *source;
 	void *ctx;
 };

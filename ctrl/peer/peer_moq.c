@@ -54,6 +54,11 @@ static void close_session(void *peer, __u64 code, const char *text)
 	inlay_peer_close(peer, true, code, text);
 }
 
+static int stream_set_priority(void *peer, __u64 id, __u64 priority)
+{
+	return inlay_peer_stream_set_priority(peer, id, priority);
+}
+
 static const struct inlay_moq_transport_ops ops = {
 	.stream_open = stream_open,
 	.stream_write = stream_write,
@@ -64,6 +69,7 @@ static const struct inlay_moq_transport_ops ops = {
 	.datagram = datagram,
 	.max_datagram = max_datagram,
 	.close = close_session,
+	.stream_set_priority = stream_set_priority,
 };
 
 struct inlay_moq_transport inlay_peer_transport(struct inlay_peer *p)

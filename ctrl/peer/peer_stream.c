@@ -264,8 +264,21 @@ int inlay_peer_stream_reset(struct inlay_peer *p, __u64 id, __u64 code)
 
 	if (!s)
 		return -ENOENT;
+	s->reset = true;
 	inlay_peer_stream_mark_shut(p, s);
 	return ngtcp2_conn_shutdown_stream_write(p->conn, 0, (int64_t)id, code) ? -ENOENT : 0;
+}
+
+int inlay_peer_stream_set_priority(struct inlay_peer *p, __u64 id, __u64 priority)
+{
+	struct inlay_peer_stream *s = inlay_peer_stream_find(p, id);
+
+	if (!s)
+		return -ENOENT;
+	s->priority = priority;
+	inlay_list_remove(&s->in_ready);
+	make_ready(p, s);
+	return 0;
 }
 
 int inlay_peer_stream_stop(struct inlay_peer *p, __u64 id, __u64 code)
@@ -430,6 +443,11 @@ static int on_acked(ngtcp2_conn *conn, int64_t id, uint64_t offset, uint64_t len
 	return 0;
 }
 
+static bool can_send(ngtcp2_conn *conn, int64_t id)
+{
+	return ngtcp2_is_bidi_stream(id) || ngtcp2_conn_is_local_stream(conn, id);
+}
+
 static int on_stream_close(ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64_t code, void *user,
 			   void *stream_user)
 {
@@ -443,6 +461,11 @@ static int on_stream_close(ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64
 		else
 			ngtcp2_conn_extend_max_streams_uni(conn, 1);
 	}
+	/* ngtcp2 answers STOP_SENDING with RESET_STREAM by itself, and tells of it only now. */
+	if (s && flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET && !s->reset &&
+	    can_send(conn, id) && !(s->fin && s->acked == s->end) &&
+	    p->config.ops->on_stop_sending && !p->close_due)
+		p->config.ops->on_stop_sending(p->config.user, (__u64)id, code);
 	if (p->config.ops->on_stream_closed && !p->close_due)
 		p->config.ops->on_stream_closed(p->config.user, (__u64)id);
 	if (!s)
@@ -462,20 +485,6 @@ static int on_stream_reset(ngtcp2_conn *conn, int64_t id, uint64_t final_size, u
 
 	if (p->config.ops->on_stream_reset && !p->close_due)
 		p->config.ops->on_stream_reset(p->config.user, (__u64)id, code);
-	return 0;
-}
-
-/* ngtcp2 answers with RESET_STREAM by itself. */
-static int on_stop_sending(ngtcp2_conn *conn, int64_t id, uint64_t code, void *user,
-			   void *stream_user)
-{
-	struct inlay_peer *p = user;
-	struct inlay_peer_stream *s = stream_user;
-
-	if (s)
-		inlay_peer_stream_mark_shut(p, s);
-	if (p->config.ops->on_stop_sending && !p->close_due)
-		p->config.ops->on_stop_sending(p->config.user, (__u64)id, code);
 	return 0;
 }
 
@@ -525,7 +534,6 @@ void inlay_peer_set_stream_callbacks(ngtcp2_callbacks *callbacks)
 	callbacks->acked_stream_data_offset = on_acked;
 	callbacks->stream_close = on_stream_close;
 	callbacks->stream_reset = on_stream_reset;
-	callbacks->stream_stop_sending = on_stop_sending;
 	callbacks->extend_max_stream_data = on_more_stream_credit;
 	callbacks->extend_max_local_streams_bidi = on_more_streams_bidi;
 	callbacks->extend_max_local_streams_uni = on_more_streams_uni;
