@@ -2,33 +2,30 @@
 /*
  * The one place where traffic secrets live: memory that is locked, left out of core dumps and
  * wiped in a child. A secret is put in when TLS yields it, and is zeroed when its connection ends
- * and when the store is freed. Callers hold handles, never bytes.
+ * and when the store is freed. Callers hold handles, never bytes. One thread at a time.
  */
 #ifndef INLAY_OFFLOAD_KEYSTORE_H
 #define INLAY_OFFLOAD_KEYSTORE_H
 
 #include "provider.h"
+#include "secure.h"
 
 struct inlay_keystore;
 
 /* A pair of 1-RTT secrets, both directions of one connection. 0 names none. */
 typedef __u64 inlay_secret;
 
-/* NULL: no memory, or it could not be locked (errno: raise RLIMIT_MEMLOCK). */
+/* NULL, with errno: EINVAL, or that of inlay_secure_alloc() (EPERM: raise RLIMIT_MEMLOCK). */
 struct inlay_keystore *inlay_keystore_new(size_t max_connections);
 /* Zeroes everything. Takes NULL. */
 void inlay_keystore_free(struct inlay_keystore *ks);
-
-/* Memory like the store's own, for keys in use by a provider. NULL: see inlay_keystore_new(). */
-void *inlay_secure_alloc(size_t len);
-/* Zeroes and frees. Takes NULL. */
-void inlay_secure_free(void *p, size_t len);
 
 /* Reserves a place. 0; -ENOSPC. */
 int inlay_keystore_add(struct inlay_keystore *ks, enum inlay_cipher cipher, inlay_secret *ret);
 /*
  * Copies a secret of 32 bytes (SHA-256 ciphers) or 48 (AES-256-GCM). The cipher is set here, since
- * TLS knows it no earlier. 0; -ENOENT; -EINVAL: wrong length; -EEXIST: set before.
+ * TLS knows it no earlier. 0; -ENOENT; -EINVAL: wrong length, or not the other direction's cipher;
+ * -EEXIST: set before; -ENOMEM.
  */
 int inlay_keystore_set(struct inlay_keystore *ks, inlay_secret s, enum inlay_direction dir,
 		       enum inlay_cipher cipher, const __u8 *secret, size_t len);
@@ -37,7 +34,7 @@ void inlay_keystore_del(struct inlay_keystore *ks, inlay_secret s);
 
 /*
  * Derives keys (RFC 9001 section 5.1) and adds the SA; for a receive SA also the next phase's keys.
- * |params|' cipher, keys and hp are filled in here and zeroed before it returns.
+ * |params|' cipher, phase, keys and hp are filled in here; keys and hp zeroed before it returns.
  * 0; -ENOENT; what sa_add() returns.
  */
 int inlay_keystore_plumb(struct inlay_keystore *ks, inlay_secret s, struct inlay_provider *p,

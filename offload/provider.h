@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The crypto provider: what opens and seals 1-RTT packets (design sections 3 and 4). `local` runs in
- * this process; the softnic and NIC drivers come later and answer the same case table
+ * The crypto provider: what opens and seals 1-RTT packets (design sections 3 and 4). `local` runs
+ * in this process; the softnic and NIC drivers come later and answer the same case table
  * (tests/conform/provider_cases.c). No other code path seals or opens a 1-RTT packet.
  *
  * The unit of work is a security association (SA): one connection's keys in one direction. An SA
@@ -15,25 +15,15 @@
 #ifndef INLAY_OFFLOAD_PROVIDER_H
 #define INLAY_OFFLOAD_PROVIDER_H
 
+#include "cipher.h"
 #include "inlay_abi.h"
+#include "inlay_reasons.h"
 
 struct inlay_provider;
-
-enum inlay_cipher {
-	INLAY_AES_128_GCM = 1,
-	INLAY_AES_256_GCM = 2,
-	INLAY_CHACHA20_POLY1305 = 3,
-};
 
 enum inlay_direction {
 	INLAY_RX = 1,
 	INLAY_TX = 2,
-};
-
-/* Packet-protection keys of one phase. Never logged; the caller zeroes its copy. */
-struct inlay_keys {
-	__u8 key[32]; /* 16 bytes used with AES-128 */
-	__u8 iv[12];
 };
 
 struct inlay_sa_ref {
@@ -44,60 +34,82 @@ struct inlay_sa_ref {
 struct inlay_sa_params {
 	enum inlay_direction direction;
 	enum inlay_cipher cipher;
-	struct inlay_path path;     /* transmit: remote must match each item's destination */
+	struct inlay_path path;	      /* transmit: remote must match each item's destination */
 	const struct inlay_cid *cids; /* receive: our CIDs. transmit: the peer's */
 	size_t n_cids;
-	struct inlay_keys keys;     /* of the phase in force; copied */
-	__u8 hp[32];                /* header protection key: the same in every phase; copied */
-	__u64 next_pn;              /* transmit: lower numbers are refused. receive: largest + 1 */
-	bool phase;                 /* key phase bit in force: false after a handshake */
-	__u64 soft_limit;           /* packets under one key before an event; 0: RFC 9001's, less 1/8 */
-	__u64 hard_limit;           /* packets under one key at most; 0: RFC 9001 section 6.6 */
+	struct inlay_keys keys; /* of the phase in force; copied */
+	__u8 hp[32];		/* header protection key: the same in every phase; copied */
+	__u64 next_pn;		/* transmit: lower numbers are refused. receive: largest + 1 */
+	bool phase;		/* key phase bit in force: false after a handshake */
+	/*
+	 * RFC 9001 section 6.6. Transmit: packets sealed under one key. Receive: packets that
+	 * failed authentication since the SA was added. Never above the RFC's own limits.
+	 */
+	__u64 soft_limit; /* an event when reached; 0: the hard limit less 1/8 */
+	__u64 hard_limit; /* nothing is sealed, or opened, beyond; 0: the RFC's */
 };
 
 /* Why an item was refused, or not. One list with the counters: inlay_reasons.def. */
 enum inlay_verdict {
 	INLAY_OK = 0,
-	INLAY_NO_SA,          /* unknown number or CID, or the SA is gone */
-	INLAY_STALE_SA,       /* the number was reused since */
-	INLAY_AUTH_FAILED,    /* forged, damaged, or a phase nobody has keys of */
-	INLAY_RUNT,           /* too short for a 1-RTT packet with its sample and tag */
-	INLAY_NOT_SHORT,      /* a long header, or the fixed bit is 0 */
-	INLAY_RESERVED_BITS,  /* authentic, but reserved bits set: the peer violated RFC 9000 17.3.1 */
-	INLAY_PN_REPEATED,    /* transmit: this number was sealed before, or lies below the window */
-	INLAY_WRONG_PATH,     /* transmit: destination or CID is not the SA's */
-	INLAY_KEY_EXHAUSTED,  /* the AEAD limit is reached */
-	INLAY_NO_ROOM,        /* the output does not fit */
-	INLAY_BAD_ITEM,       /* header and descriptor disagree, or direction is wrong */
+	INLAY_NO_SA,	     /* unknown number or CID, or the SA is gone */
+	INLAY_STALE_SA,	     /* the number was reused since */
+	INLAY_AUTH_FAILED,   /* forged, damaged, or a phase nobody has keys of */
+	INLAY_RUNT,	     /* too short for a 1-RTT packet with its sample and tag */
+	INLAY_NOT_SHORT,     /* a long header, or the fixed bit is 0 */
+	INLAY_RESERVED_BITS, /* authentic, but against RFC 9000 section 17.3.1 */
+	INLAY_PN_REPEATED,   /* transmit: this number was sealed before, or lies below the window */
+	INLAY_WRONG_PATH,    /* transmit: destination or CID is not the SA's */
+	INLAY_KEY_EXHAUSTED, /* the AEAD limit is reached */
+	INLAY_NO_ROOM,	     /* the output does not fit */
+	INLAY_BAD_ITEM,	     /* header and descriptor disagree, or direction is wrong */
 };
 
-/* One packet to open: in place. */
+/* The named reason (invariant 5) of a verdict other than INLAY_OK. */
+INLAY_INLINE enum inlay_reason inlay_verdict_reason(enum inlay_verdict verdict)
+{
+	_Static_assert((int)INLAY_NO_SA == (int)INLAY_REASON_NO_SA + 1, "both lists in step");
+	_Static_assert((int)INLAY_BAD_ITEM == (int)INLAY_REASON_BAD_ITEM + 1, "both lists in step");
+	return (enum inlay_reason)((int)verdict - 1);
+}
+
+/*
+ * One packet to open: in place. INLAY_OK and INLAY_RESERVED_BITS leave a clear packet. Otherwise
+ * the last 16 bytes are as they arrived, so that a stateless reset can be told; after
+ * INLAY_AUTH_FAILED the bytes between header and tag are zero, and the rest of such packets is
+ * unchanged.
+ */
 struct inlay_open_item {
-	__u8 *packet;               /* in: as on the wire. out: a clear packet, descriptor at its end */
-	size_t len;                 /* unchanged by opening */
-	struct inlay_addr local;    /* where it arrived: SAs are looked up by (local port, CID) */
-	__u8 verdict;               /* out: enum inlay_verdict */
+	__u8 *packet; /* in: as on the wire. out: a clear packet, descriptor at its end */
+	size_t len;   /* unchanged by opening */
+	struct inlay_addr local; /* where it arrived: SAs are looked up by (local port, CID) */
+	__u8 verdict;		 /* out: enum inlay_verdict */
 };
 
-/* One packet to seal. |header| and |payload| are not changed unless they overlap |dst|. */
+/*
+ * One packet to seal. |header| and |payload| are not changed unless they overlap |dst|; the payload
+ * may be shared, or lie exactly where it belongs in |dst|, but not overlap it otherwise. The
+ * destination of one item overlaps nothing of another. The key phase bit is the provider's to
+ * write. |dst| is written only where the verdict is INLAY_OK.
+ */
 struct inlay_seal_item {
-	const __u8 *header;         /* plain header, ending in a 4-byte packet number */
+	const __u8 *header; /* plain header, ending in a 4-byte packet number */
 	size_t header_len;
-	const __u8 *payload;        /* plain frames; items may share it */
+	const __u8 *payload; /* plain frames; items may share it */
 	size_t payload_len;
-	__u8 *dst;                  /* header_len + payload_len + 16 bytes; may be |header| in place */
+	__u8 *dst; /* header_len + payload_len + 16 bytes; may be |header| in place */
 	size_t dst_room;
 	struct inlay_sa_ref sa;
-	__u64 pn;                   /* whole number; its low 32 bits stand in the header */
+	__u64 pn; /* whole number; its low 32 bits stand in the header */
 	struct inlay_addr remote;
-	__u8 verdict;               /* out */
+	__u8 verdict; /* out */
 };
 
 enum inlay_provider_event_kind {
-	INLAY_EVENT_SOFT_LIMIT = 1,  /* time to update keys */
-	INLAY_EVENT_HARD_LIMIT,      /* the SA seals or opens no more under this key */
-	INLAY_EVENT_SA_LOST,         /* the provider lost it: plumb anew */
-	INLAY_EVENT_DEVICE_RESET,    /* every SA is gone */
+	INLAY_EVENT_SOFT_LIMIT = 1, /* time to update keys */
+	INLAY_EVENT_HARD_LIMIT,	    /* the SA seals or opens no more under this key */
+	INLAY_EVENT_SA_LOST,	    /* the provider lost it: plumb anew */
+	INLAY_EVENT_DEVICE_RESET,   /* every SA is gone */
 };
 
 struct inlay_provider_event {
@@ -107,42 +119,51 @@ struct inlay_provider_event {
 
 struct inlay_provider_caps {
 	const char *name;
-	__u32 ciphers;               /* bit n: enum inlay_cipher n */
+	__u32 ciphers; /* bit n: enum inlay_cipher n */
 	__u32 max_sa;
-	__u8 max_rx_cid_len;         /* our own CIDs */
-	bool needs_fixed_tx_pn_len;  /* 4 bytes always: true everywhere so far */
+	__u8 max_rx_cid_len;	    /* our own CIDs */
+	bool needs_fixed_tx_pn_len; /* 4 bytes always: true everywhere so far */
 };
 
 struct inlay_sa_stats {
-	__u64 packets, bytes;        /* sealed or opened */
+	__u64 packets, bytes; /* sealed or opened */
 	__u64 auth_failures;
 	__u64 largest_pn;
 };
 
 struct inlay_provider_ops {
 	void (*caps)(struct inlay_provider *p, struct inlay_provider_caps *ret_caps);
-	/* 0; -EEXIST: a CID is in use at this port; -ENOSPC; -ENOTSUP: cipher; -EINVAL */
+	/* 0; -EEXIST: a CID is in use at this port; -ENOSPC; -ENOTSUP: cipher; -EINVAL; -ENOMEM;
+	 * -EPERM: no more memory may be locked */
 	int (*sa_add)(struct inlay_provider *p, const struct inlay_sa_params *params,
 		      struct inlay_sa_ref *ret_sa);
 	/* 0; -ESTALE. Keys are zeroed before it returns, and nothing is sealed or opened after. */
 	int (*sa_del)(struct inlay_provider *p, struct inlay_sa_ref sa);
-	/* 0; -ESTALE; -EEXIST; -ENOSPC. Transmit: the CID that items must carry, beside others. */
-	int (*cid_add)(struct inlay_provider *p, struct inlay_sa_ref sa, const struct inlay_cid *cid);
-	int (*cid_del)(struct inlay_provider *p, struct inlay_sa_ref sa, const struct inlay_cid *cid);
+	/* 0; -ESTALE; -EEXIST; -ENOSPC; -EINVAL: length. Transmit: a CID that items may carry. */
+	int (*cid_add)(struct inlay_provider *p, struct inlay_sa_ref sa,
+		       const struct inlay_cid *cid);
+	/* 0; -ESTALE; -ENOENT. */
+	int (*cid_del)(struct inlay_provider *p, struct inlay_sa_ref sa,
+		       const struct inlay_cid *cid);
 	/*
 	 * Installs the next phase's keys. Transmit: numbers from |first_pn| on use them; -EBUSY if
 	 * such a number was sealed already. Receive: |first_pn| is ignored; packets of the other
 	 * phase bit are tried with them (descriptor flag NEXT_PHASE); the first call after that
 	 * makes them current, keeps the previous ones, and installs the ones after.
-	 * 0; -ESTALE; -EBUSY.
+	 * Transmit: -EBUSY also if no number of the phase in force was sealed yet, though it has
+	 * a predecessor: two updates in a row (RFC 9001 section 6.1).
+	 * 0; -ESTALE; -EBUSY; -EINVAL; -ENOMEM; -EPERM: as sa_add().
 	 */
 	int (*next_phase)(struct inlay_provider *p, struct inlay_sa_ref sa, __u64 first_pn,
 			  const struct inlay_keys *keys);
-	/* Receive: forgets the keys before the current ones (three PTOs after an update). */
+	/* Receive: forgets the keys before the current ones (three PTOs after an update). 0;
+	 * -ESTALE; -EINVAL */
 	int (*drop_old_phase)(struct inlay_provider *p, struct inlay_sa_ref sa);
-	/* Transmit: refuse all below |pn|. Receive: expect numbers near |pn|. 0; -ESTALE; -EINVAL */
+	/* Transmit: refuse all below |pn|. Receive: expect numbers near |pn|. 0; -ESTALE; -EINVAL
+	 */
 	int (*advance)(struct inlay_provider *p, struct inlay_sa_ref sa, __u64 pn);
-	/* Replaces the transmit SA's remote address, or the receive SA's local one. 0; -ESTALE */
+	/* Replaces the transmit SA's remote address, or the receive SA's local one. 0; -ESTALE;
+	 * -EEXIST */
 	int (*set_path)(struct inlay_provider *p, struct inlay_sa_ref sa,
 			const struct inlay_path *path);
 	/* Number of items with verdict INLAY_OK. */

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Provider `local`: bursts of packets. Each is checked and given its key one by one; the ciphers
+ * then work on the whole burst.
+ */
+#include <string.h>
+
+#include "inlay_quic.h"
+#include "inlay_writer.h"
+#include "local_sa.h"
+
+/* What a UDP datagram can carry; lengths beyond are nonsense. */
+#define LARGEST_DATAGRAM 65527
+
+/* --- Sealing ---------------------------------------------------------------------------------- */
+
+/* The header is one that we could have written, and names the item's packet number. */
+static enum inlay_verdict check_header(const struct inlay_seal_item *item)
+{
+	const __u8 *h = item->header;
+	struct inlay_cursor c;
+	__u32 truncated;
+
+	if (item->header_len < 1 + INLAY_TX_PN ||
+	    item->header_len > 1 + INLAY_CID_MAX + INLAY_TX_PN)
+		return INLAY_BAD_ITEM;
+	if (inlay_quic_is_long(h[0]) || !(h[0] & 0x40))
+		return INLAY_NOT_SHORT;
+	if ((h[0] & INLAY_QUIC_SHORT_RESERVED) || (h[0] & 3) != INLAY_TX_PN - 1)
+		return INLAY_BAD_ITEM;
+	c = inlay_cursor_of(h + item->header_len - INLAY_TX_PN, INLAY_TX_PN);
+	if (!inlay_cursor_be32(&c, &truncated) || truncated != (__u32)item->pn ||
+	    item->pn > INLAY_PN_MAX)
+		return INLAY_BAD_ITEM;
+	return INLAY_OK;
+}
+
+static enum inlay_verdict check_room(const struct inlay_seal_item *item)
+{
+	const __u8 *body = item->dst + item->header_len;
+	size_t body_len;
+
+	if (item->payload_len > LARGEST_DATAGRAM - item->header_len - INLAY_TAG)
+		return INLAY_BAD_ITEM;
+	body_len = item->payload_len + INLAY_TAG;
+	if (item->dst_room < item->header_len + body_len)
+		return INLAY_NO_ROOM;
+	/* In place, or apart: ciphers read and write in blocks. */
+	if (item->payload_len > 0 && item->payload != body && item->payload < body + body_len &&
+	    item->dst < item->payload + item->payload_len)
+		return INLAY_BAD_ITEM;
+	return INLAY_OK;
+}
+
+/* Invariant 2 stands here: no return of INLAY_OK without a number taken, once. */
+static enum inlay_verdict take_key(struct inlay_local *l, struct local_sa *sa, __u64 pn,
+				   struct local_phase **ret_phase)
+{
+	struct local_phase *phase = &sa->phases[pn >= sa->first_pn ? PHASE_CURRENT : PHASE_OLD];
+
+	if (!phase->key)
+		return INLAY_PN_REPEATED;
+	if (phase->sealed >= sa->hard_limit)
+		return INLAY_KEY_EXHAUSTED;
+	if (!inlay_pn_window_take(&sa->window, pn))
+		return INLAY_PN_REPEATED;
+	phase->sealed++;
+	if (phase->sealed == sa->soft_limit)
+		inlay_local_sa_raise(l, sa, INLAY_EVENT_SOFT_LIMIT);
+	if (phase->sealed == sa->hard_limit)
+		inlay_local_sa_raise(l, sa, INLAY_EVENT_HARD_LIMIT);
+	*ret_phase = phase;
+	return INLAY_OK;
+}
+
+static enum inlay_verdict find_tx_sa(struct inlay_local *l, struct inlay_sa_ref ref,
+				     struct local_sa **ret_sa)
+{
+	struct local_sa *sa = ref.number < l->max_sa ? l->slots[ref.number].sa : NULL;
+
+	if (!sa)
+		return INLAY_NO_SA;
+	if (l->slots[ref.number].generation != ref.generation)
+		return INLAY_STALE_SA;
+	if (sa->direction != INLAY_TX)
+		return INLAY_BAD_ITEM;
+	*ret_sa = sa;
+	return INLAY_OK;
+}
+
+static enum inlay_verdict prepare_seal(struct inlay_local *l, const struct inlay_seal_item *item,
+				       struct inlay_packet_seal *packet, struct local_sa **ret_sa)
+{
+	struct local_phase *phase;
+	enum inlay_verdict v;
+	struct local_sa *sa;
+
+	v = find_tx_sa(l, item->sa, &sa);
+	if (v == INLAY_OK)
+		v = check_header(item);
+	if (v == INLAY_OK)
+		v = check_room(item);
+	if (v != INLAY_OK)
+		return v;
+	if (memcmp(&item->remote, &sa->path.remote, sizeof(item->remote)) != 0 ||
+	    !inlay_local_sa_has_cid(sa, item->header + 1, item->header_len - 1 - INLAY_TX_PN))
+		return INLAY_WRONG_PATH;
+	v = take_key(l, sa, item->pn, &phase);
+	if (v != INLAY_OK)
+		return v;
+	memmove(item->dst, item->header, item->header_len);
+	item->dst[0] &= (__u8)~INLAY_QUIC_SHORT_PHASE;
+	if (sa->phase_bit == (phase == &sa->phases[PHASE_CURRENT]))
+		item->dst[0] |= INLAY_QUIC_SHORT_PHASE;
+	*packet = (struct inlay_packet_seal){
+		.key = phase->key,
+		.hp = sa->hp,
+		.pn = item->pn,
+		.payload = item->payload_len ? item->payload : item->dst + item->header_len,
+		.payload_len = (__u32)item->payload_len,
+		.header_len = (__u16)item->header_len,
+		.pn_len = INLAY_TX_PN,
+		.dst = item->dst,
+	};
+	*ret_sa = sa;
+	return INLAY_OK;
+}
+
+static bool finish_seal(struct inlay_local *l, struct local_sa *sa, struct inlay_seal_item *item,
+			const struct inlay_packet_seal *packet)
+{
+	/* The window has passed all that the old keys could still seal. */
+	if (sa->phases[PHASE_OLD].key && inlay_pn_window_lowest(&sa->window) >= sa->first_pn)
+		inlay_local_sa_drop_phase(l, sa, PHASE_OLD);
+	if (!packet->ok) {
+		item->verdict = INLAY_BAD_ITEM;
+		return false;
+	}
+	sa->stats.packets++;
+	sa->stats.bytes += packet->header_len + packet->payload_len + INLAY_TAG;
+	if (item->pn > sa->stats.largest_pn)
+		sa->stats.largest_pn = item->pn;
+	return true;
+}
+
+static size_t seal_burst(struct inlay_local *l, struct inlay_seal_item *items, size_t n)
+{
+	struct inlay_packet_seal packets[INLAY_AEAD_BURST];
+	struct local_sa *sas[INLAY_AEAD_BURST];
+	struct inlay_seal_item *of[INLAY_AEAD_BURST];
+	size_t i, m = 0, done = 0;
+
+	for (i = 0; i < n; i++) {
+		items[i].verdict = (__u8)prepare_seal(l, &items[i], &packets[m], &sas[m]);
+		if (items[i].verdict == INLAY_OK)
+			of[m++] = &items[i];
+	}
+	inlay_protection_seal(&l->aead, packets, m);
+	for (i = 0; i < m; i++)
+		done += finish_seal(l, sas[i], of[i], &packets[i]);
+	return done;
+}
+
+size_t inlay_local_seal(struct inlay_provider *p, struct inlay_seal_item *items, size_t n)
+{
+	struct inlay_local *l = inlay_local_of(p);
+	size_t i, done = 0;
+
+	pthread_mutex_lock(&l->lock);
+	for (i = 0; i < n; i += INLAY_AEAD_BURST)
+		done += seal_burst(l, items + i,
+				   n - i < INLAY_AEAD_BURST ? n - i : INLAY_AEAD_BURST);
+	pthread_mutex_unlock(&l->lock);
+	return done;
+}
+
+/* --- Opening ---------------------------------------------------------------------------------- */
+
+static enum inlay_verdict find_rx_sa(struct inlay_local *l, const struct inlay_open_item *item,
+				     struct local_sa **ret_sa)
+{
+	struct inlay_cursor c = inlay_cursor_of(item->packet, item->len);
+	struct inlay_quic_short h;
+	struct local_sa *sa;
+	__u32 number;
+
+	if (item->len == 0)
+		return INLAY_RUNT;
+	if (inlay_quic_is_long(item->packet[0]) || !(item->packet[0] & 0x40))
+		return INLAY_NOT_SHORT;
+	/* RFC 9001 section 5.4.2: what is too short for a sample is discarded. */
+	if (!inlay_quic_short_parse(&c, INLAY_OWN_CID, &h) ||
+	    inlay_cursor_left(&c) < 4 + INLAY_SAMPLE)
+		return INLAY_RUNT;
+	if (item->len > LARGEST_DATAGRAM)
+		return INLAY_BAD_ITEM;
+	if (!inlay_cid_table_find(&l->cids, item->local.port, h.dcid, &number))
+		return INLAY_NO_SA;
+	sa = l->slots[number].sa;
+	if (sa->stats.auth_failures >= sa->hard_limit)
+		return INLAY_KEY_EXHAUSTED;
+	*ret_sa = sa;
+	return INLAY_OK;
+}
+
+/*
+ * RFC 9001 section 6.5. Exactly one key is tried, and old and next ones cost the same, so that time
+ * does not tell which. Without the old keys the next ones stand in for them, and fail.
+ */
+static enum local_phase_index choose_phase(const struct local_sa *sa,
+					   const struct inlay_packet_open *packet)
+{
+	bool bit = packet->first & INLAY_QUIC_SHORT_PHASE;
+
+	if (bit == sa->phase_bit)
+		return PHASE_CURRENT;
+	if (sa->phases[PHASE_OLD].key && packet->pn < sa->phases[PHASE_CURRENT].lowest)
+		return PHASE_OLD;
+	return PHASE_NEXT;
+}
+
+static void count_failure(struct inlay_local *l, struct local_sa *sa)
+{
+	sa->stats.auth_failures++;
+	if (sa->stats.auth_failures == sa->soft_limit)
+		inlay_local_sa_raise(l, sa, INLAY_EVENT_SOFT_LIMIT);
+	if (sa->stats.auth_failures == sa->hard_limit)
+		inlay_local_sa_raise(l, sa, INLAY_EVENT_HARD_LIMIT);
+}
+
+static void write_descriptor(const struct inlay_local *l, const struct local_sa *sa,
+			     const struct inlay_packet_open *packet, enum local_phase_index phase)
+{
+	static const __u8 flags[N_PHASES] = {
+		[PHASE_OLD] = INLAY_DESC_OLD_PHASE,
+		[PHASE_NEXT] = INLAY_DESC_NEXT_PHASE,
+	};
+	struct inlay_writer w =
+		inlay_writer_of(packet->packet + packet->len - INLAY_TAG, INLAY_TAG);
+
+	inlay_writer_be32(&w, sa->number);
+	inlay_writer_u8(&w, flags[phase]);
+	inlay_writer_u8(&w, (__u8)(packet->pn_offset + packet->pn_len));
+	inlay_writer_be16(&w, l->slots[sa->number].generation);
+	inlay_writer_be32(&w, (__u32)(packet->pn >> 32));
+	inlay_writer_be32(&w, (__u32)packet->pn);
+}
+
+static enum inlay_verdict finish_open(struct inlay_local *l, struct local_sa *sa,
+				      const struct inlay_packet_open *packet,
+				      enum local_phase_index phase)
+{
+	if (!packet->ok) {
+		count_failure(l, sa);
+		return INLAY_AUTH_FAILED;
+	}
+	sa->stats.packets++;
+	sa->stats.bytes += packet->len;
+	if (packet->pn >= sa->expected)
+		sa->expected = packet->pn + 1;
+	if (packet->pn > sa->stats.largest_pn)
+		sa->stats.largest_pn = packet->pn;
+	if (packet->pn < sa->phases[phase].lowest)
+		sa->phases[phase].lowest = packet->pn;
+	write_descriptor(l, sa, packet, phase);
+	/* RFC 9000 section 17.3.1: judged only once both protections are off. */
+	return packet->first & INLAY_QUIC_SHORT_RESERVED ? INLAY_RESERVED_BITS : INLAY_OK;
+}
+
+static size_t open_burst(struct inlay_local *l, struct inlay_open_item *items, size_t n)
+{
+	struct inlay_packet_open packets[INLAY_AEAD_BURST];
+	enum local_phase_index phases[INLAY_AEAD_BURST];
+	struct inlay_open_item *of[INLAY_AEAD_BURST];
+	struct local_sa *sas[INLAY_AEAD_BURST];
+	size_t i, m = 0, k, done = 0;
+
+	for (i = 0; i < n; i++) {
+		items[i].verdict = (__u8)find_rx_sa(l, &items[i], &sas[m]);
+		if (items[i].verdict != INLAY_OK)
+			continue;
+		packets[m] = (struct inlay_packet_open){
+			.packet = items[i].packet,
+			.len = items[i].len,
+			.pn_offset = 1 + INLAY_OWN_CID,
+			.hp = sas[m]->hp,
+		};
+		of[m++] = &items[i];
+	}
+	inlay_protection_unmask(&l->aead, packets, m);
+	for (i = 0, k = 0; i < m; i++) {
+		struct inlay_packet_open *p = &packets[i];
+
+		p->pn = inlay_protection_recover_pn(sas[i]->expected, p->truncated, p->pn_len);
+		phases[i] = choose_phase(sas[i], p);
+		p->key = sas[i]->phases[phases[i]].key;
+		if (!p->key || p->pn > INLAY_PN_MAX) {
+			count_failure(l, sas[i]);
+			of[i]->verdict = INLAY_AUTH_FAILED;
+			continue;
+		}
+		packets[k] = *p;
+		phases[k] = phases[i];
+		sas[k] = sas[i];
+		of[k++] = of[i];
+	}
+	inlay_protection_open(&l->aead, packets, k);
+	for (i = 0; i < k; i++) {
+		of[i]->verdict = (__u8)finish_open(l, sas[i], &packets[i], phases[i]);
+		done += of[i]->verdict == INLAY_OK;
+	}
+	return done;
+}
+
+size_t inlay_local_open(struct inlay_provider *p, struct inlay_open_item *items, size_t n)
+{
+	struct inlay_local *l = inlay_local_of(p);
+	size_t i, done = 0;
+
+	pthread_mutex_lock(&l->lock);
+	for (i = 0; i < n; i += INLAY_AEAD_BURST)
+		done += open_burst(l, items + i,
+				   n - i < INLAY_AEAD_BURST ? n - i : INLAY_AEAD_BURST);
+	pthread_mutex_unlock(&l->lock);
+	return done;
+}
