@@ -8,7 +8,10 @@
 #define INLAY_MOQ_MESSAGE_H
 
 #include "codes.h"
+#include "name.h"
 #include "params.h"
+#include "properties.h"
+#include "setup.h"
 
 enum inlay_moq_message_type {
 	INLAY_MOQ_MSG_REQUEST_UPDATE = 0x02,
