@@ -31,7 +31,7 @@
 	X(INVALID_AUTHORITY, 0x19, "invalid authority")                                            \
 	X(MALFORMED_AUTHORITY, 0x1a, "malformed authority")
 
-/* REQUEST_ERROR (section 10.5). */
+/* REQUEST_ERROR (section 10.6). */
 #define INLAY_MOQ_REQUEST_CODES(X)                                                                 \
 	X(INTERNAL_ERROR, 0x0, "internal error")                                                   \
 	X(UNAUTHORIZED, 0x1, "unauthorized")                                                       \
@@ -52,7 +52,7 @@
 	X(UNSUPPORTED_EXTENSION, 0x33, "unsupported extension")                                    \
 	X(REDIRECT, 0x34, "redirect")
 
-/* PUBLISH_DONE (section 10.10). */
+/* PUBLISH_DONE (section 10.11). */
 #define INLAY_MOQ_DONE_CODES(X)                                                                    \
 	X(INTERNAL_ERROR, 0x0, "internal error")                                                   \
 	X(UNAUTHORIZED, 0x1, "unauthorized")                                                       \

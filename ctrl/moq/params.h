@@ -90,7 +90,9 @@ enum inlay_moq_scope {
  * makes a parameter legal. */
 int inlay_moq18_params_parse(struct inlay_cursor *c, __u32 scope, struct inlay_moq_params *ret,
 			     __u64 *ret_error);
-/* False: no room, or a value out of range. */
+/* False: a value that may not be sent. */
+bool inlay_moq_params_are_valid(const struct inlay_moq_params *p);
+/* False: no room, or not valid. */
 bool inlay_moq18_params_put(struct inlay_writer *w, const struct inlay_moq_params *p);
 
 #endif
