@@ -108,6 +108,8 @@ bool inlay_endpoint_is_idle(const struct inlay_endpoint *ep);
 /* The established phase, to be used until control returns to the caller's loop; the connection is
  * visited by the next inlay_endpoint_send(). NULL while the handshake runs. */
 struct inlay_conn *inlay_ep_conn_get(struct inlay_ep_conn *c);
+/* Ends it: application error |code|, or, while the handshake runs, on_failed() with |text|. */
+void inlay_ep_conn_close(struct inlay_ep_conn *c, __u64 code, const char *text, inlay_ns now);
 /* To read only: does not mark. */
 const struct inlay_conn *inlay_ep_conn_peek(const struct inlay_ep_conn *c);
 /* Of a dialled connection; NULL for an accepted one. */

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Stateless resets (RFC 9000 section 10.3): tokens of our CIDs, and the packets that carry them. */
+#ifndef INLAY_ENDPOINT_RESET_H
+#define INLAY_ENDPOINT_RESET_H
+
+#include "demux.h"
+
+#define INLAY_RESET_KEY 32
+
+/*
+ * A packet of this many bytes or fewer gets no reset: ours are shorter than what they answer, and
+ * one shorter than 42 bytes could be told from a packet (section 10.3). So two endpoints that
+ * reset each other's resets come to an end.
+ */
+#define INLAY_RESET_TRIGGER 43
+#define INLAY_RESET_LONGEST 64 /* bytes */
+
+/* HMAC-SHA-256 of the CID under |key|, cut to 16 bytes (section 10.3.2). */
+void inlay_reset_token(const __u8 key[INLAY_RESET_KEY], const struct inlay_cid *cid,
+		       __u8 ret[INLAY_RESET_TOKEN]);
+/* Length of the reset that answers a packet of |trigger| bytes; 0: none may. */
+size_t inlay_reset_len(size_t trigger);
+/* |dst| holds |len| random bytes already: makes a reset of them. */
+void inlay_reset_write(__u8 *dst, size_t len, const __u8 token[INLAY_RESET_TOKEN]);
+
+#endif
