@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every option of inlayd, once: struct inlay_config, the schema, the defaults and the checks come
+ * from these lists. docs/man/inlayd.yaml.5 tells what each does.
+ *
+ * NUMBER(name, default, minimum, maximum)   TEXT(name, default, longest)
+ * CHOICE(name, default, choices: an array of cyaml_strval_t)
+ */
+#ifndef INLAY_DAEMON_CONFIG_OPTIONS_H
+#define INLAY_DAEMON_CONFIG_OPTIONS_H
+
+#define INLAY_CONFIG_TEXT 256
+#define INLAY_CONFIG_LIST 16
+
+#define INLAY_OPTIONS_TOP_TEXT(TEXT)                                                               \
+	TEXT(certificate, "/etc/inlay/certificate.pem")                                            \
+	TEXT(key, "/etc/inlay/key.pem")                                                            \
+	TEXT(control_socket, "")
+
+#define INLAY_OPTIONS_TOP_CHOICE(CHOICE)                                                           \
+	CHOICE(open, 0, truth_choices)                                                             \
+	CHOICE(crypto_backend, INLAY_BACKEND_AUTO, backend_choices)                                \
+	CHOICE(retry, INLAY_RETRY_LOAD, retry_choices)                                             \
+	CHOICE(congestion_control, INLAY_CC_NEWRENO, congestion_choices)                           \
+	CHOICE(log_level, INLAY_LOG_INFO, log_choices)
+
+#define INLAY_OPTIONS_TOP_NUMBER(NUMBER)                                                           \
+	NUMBER(data_thread_cpu, -1, -1, 1023)                                                      \
+	NUMBER(max_connections, 1024, 1, 65536)                                                    \
+	NUMBER(max_handshakes, 256, 1, 65536)                                                      \
+	NUMBER(retry_above, 64, 0, 65536)                                                          \
+	NUMBER(ring_frames, 4096, 64, 65536)                                                       \
+	NUMBER(socket_buffer_bytes, 4 << 20, 65536, 1 << 30)
+
+#define INLAY_OPTIONS_LIMITS(NUMBER)                                                               \
+	NUMBER(streams_bidi, 1024, 4, 65536)                                                       \
+	NUMBER(streams_uni, 1024, 4, 65536)                                                        \
+	NUMBER(own_streams, 4096, 4, 1 << 20)                                                      \
+	NUMBER(connection_window_bytes, 16 << 20, 65536, 1 << 30)                                  \
+	NUMBER(stream_window_bytes, 4 << 20, 16384, 1 << 30)                                       \
+	NUMBER(datagram_queue_bytes, 1 << 20, 65536, 1 << 30)                                      \
+	NUMBER(udp_payload_bytes, 1400, 1200, 1452)                                                \
+	NUMBER(idle_timeout_ms, 30000, 1000, 600000)                                               \
+	NUMBER(handshake_timeout_ms, 10000, 100, 600000)                                           \
+	NUMBER(sent_log_packets, 8192, 64, 1 << 20)                                                \
+	NUMBER(early_packets, 16, 0, 256)                                                          \
+	NUMBER(replies_per_second, 200, 0, 1000000)
+
+#define INLAY_OPTIONS_CACHE(NUMBER)                                                                \
+	NUMBER(bytes, 256 << 20, 1 << 20, 1LL << 40)                                               \
+	NUMBER(age_ms, 30000, 100, 86400000)
+
+#define INLAY_OPTIONS_RELAY(NUMBER)                                                                \
+	NUMBER(rendezvous_max_ms, 30000, 0, 3600000)                                               \
+	NUMBER(publisher_grace_ms, 10000, 0, 3600000)
+
+#define INLAY_OPTIONS_ORIGIN_TEXT(TEXT)                                                            \
+	TEXT(uri, "")                                                                              \
+	TEXT(ca, "")
+
+#define INLAY_OPTIONS_ORIGIN_CHOICE(CHOICE) CHOICE(insecure, 0, truth_choices)
+
+#define INLAY_OPTIONS_ORIGIN_NUMBER(NUMBER)                                                        \
+	NUMBER(retry_min_ms, 500, 10, 3600000)                                                     \
+	NUMBER(retry_max_ms, 30000, 10, 3600000)
+
+#endif
