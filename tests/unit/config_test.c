@@ -165,7 +165,7 @@ static const struct {
 	{"just text\n", "inlayd.yaml:1: ", {"not a list of keys"}},
 	{"---\n...\n", "inlayd.yaml:2: ", {"not a list of keys"}},
 	{"open: [true\nretry: on\n", "inlayd.yaml:2: ", {"did not find expected"}},
-	{"open: true\n\tretry: on\n", "inlayd.yaml:2: ", {"cannot start any token"}},
+	{"open: true\n\tretry: on\n", "inlayd.yaml:2: ", {"tab"}},
 	{"open: true\n---\nopen: false\n", "inlayd.yaml:2: ", {"a second document"}},
 	{"open: &x true\nretry: *x\n", "inlayd.yaml:2: ", {"aliases"}},
 	{"? [a, b]\n: c\n", "inlayd.yaml:1: ", {"a key must be plain text"}},
