@@ -137,6 +137,7 @@ struct inlay_conn_config {
 	__u32 log_size;
 	enum inlay_cc_algorithm cc;
 	__u64 max_recv_buffer;          /* bytes of out-of-order stream data kept, over all streams */
+	__u64 max_send_buffer;          /* bytes kept of streams without a source, over all; 0: 4 MiB */
 	__u64 max_datagram_queue;       /* bytes of datagrams waiting to be sent */
 	__u64 max_streams_open;         /* streams of ours at once, either direction together */
 };

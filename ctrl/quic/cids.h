@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Connection IDs (RFC 9000 section 5.1): ours, which the peer sends to, and the peer's, which we
+ * send to. Sequence number 0 of each comes from the handshake.
+ */
+#ifndef INLAY_QUIC_CIDS_H
+#define INLAY_QUIC_CIDS_H
+
+#include "conn.h"
+#include "intervals.h"
+
+#define INLAY_CIDS_OWN_MAX  4 /* of ours in force at once */
+#define INLAY_CIDS_PEER_MAX 8 /* of the peer's that we would ever keep */
+
+struct inlay_own_cid {
+	bool used;
+	bool pending; /* NEW_CONNECTION_ID has to be sent */
+	__u64 sequence;
+	struct inlay_cid cid;
+	__u8 token[16];
+};
+
+struct inlay_peer_cid {
+	bool used;
+	bool has_token;
+	__u64 sequence;
+	struct inlay_cid cid;
+	__u8 token[16];
+};
+
+struct inlay_cids {
+	const struct inlay_conn_ops *ops;
+	void *user;
+	/* Ours */
+	struct inlay_own_cid own[INLAY_CIDS_OWN_MAX];
+	__u64 next_sequence;
+	__u32 own_max; /* as many as the peer keeps, at most INLAY_CIDS_OWN_MAX */
+	/* The peer's */
+	struct inlay_peer_cid peer[INLAY_CIDS_PEER_MAX];
+	__u32 peer_max; /* our active_connection_id_limit */
+	__u32 current;	/* index of the one in use */
+	__u64 retire_prior_to;
+	struct inlay_intervals retiring; /* sequences in RETIRE_CONNECTION_ID frames to send */
+	__u32 retires_open; /* RETIRE_CONNECTION_ID frames to send or not acknowledged */
+};
+
+void inlay_cids_init(struct inlay_cids *c, const struct inlay_handover *h,
+		     const struct inlay_conn_ops *ops, void *user);
+void inlay_cids_fini(struct inlay_cids *c);
+
+/* Issues CIDs of ours up to |own_max|. Fewer if the endpoint has none. */
+void inlay_cids_issue(struct inlay_cids *c);
+static inline const struct inlay_cid *inlay_cids_peer(const struct inlay_cids *c)
+{
+	return &c->peer[c->current].cid;
+}
+
+/* Frames of the peer. NO_ERROR or what to close with. */
+enum inlay_quic_error inlay_cids_on_new(struct inlay_cids *c, const struct inlay_quic_new_cid *f);
+/* |dcid|: what the packet was sent to; INLAY_OWN_CID bytes. */
+enum inlay_quic_error inlay_cids_on_retire(struct inlay_cids *c, __u64 sequence, const __u8 *dcid);
+
+/* A NEW_CONNECTION_ID or RETIRE_CONNECTION_ID of ours was lost, or acknowledged. */
+void inlay_cids_on_new_lost(struct inlay_cids *c, __u64 sequence);
+void inlay_cids_on_retire_lost(struct inlay_cids *c, __u64 sequence);
+void inlay_cids_on_retire_acked(struct inlay_cids *c);
+
+/* Frames to send; NULL, false: none. */
+struct inlay_own_cid *inlay_cids_pending(struct inlay_cids *c);
+bool inlay_cids_retire_pending(const struct inlay_cids *c, __u64 *ret_sequence);
+void inlay_cids_retire_sent(struct inlay_cids *c, __u64 sequence);
+
+#endif

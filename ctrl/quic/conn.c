@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The public functions, and what holds the parts of a connection together. */
+#include "conn_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_MTU	    1200 /* until the path is known to carry more */
+#define DEFAULT_SEND_BUFFER (4ULL << 20)
+#define DEFAULT_RECV_BUFFER (1ULL << 20)
+#define UPDATE_MARGIN	    4 /* numbers between the counter and a new phase */
+#define UPDATE_TRIES	    8
+#define CRYPTO_RANGES	    64
+
+/* --- Birth and death ------------------------------------------------------------------------ */
+
+static void fill_entry(struct inlay_conn *c)
+{
+	struct inlay_subscriber *e = c->entry;
+	__u64 mtu = e->path_mtu ? e->path_mtu : DEFAULT_MTU;
+
+	/* RFC 9000 section 18.2: no parameter means 65527, and less than 1200 is refused before. */
+	if (c->peer.max_udp_payload_size >= DEFAULT_MTU && c->peer.max_udp_payload_size < mtu)
+		mtu = c->peer.max_udp_payload_size;
+	inlay_store_u32(&e->path_mtu, (__u32)mtu);
+	e->abi_version = INLAY_ABI_VERSION;
+	e->initial_stream_limit = c->peer.initial_max_stream_data_uni;
+	e->max_datagram = c->peer.max_datagram_frame_size;
+	inlay_store_u64(&e->flow_limit, c->peer.initial_max_data);
+	inlay_conn_write_headers(c);
+}
+
+void inlay_conn_write_headers(struct inlay_conn *c)
+{
+	__u32 idle = !(inlay_load_u32(&c->entry->headers_index) & 1) ? 1 : 0;
+	struct inlay_headers *h = &c->entry->headers[idle];
+	const struct inlay_cid *cid = inlay_cids_peer(&c->cids);
+
+	memset(h, 0, sizeof(*h));
+	h->bytes[0] = 0x40 | (INLAY_TX_PN - 1);
+	memcpy(h->bytes + 1, cid->data, cid->len);
+	h->quic_len = (__u8)(1 + cid->len + INLAY_TX_PN);
+	inlay_store_u32(&c->entry->headers_index, idle);
+}
+
+static void copy_config(struct inlay_conn *c, const struct inlay_conn_config *config)
+{
+	const struct inlay_handover *h = config->handover;
+
+	c->ops = config->ops;
+	c->user = config->user;
+	c->role = h->role;
+	c->cc = config->cc;
+	c->max_streams_open = config->max_streams_open;
+	c->own = h->own;
+	c->peer = h->peer;
+	if (c->peer.ack_delay_exponent > 20) /* RFC 9000 section 18.2; checked by the handshake */
+		c->peer.ack_delay_exponent = 20;
+	c->entry = config->entry;
+	c->handshake_done_due = c->role == INLAY_SERVER;
+}
+
+static int init_parts(struct inlay_conn *c, const struct inlay_conn_config *config, inlay_ns now)
+{
+	const struct inlay_handover *h = config->handover;
+	int err;
+
+	err = inlay_sentlog_init(&c->log, config->entry, config->log, config->log_size);
+	if (err)
+		return err;
+	err = inlay_streams_init(&c->streams, h->role, config->entry, &c->own, &c->peer);
+	if (err)
+		return err;
+	c->streams.recv_budget.max =
+		config->max_recv_buffer ? config->max_recv_buffer : DEFAULT_RECV_BUFFER;
+	c->streams.send_budget.max =
+		config->max_send_buffer ? config->max_send_buffer : DEFAULT_SEND_BUFFER;
+	inlay_flow_init(&c->flow, c->own.initial_max_data);
+	inlay_acks_init(&c->acks, c->own.max_ack_delay);
+	inlay_intervals_init(&c->crypto, CRYPTO_RANGES);
+	inlay_datagrams_init(&c->datagrams, config->max_datagram_queue);
+	inlay_cids_init(&c->cids, h, c->ops, c->user);
+	inlay_paths_init(&c->paths, &h->path);
+	inlay_close_init(&c->close, &c->own, &c->peer, now);
+	inlay_keyupdate_init(&c->keys, inlay_load_u64(&c->entry->next_pn));
+	fill_entry(c);
+	inlay_recovery_init(&c->recovery, &c->log, &inlay_conn_recovery_ops, c, config->cc,
+			    c->entry->path_mtu);
+	inlay_rtt_init(&c->recovery.rtt, h->latest_rtt, h->min_rtt, h->smoothed_rtt, h->rttvar,
+		       c->peer.max_ack_delay);
+	inlay_cids_issue(&c->cids);
+	return 0;
+}
+
+struct inlay_conn *inlay_conn_new(const struct inlay_conn_config *config, inlay_ns now)
+{
+	struct inlay_conn *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	copy_config(c, config);
+	if (init_parts(c, config, now)) {
+		inlay_conn_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+void inlay_conn_free(struct inlay_conn *c)
+{
+	if (!c)
+		return;
+	inlay_streams_fini(&c->streams);
+	inlay_datagrams_fini(&c->datagrams);
+	inlay_intervals_fini(&c->crypto);
+	inlay_acks_fini(&c->acks);
+	inlay_cids_fini(&c->cids);
+	inlay_sentlog_fini(&c->log);
+	free(c);
+}
+
+/* --- Closing -------------------------------------------------------------------------------- */
+
+static void begin_close(struct inlay_conn *c, const struct inlay_close_reason *why,
+			__u64 frame_type, inlay_ns now)
+{
+	if (inlay_close_begin(&c->close, why, frame_type, inlay_conn_pto(c), now) &&
+	    c->ops->on_closed)
+		c->ops->on_closed(c->user, &c->close.why);
+}
+
+void inlay_conn_fail(struct inlay_conn *c, enum inlay_quic_error code, __u64 frame_type,
+		     const char *text, inlay_ns now)
+{
+	struct inlay_close_reason why = {.code = code};
+
+	inlay_close_text(&why, text, strlen(text));
+	begin_close(c, &why, frame_type, now);
+}
+
+void inlay_conn_close(struct inlay_conn *c, bool application, __u64 code, const char *text,
+		      inlay_ns now)
+{
+	struct inlay_close_reason why = {.application = application, .code = code};
+
+	if (text)
+		inlay_close_text(&why, text, strlen(text));
+	begin_close(c, &why, 0, now);
+}
+
+void inlay_conn_on_stateless_reset(struct inlay_conn *c, inlay_ns now)
+{
+	struct inlay_close_reason why = {.by_peer = true, .reset = true};
+
+	if (inlay_close_drain(&c->close, &why, inlay_conn_pto(c), now) && c->ops->on_closed)
+		c->ops->on_closed(c->user, &c->close.why);
+}
+
+bool inlay_conn_is_dead(const struct inlay_conn *c)
+{
+	return c->close.state == INLAY_DEAD;
+}
+
+bool inlay_conn_is_closing(const struct inlay_conn *c)
+{
+	return c->close.state != INLAY_OPEN;
+}
+
+/* --- Timers --------------------------------------------------------------------------------- */
+
+static inlay_ns earlier(inlay_ns a, inlay_ns b)
+{
+	return a < b ? a : b;
+}
+
+inlay_ns inlay_conn_deadline(const struct inlay_conn *c)
+{
+	inlay_ns at = inlay_close_deadline(&c->close, inlay_conn_pto(c));
+
+	if (!inlay_conn_is_open(c))
+		return at;
+	at = earlier(at, inlay_recovery_deadline(&c->recovery));
+	at = earlier(at, c->acks.deadline);
+	at = earlier(at, c->keys.drop_at);
+	return earlier(at, inlay_paths_deadline(&c->paths));
+}
+
+static void on_recovery_timer(struct inlay_conn *c, inlay_ns now)
+{
+	if (now < inlay_recovery_deadline(&c->recovery))
+		return;
+	inlay_recovery_on_timer(&c->recovery, now);
+	c->probe_from = 0;
+	if (c->recovery_failed)
+		inlay_conn_fail(c, INLAY_QUIC_INTERNAL_ERROR, 0, "no memory", now);
+}
+
+void inlay_conn_on_timer(struct inlay_conn *c, inlay_ns now)
+{
+	if (inlay_close_on_timer(&c->close, inlay_conn_pto(c), now) && c->ops->on_closed)
+		c->ops->on_closed(c->user, &c->close.why);
+	if (!inlay_conn_is_open(c))
+		return;
+	on_recovery_timer(c, now);
+	if (now >= c->keys.drop_at) {
+		c->keys.drop_at = INLAY_NEVER;
+		if (c->ops->drop_old_phase)
+			c->ops->drop_old_phase(c->user);
+	}
+	if (inlay_paths_on_timer(&c->paths, now) && c->ops->path_change)
+		c->ops->path_change(c->user, &c->paths.current);
+	inlay_conn_reap(c);
+}
+
+/* --- Streams -------------------------------------------------------------------------------- */
+
+void inlay_conn_reap(struct inlay_conn *c)
+{
+	while (!inlay_list_is_empty(&c->streams.dead)) {
+		struct inlay_stream *s =
+			inlay_list_entry(c->streams.dead.next, struct inlay_stream, dead);
+		__u64 id = s->id;
+
+		inlay_streams_free(&c->streams, s);
+		if (c->ops->on_stream_closed)
+			c->ops->on_stream_closed(c->user, id);
+	}
+}
+
+void inlay_conn_discard(struct inlay_conn *c, struct inlay_stream *s)
+{
+	struct inlay_stream_recv *r = &s->recv;
+
+	/* Not under the feet of whoever is handing bytes over. */
+	if (c->delivering == s)
+		return;
+	inlay_flow_consume(&c->flow, r->flow.received - r->next);
+	r->next = r->flow.received;
+	inlay_stream_recv_drop(r);
+}
+
+int inlay_conn_stream_open(struct inlay_conn *c, bool bidi, __u64 priority,
+			   const struct inlay_stream_source *source, void *ctx, __u64 *ret_id)
+{
+	struct inlay_stream *s;
+	int err;
+
+	if (!inlay_conn_is_open(c))
+		return -ENOTCONN;
+	if (c->streams.n_own >= c->max_streams_open)
+		return -EMFILE;
+	err = inlay_streams_open(&c->streams, bidi, &s);
+	if (err)
+		return err;
+	s->priority = priority;
+	err = inlay_streams_set_source(&c->streams, s, source, ctx);
+	if (err) {
+		/* The number is taken: it ends in a reset. */
+		inlay_conn_stream_reset(c, s->id, 0);
+		return err;
+	}
+	c->stats.streams_opened++;
+	*ret_id = s->id;
+	return 0;
+}
+
+static struct inlay_stream *find_sender(const struct inlay_conn *c, __u64 id)
+{
+	struct inlay_stream *s = inlay_streams_find(&c->streams, id);
+
+	return s && s->has_send ? s : NULL;
+}
+
+int inlay_conn_stream_extend(struct inlay_conn *c, __u64 id, __u64 end, bool fin)
+{
+	struct inlay_stream *s = find_sender(c, id);
+	int err;
+
+	if (!s)
+		return -ENOENT;
+	err = inlay_stream_send_extend(&s->send, end, fin);
+	if (err)
+		return err == -EPIPE ? -ENOENT : err;
+	inlay_streams_update(&c->streams, s);
+	return 0;
+}
+
+int inlay_conn_stream_write(struct inlay_conn *c, __u64 id, const __u8 *data, size_t len, bool fin)
+{
+	struct inlay_stream *s = find_sender(c, id);
+	int err;
+
+	if (!s)
+		return -ENOENT;
+	if (s->send.fin || s->send.reset)
+		return -EPIPE;
+	if (!s->send.buffer)
+		return -ENOENT;
+	err = inlay_send_buffer_write(s->send.buffer, data, len);
+	if (err)
+		return err;
+	inlay_stream_send_extend(&s->send, s->send.end + len, fin);
+	inlay_streams_update(&c->streams, s);
+	return 0;
+}
+
+int inlay_conn_stream_set_priority(struct inlay_conn *c, __u64 id, __u64 priority)
+{
+	struct inlay_stream *s = find_sender(c, id);
+
+	if (!s)
+		return -ENOENT;
+	s->priority = priority;
+	inlay_streams_update(&c->streams, s);
+	return 0;
+}
+
+int inlay_conn_stream_reset(struct inlay_conn *c, __u64 id, __u64 code)
+{
+	struct inlay_stream *s = find_sender(c, id);
+
+	if (!s)
+		return -ENOENT;
+	if (!inlay_stream_send_reset(&s->send, code))
+		return 0;
+	inlay_streams_paid(s, INLAY_OWES_BLOCKED);
+	inlay_streams_owe(&c->streams, s, INLAY_OWES_RESET);
+	inlay_streams_update(&c->streams, s);
+	return 0;
+}
+
+int inlay_conn_stream_stop(struct inlay_conn *c, __u64 id, __u64 code)
+{
+	struct inlay_stream *s = inlay_streams_find(&c->streams, id);
+
+	if (!s || !s->has_recv)
+		return -ENOENT;
+	if (s->recv.stopped || inlay_stream_recv_is_done(&s->recv))
+		return 0;
+	s->recv.stopped = true;
+	s->recv.stop_code = code;
+	/* RFC 9000 section 3.5: pointless once the whole size is known. */
+	if (!s->recv.has_final)
+		inlay_streams_owe(&c->streams, s, INLAY_OWES_STOP);
+	inlay_streams_paid(s, INLAY_OWES_MAX_DATA);
+	inlay_conn_discard(c, s);
+	inlay_streams_settle(&c->streams, s);
+	return 0;
+}
+
+void inlay_conn_stream_consume(struct inlay_conn *c, __u64 id, size_t bytes)
+{
+	struct inlay_stream *s = inlay_streams_find(&c->streams, id);
+
+	/* The stream may be gone; the connection's window gets its bytes back all the same. */
+	inlay_flow_consume(&c->flow, bytes);
+	if (!s || !s->has_recv)
+		return;
+	inlay_flow_consume(&s->recv.flow, bytes);
+	if (s->recv.flow.pending && !s->recv.has_final && !s->recv.stopped && !s->recv.reset)
+		inlay_streams_owe(&c->streams, s, INLAY_OWES_MAX_DATA);
+}
+
+/* --- Datagrams ------------------------------------------------------------------------------ */
+
+size_t inlay_conn_max_datagram(const struct inlay_conn *c)
+{
+	__u64 overhead = 1 + inlay_cids_peer(&c->cids)->len + INLAY_TX_PN + INLAY_TAG;
+	__u64 room = c->entry->path_mtu > overhead ? c->entry->path_mtu - overhead : 0;
+
+	/* The frame's type and a length of two bytes count (RFC 9221 section 3). */
+	if (c->peer.max_datagram_frame_size < room)
+		room = c->peer.max_datagram_frame_size;
+	return room > 3 ? room - 3 : 0;
+}
+
+int inlay_conn_datagram(struct inlay_conn *c, const __u8 *data, size_t len)
+{
+	int err;
+
+	if (!inlay_conn_is_open(c))
+		return -ENOTCONN;
+	if (c->peer.max_datagram_frame_size == 0)
+		return -ENOTSUP;
+	if (len > inlay_conn_max_datagram(c))
+		return -EMSGSIZE;
+	err = inlay_datagrams_push(&c->datagrams, data, len);
+	if (err)
+		c->stats.datagrams_dropped++;
+	return err ? -ENOBUFS : 0;
+}
+
+/* --- Keys ----------------------------------------------------------------------------------- */
+
+int inlay_conn_next_phase(struct inlay_conn *c, inlay_ns now)
+{
+	__u64 first = 0;
+	int err = -EBUSY, i;
+
+	/* Design section 4: numbers that a forwarder takes meanwhile push it up. */
+	for (i = 0; i < UPDATE_TRIES && err == -EBUSY; i++) {
+		first = inlay_load_u64(&c->entry->next_pn) + ((__u64)UPDATE_MARGIN << i);
+		err = c->ops->next_phase_tx ? c->ops->next_phase_tx(c->user, first) : 0;
+	}
+	if (!err)
+		err = inlay_sentlog_skip_to(&c->log, first);
+	if (err)
+		return err;
+	inlay_keyupdate_on_tx(&c->keys, first, now);
+	return 0;
+}
+
+int inlay_conn_update_keys(struct inlay_conn *c, inlay_ns now)
+{
+	int err;
+
+	if (!inlay_conn_is_open(c) ||
+	    !inlay_keyupdate_may_start(&c->keys, inlay_conn_pto(c), now) ||
+	    !inlay_sentlog_may_take(&c->log, false))
+		return -EAGAIN;
+	err = inlay_conn_next_phase(c, now);
+	if (err) {
+		inlay_conn_fail(c, INLAY_QUIC_INTERNAL_ERROR, 0, "key update failed", now);
+		return -EAGAIN;
+	}
+	c->stats.key_updates++;
+	/* Something has to be sent under them, or the peer would not follow. */
+	c->ping_due = true;
+	return 0;
+}
+
+void inlay_conn_random(struct inlay_conn *c, void *dst, size_t len)
+{
+	memset(dst, 0, len);
+	if (c->ops->random)
+		c->ops->random(c->user, dst, len);
+}
+
+/* --- For the curious ------------------------------------------------------------------------ */
+
+void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret)
+{
+	const struct inlay_recovery *r = &c->recovery;
+
+	*ret = c->stats;
+	ret->packets_lost = r->lost_pkts;
+	ret->bytes_lost = r->lost_bytes;
+	ret->packets_spurious = r->spurious_pkts;
+	ret->bytes_in_flight = inlay_sentlog_in_flight(&c->log);
+	ret->cwnd = r->cc.cwnd;
+	ret->smoothed_rtt = r->rtt.smoothed;
+	ret->min_rtt = r->rtt.min;
+	ret->rttvar = r->rtt.var;
+	ret->latest_rtt = r->rtt.latest;
+	ret->streams_open = c->streams.n;
+	ret->ptos = r->ptos;
+}
+
+size_t inlay_conn_own_cids(const struct inlay_conn *c, struct inlay_cid *cids, size_t n)
+{
+	size_t i, found = 0;
+
+	for (i = 0; i < INLAY_CIDS_OWN_MAX; i++) {
+		if (!c->cids.own[i].used)
+			continue;
+		if (found < n)
+			cids[found] = c->cids.own[i].cid;
+		found++;
+	}
+	return found;
+}

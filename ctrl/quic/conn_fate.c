@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What became of the frames that we sent: acknowledged, or to be sent again. */
+#include "conn_internal.h"
+
+/* RFC 9000 section 13.3: by frame type, what is sent again is the newest value, if at all. */
+
+static void stream_acked(struct inlay_conn *c, __u64 id, __u64 offset, __u64 len, bool fin)
+{
+	struct inlay_stream *s = inlay_streams_find(&c->streams, id);
+
+	if (!s || s->is_dead)
+		return;
+	if (inlay_stream_send_on_acked(&s->send, offset, len, fin))
+		c->recovery_failed = true;
+	inlay_streams_update(&c->streams, s);
+	inlay_streams_settle(&c->streams, s);
+}
+
+static void stream_lost(struct inlay_conn *c, __u64 id, __u64 offset, __u64 len, bool fin)
+{
+	struct inlay_stream *s = inlay_streams_find(&c->streams, id);
+
+	if (!s || s->is_dead)
+		return;
+	if (inlay_stream_send_on_lost(&s->send, offset, len, fin))
+		c->recovery_failed = true;
+	inlay_streams_update(&c->streams, s);
+}
+
+static void reset_acked(struct inlay_conn *c, __u64 id)
+{
+	struct inlay_stream *s = inlay_streams_find(&c->streams, id);
+
+	if (!s || !s->send.reset)
+		return;
+	s->send.reset_acked = true;
+	inlay_streams_paid(s, INLAY_OWES_RESET);
+	inlay_streams_settle(&c->streams, s);
+}
+
+static void frame_acked(struct inlay_conn *c, const struct inlay_sent_frame *f)
+{
+	switch (f->type) {
+	case INLAY_QUIC_STREAM:
+		stream_acked(c, f->id, f->offset, f->len, f->fin);
+		break;
+	case INLAY_QUIC_RESET_STREAM:
+		reset_acked(c, f->id);
+		break;
+	case INLAY_QUIC_ACK:
+		inlay_acks_on_acked(&c->acks, f->offset);
+		break;
+	case INLAY_QUIC_RETIRE_CONNECTION_ID:
+		inlay_cids_on_retire_acked(&c->cids);
+		break;
+	default:
+		break;
+	}
+}
+
+static void stream_control_lost(struct inlay_conn *c, const struct inlay_sent_frame *f)
+{
+	struct inlay_stream *s = inlay_streams_find(&c->streams, f->id);
+
+	if (!s || s->is_dead)
+		return;
+	switch (f->type) {
+	case INLAY_QUIC_RESET_STREAM:
+		if (!s->send.reset_acked)
+			inlay_streams_owe(&c->streams, s, INLAY_OWES_RESET);
+		break;
+	case INLAY_QUIC_STOP_SENDING:
+		if (!inlay_stream_recv_is_done(&s->recv))
+			inlay_streams_owe(&c->streams, s, INLAY_OWES_STOP);
+		break;
+	case INLAY_QUIC_MAX_STREAM_DATA:
+		inlay_flow_on_lost(&s->recv.flow, f->offset);
+		if (s->recv.flow.pending)
+			inlay_streams_owe(&c->streams, s, INLAY_OWES_MAX_DATA);
+		break;
+	}
+}
+
+static void max_streams_lost(struct inlay_conn *c, const struct inlay_sent_frame *f)
+{
+	struct inlay_stream_quota *q = &c->streams.quota[f->type & 1];
+
+	if (f->offset == q->limit)
+		q->pending = true;
+}
+
+static void frame_lost(struct inlay_conn *c, const struct inlay_sent_frame *f)
+{
+	switch (f->type) {
+	case INLAY_QUIC_STREAM:
+		stream_lost(c, f->id, f->offset, f->len, f->fin);
+		break;
+	case INLAY_QUIC_RESET_STREAM:
+	case INLAY_QUIC_STOP_SENDING:
+	case INLAY_QUIC_MAX_STREAM_DATA:
+		stream_control_lost(c, f);
+		break;
+	case INLAY_QUIC_MAX_DATA:
+		inlay_flow_on_lost(&c->flow, f->offset);
+		break;
+	case INLAY_QUIC_MAX_STREAMS:
+	case INLAY_QUIC_MAX_STREAMS | 1:
+		max_streams_lost(c, f);
+		break;
+	case INLAY_QUIC_NEW_CONNECTION_ID:
+		inlay_cids_on_new_lost(&c->cids, f->id);
+		break;
+	case INLAY_QUIC_RETIRE_CONNECTION_ID:
+		inlay_cids_on_retire_lost(&c->cids, f->id);
+		break;
+	case INLAY_QUIC_HANDSHAKE_DONE:
+		c->handshake_done_due = true;
+		break;
+	default: /* ACK, PING, *_BLOCKED, PATH_*, DATAGRAM: not repeated as such */
+		break;
+	}
+}
+
+/* Entries that are not LOCAL speak of our unidirectional streams. */
+static __u64 stream_id_of(const struct inlay_conn *c, const struct inlay_sent *e)
+{
+	return (__u64)e->stream << 2 | INLAY_UNI << 1 | (c->role == INLAY_SERVER);
+}
+
+static void on_acked(void *user, __u64 pn)
+{
+	const struct inlay_sent_frame *f;
+	struct inlay_conn *c = user;
+	const struct inlay_sent *e = inlay_sentlog_entry(&c->log, pn);
+
+	inlay_keyupdate_on_acked(&c->keys, pn);
+	if (e->flags & INLAY_SENT_LOCAL) {
+		for (f = inlay_sentlog_frames(&c->log, pn); f;
+		     f = inlay_sentlog_frame_next(&c->log, f))
+			frame_acked(c, f);
+	} else if (!(e->flags & INLAY_SENT_DATAGRAM)) {
+		stream_acked(c, stream_id_of(c, e), e->offset, e->payload_len,
+			     e->flags & INLAY_SENT_FIN);
+	}
+}
+
+/* Returns how many datagrams it carried: those are gone. */
+static unsigned int repeat(struct inlay_conn *c, __u64 pn)
+{
+	const struct inlay_sent *e = inlay_sentlog_entry(&c->log, pn);
+	const struct inlay_sent_frame *f;
+	unsigned int datagrams = 0;
+
+	if (e->flags & INLAY_SENT_LOCAL) {
+		for (f = inlay_sentlog_frames(&c->log, pn); f;
+		     f = inlay_sentlog_frame_next(&c->log, f)) {
+			frame_lost(c, f);
+			datagrams += f->type == INLAY_QUIC_DATAGRAM;
+		}
+		return datagrams;
+	}
+	if (e->flags & INLAY_SENT_DATAGRAM)
+		return 1;
+	stream_lost(c, stream_id_of(c, e), e->offset, e->payload_len, e->flags & INLAY_SENT_FIN);
+	return 0;
+}
+
+static void on_lost(void *user, __u64 pn)
+{
+	struct inlay_conn *c = user;
+
+	c->stats.datagrams_lost += repeat(c, pn);
+}
+
+void inlay_conn_repeat(struct inlay_conn *c, __u64 pn)
+{
+	repeat(c, pn);
+}
+
+const struct inlay_recovery_ops inlay_conn_recovery_ops = {.acked = on_acked, .lost = on_lost};

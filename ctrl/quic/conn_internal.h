@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The connection as its own parts see it: conn.c (public functions, timers), conn_recv.c (frames
+ * in), conn_send.c (packets out), conn_fate.c (what became of frames sent).
+ */
+#ifndef INLAY_QUIC_CONN_INTERNAL_H
+#define INLAY_QUIC_CONN_INTERNAL_H
+
+#include "ack.h"
+#include "cids.h"
+#include "close.h"
+#include "datagrams.h"
+#include "keyupdate.h"
+#include "path.h"
+#include "recovery.h"
+#include "streams.h"
+
+struct inlay_conn {
+	const struct inlay_conn_ops *ops;
+	void *user;
+	enum inlay_role role;
+	enum inlay_cc_algorithm cc;
+	__u64 max_streams_open;
+	struct inlay_transport_params own, peer;
+	struct inlay_subscriber *entry;
+
+	struct inlay_sentlog log;
+	struct inlay_recovery recovery;
+	struct inlay_acks acks;
+	struct inlay_streams streams;
+	struct inlay_flow flow; /* of the connection */
+	struct inlay_datagrams datagrams;
+	struct inlay_cids cids;
+	struct inlay_keyupdate keys;
+	struct inlay_paths paths;
+	struct inlay_close close;
+	struct inlay_intervals crypto; /* bytes of CRYPTO frames seen: read, and thrown away */
+
+	bool handshake_done_due;
+	bool ping_due;
+	__u64 data_blocked_at; /* limit that DATA_BLOCKED was sent for, + 1 */
+	bool data_blocked_due;
+	__u64 probe_from; /* numbers below have been probed for since the last PTO */
+	__u32 until_skip; /* packets until a number is skipped on purpose; 0: never */
+
+	/* While a packet is being processed. */
+	bool refused;	      /* it is not to be acknowledged */
+	bool recovery_failed; /* no memory to note what is to be sent again: the end */
+	struct inlay_stream *delivering;
+
+	struct inlay_conn_stats stats;
+};
+
+static inline bool inlay_conn_is_open(const struct inlay_conn *c)
+{
+	return c->close.state == INLAY_OPEN;
+}
+
+static inline inlay_ns inlay_conn_pto(const struct inlay_conn *c)
+{
+	return inlay_rtt_pto(&c->recovery.rtt);
+}
+
+/* A transport error, found while reading a frame of type |frame_type| (0: none). */
+void inlay_conn_fail(struct inlay_conn *c, enum inlay_quic_error code, __u64 frame_type,
+		     const char *text, inlay_ns now);
+/* Frees the streams that are dead, telling the application. */
+void inlay_conn_reap(struct inlay_conn *c);
+/* Throws away what a stream holds or gets that nobody wants any more. */
+void inlay_conn_discard(struct inlay_conn *c, struct inlay_stream *s);
+/* Writes the headers for a forwarder (design section 5, subscriber entry). */
+void inlay_conn_write_headers(struct inlay_conn *c);
+/* Moves our sending keys on by one phase. 0 or negative errno. */
+int inlay_conn_next_phase(struct inlay_conn *c, inlay_ns now);
+void inlay_conn_random(struct inlay_conn *c, void *dst, size_t len);
+
+/* conn_fate.c */
+extern const struct inlay_recovery_ops inlay_conn_recovery_ops;
+/* Queues what |pn| carried once more, without calling it lost. */
+void inlay_conn_repeat(struct inlay_conn *c, __u64 pn);
+
+#endif

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Packets in. A packet is acknowledged only once all of its frames were taken; one that asks for
+ * memory we do not grant is left unacknowledged, and comes again in other packets. Frames are
+ * idempotent, so taking some of them twice does no harm.
+ */
+#include "conn_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define CRYPTO_WINDOW (64 * 1024) /* bytes past the first missing one */
+
+struct packet {
+	const struct inlay_path *path;
+	const struct inlay_quic_clear *clear;
+	inlay_ns now;
+	bool eliciting;
+	bool probing; /* nothing but probing frames: RFC 9000 section 9.1 */
+};
+
+/* --- Streams -------------------------------------------------------------------------------- */
+
+/* The application gets |len| bytes that are next in |s|. */
+static void hand_over(struct inlay_conn *c, struct inlay_stream *s, const __u8 *data, size_t len)
+{
+	struct inlay_stream_recv *r = &s->recv;
+	bool fin = r->has_final && r->next + len == r->final_size;
+
+	if (fin)
+		r->fin_delivered = true;
+	if (c->ops->on_stream_data)
+		c->ops->on_stream_data(c->user, s->id, data, len, fin);
+	inlay_stream_recv_advance(r, len);
+}
+
+static bool wants_more(const struct inlay_conn *c, const struct inlay_stream *s)
+{
+	return inlay_conn_is_open(c) && !s->recv.stopped && !s->recv.fin_delivered;
+}
+
+static void deliver(struct inlay_conn *c, struct inlay_stream *s, const struct inlay_quic_stream *f)
+{
+	__u64 known = s->recv.next - f->offset;
+	const __u8 *data;
+	size_t len;
+
+	c->delivering = s;
+	if (f->len > known)
+		hand_over(c, s, f->data + known, f->len - known);
+	while (wants_more(c, s) && inlay_stream_recv_peek(&s->recv, &data, &len))
+		hand_over(c, s, data, len);
+	if (wants_more(c, s) && inlay_stream_recv_at_end(&s->recv))
+		hand_over(c, s, NULL, 0);
+	c->delivering = NULL;
+}
+
+static enum inlay_quic_error on_stream(struct inlay_conn *c, const struct inlay_quic_stream *f)
+{
+	enum inlay_quic_error err;
+	struct inlay_stream *s;
+	__u64 rise;
+	bool is_new;
+
+	err = inlay_streams_accept(&c->streams, f->id, false, &s, &is_new);
+	if (err || !s)
+		return err;
+	c->stats.streams_accepted += is_new;
+	if (s->recv.reset)
+		return INLAY_QUIC_NO_ERROR;
+	err = inlay_stream_recv_check(&s->recv, f->offset, f->len, f->fin, &rise);
+	if (err)
+		return err;
+	if (!inlay_flow_receive(&c->flow, rise))
+		return INLAY_QUIC_FLOW_CONTROL_ERROR;
+	inlay_stream_recv_note(&s->recv, f->offset, f->len, f->fin);
+	if (!s->recv.stopped && !s->recv.fin_delivered) {
+		if (f->offset <= s->recv.next)
+			deliver(c, s, f);
+		else if (inlay_stream_recv_store(&s->recv, f->offset, f->data, f->len))
+			c->refused = true;
+	}
+	if (s->recv.stopped)
+		inlay_conn_discard(c, s);
+	inlay_streams_settle(&c->streams, s);
+	return INLAY_QUIC_NO_ERROR;
+}
+
+static enum inlay_quic_error on_reset_stream(struct inlay_conn *c, const struct inlay_quic_frame *f)
+{
+	enum inlay_quic_error err;
+	struct inlay_stream *s;
+	__u64 rise;
+	bool is_new;
+
+	err = inlay_streams_accept(&c->streams, f->reset.id, false, &s, &is_new);
+	if (err || !s)
+		return err;
+	c->stats.streams_accepted += is_new;
+	err = inlay_stream_recv_check(&s->recv, f->reset.final_size, 0, true, &rise);
+	if (err)
+		return err;
+	if (!inlay_flow_receive(&c->flow, rise))
+		return INLAY_QUIC_FLOW_CONTROL_ERROR;
+	inlay_stream_recv_note(&s->recv, f->reset.final_size, 0, true);
+	if (s->recv.reset || s->recv.fin_delivered)
+		return INLAY_QUIC_NO_ERROR;
+	s->recv.reset = true;
+	inlay_streams_paid(s, INLAY_OWES_STOP | INLAY_OWES_MAX_DATA);
+	inlay_conn_discard(c, s);
+	if (c->ops->on_stream_reset)
+		c->ops->on_stream_reset(c->user, s->id, f->reset.code);
+	inlay_streams_settle(&c->streams, s);
+	return INLAY_QUIC_NO_ERROR;
+}
+
+/* RFC 9000 section 3.5: answered with a reset. */
+static enum inlay_quic_error on_stop_sending(struct inlay_conn *c, const struct inlay_quic_frame *f)
+{
+	enum inlay_quic_error err;
+	struct inlay_stream *s;
+	bool is_new;
+
+	err = inlay_streams_accept(&c->streams, f->reset.id, true, &s, &is_new);
+	if (err || !s)
+		return err;
+	c->stats.streams_accepted += is_new;
+	if (!inlay_stream_send_reset(&s->send, f->reset.code))
+		return INLAY_QUIC_NO_ERROR;
+	inlay_streams_paid(s, INLAY_OWES_BLOCKED);
+	inlay_streams_owe(&c->streams, s, INLAY_OWES_RESET);
+	inlay_streams_update(&c->streams, s);
+	if (c->ops->on_stop_sending)
+		c->ops->on_stop_sending(c->user, s->id, f->reset.code);
+	return INLAY_QUIC_NO_ERROR;
+}
+
+static enum inlay_quic_error on_stream_limit(struct inlay_conn *c, const struct inlay_quic_frame *f)
+{
+	bool to_send = f->type == INLAY_QUIC_MAX_STREAM_DATA, is_new;
+	enum inlay_quic_error err;
+	struct inlay_stream *s;
+
+	err = inlay_streams_accept(&c->streams, f->limit.id, to_send, &s, &is_new);
+	if (err || !s)
+		return err;
+	c->stats.streams_accepted += is_new;
+	/* STREAM_DATA_BLOCKED tells us nothing: windows move on as they are consumed. */
+	if (!to_send || f->limit.limit <= s->send.limit)
+		return INLAY_QUIC_NO_ERROR;
+	s->send.limit = f->limit.limit;
+	inlay_streams_paid(s, INLAY_OWES_BLOCKED);
+	inlay_streams_update(&c->streams, s);
+	return INLAY_QUIC_NO_ERROR;
+}
+
+/* --- The connection ------------------------------------------------------------------------- */
+
+static void on_max_data(struct inlay_conn *c, __u64 limit)
+{
+	if (limit <= c->entry->flow_limit)
+		return;
+	inlay_store_u64(&c->entry->flow_limit, limit);
+	c->data_blocked_due = false;
+}
+
+static void on_max_streams(struct inlay_conn *c, const struct inlay_quic_frame *f)
+{
+	struct inlay_stream_quota *q = &c->streams.quota[f->limit.bidi ? INLAY_BIDI : INLAY_UNI];
+	__u64 limit = f->limit.limit;
+
+	if (limit <= (f->limit.bidi ? c->streams.bidi_limit : c->entry->stream_limit))
+		return;
+	if (f->limit.bidi)
+		c->streams.bidi_limit = limit;
+	else
+		inlay_store_u64(&c->entry->stream_limit, limit);
+	q->blocked = false;
+	if (!q->refused)
+		return;
+	q->refused = false;
+	if (c->ops->on_streams_available)
+		c->ops->on_streams_available(c->user, f->limit.bidi);
+}
+
+static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_quic_ack *f,
+				    inlay_ns now)
+{
+	inlay_ns delay = INLAY_NEVER;
+	enum inlay_quic_error err;
+
+	/* Nobody delays for longer than a minute: 2^26 us. */
+	if (f->delay < 1ULL << 26)
+		delay = (f->delay << c->peer.ack_delay_exponent) * INLAY_US;
+	err = inlay_recovery_on_ack(&c->recovery, f, delay, now);
+	if (err)
+		return err;
+	return c->recovery_failed ? INLAY_QUIC_INTERNAL_ERROR : INLAY_QUIC_NO_ERROR;
+}
+
+/* After the handshake only session tickets come, and we resume no sessions. */
+static enum inlay_quic_error on_crypto(struct inlay_conn *c, const struct inlay_quic_stream *f)
+{
+	struct inlay_quic_range first;
+	__u64 missing = 0;
+
+	if (inlay_intervals_next(&c->crypto, 0, &first) && first.begin == 0)
+		missing = first.end;
+	if (f->offset + f->len > missing + CRYPTO_WINDOW)
+		return INLAY_QUIC_CRYPTO_BUFFER_EXCEEDED;
+	switch (inlay_intervals_add(&c->crypto, f->offset, f->offset + f->len)) {
+	case 0:
+		return INLAY_QUIC_NO_ERROR;
+	case -ENOSPC:
+		return INLAY_QUIC_CRYPTO_BUFFER_EXCEEDED;
+	default:
+		return INLAY_QUIC_INTERNAL_ERROR;
+	}
+}
+
+/* RFC 9221 section 3: none was announced, or it is larger than was. */
+static enum inlay_quic_error on_datagram(struct inlay_conn *c, const struct inlay_quic_frame *f)
+{
+	__u64 size = 1 + f->bytes.len;
+
+	if (f->bytes.has_len)
+		size += inlay_quic_varint_len(f->bytes.len);
+	if (size > c->own.max_datagram_frame_size)
+		return INLAY_QUIC_PROTOCOL_VIOLATION;
+	c->stats.datagrams_received++;
+	if (c->ops->on_datagram)
+		c->ops->on_datagram(c->user, f->bytes.data, f->bytes.len);
+	return INLAY_QUIC_NO_ERROR;
+}
+
+static void on_close(struct inlay_conn *c, const struct inlay_quic_close *f, inlay_ns now)
+{
+	struct inlay_close_reason why = {
+		.by_peer = true,
+		.application = f->application,
+		.code = f->code,
+	};
+
+	inlay_close_text(&why, f->reason, f->reason_len);
+	if (inlay_close_drain(&c->close, &why, inlay_conn_pto(c), now) && c->ops->on_closed)
+		c->ops->on_closed(c->user, &c->close.why);
+}
+
+static void on_path_response(struct inlay_conn *c, const __u8 *data)
+{
+	if (inlay_paths_on_response(&c->paths, data)) {
+		/* RFC 9000 section 9.4: nothing that was measured holds on another path; and a
+		 * port that alone has changed is the same path, behind another NAT binding. */
+		if (memcmp(c->paths.current.remote.ip, c->paths.fallback.remote.ip,
+			   sizeof(c->paths.current.remote.ip)))
+			inlay_recovery_reset_path(&c->recovery, c->cc);
+	}
+}
+
+static enum inlay_quic_error on_frame(struct inlay_conn *c, const struct inlay_quic_frame *f,
+				      const struct packet *p)
+{
+	bool server = c->role == INLAY_SERVER;
+
+	switch (f->type) {
+	case INLAY_QUIC_PADDING:
+	case INLAY_QUIC_PING:
+	case INLAY_QUIC_DATA_BLOCKED:
+	case INLAY_QUIC_STREAMS_BLOCKED:
+		return INLAY_QUIC_NO_ERROR;
+	case INLAY_QUIC_ACK:
+		return on_ack(c, &f->ack, p->now);
+	case INLAY_QUIC_STREAM:
+		return on_stream(c, &f->stream);
+	case INLAY_QUIC_RESET_STREAM:
+		return on_reset_stream(c, f);
+	case INLAY_QUIC_STOP_SENDING:
+		return on_stop_sending(c, f);
+	case INLAY_QUIC_CRYPTO:
+		return on_crypto(c, &f->stream);
+	case INLAY_QUIC_MAX_STREAM_DATA:
+	case INLAY_QUIC_STREAM_DATA_BLOCKED:
+		return on_stream_limit(c, f);
+	case INLAY_QUIC_MAX_DATA:
+		on_max_data(c, f->limit.limit);
+		return INLAY_QUIC_NO_ERROR;
+	case INLAY_QUIC_MAX_STREAMS:
+		on_max_streams(c, f);
+		return INLAY_QUIC_NO_ERROR;
+	case INLAY_QUIC_NEW_CONNECTION_ID:
+		return inlay_cids_on_new(&c->cids, &f->new_cid);
+	case INLAY_QUIC_RETIRE_CONNECTION_ID:
+		return inlay_cids_on_retire(&c->cids, f->retire_sequence, p->clear->dcid);
+	case INLAY_QUIC_PATH_CHALLENGE:
+		inlay_paths_on_challenge(&c->paths, p->path, f->path_data);
+		return INLAY_QUIC_NO_ERROR;
+	case INLAY_QUIC_PATH_RESPONSE:
+		on_path_response(c, f->path_data);
+		return INLAY_QUIC_NO_ERROR;
+	case INLAY_QUIC_CONNECTION_CLOSE:
+		on_close(c, &f->close, p->now);
+		return INLAY_QUIC_NO_ERROR;
+	case INLAY_QUIC_NEW_TOKEN:
+	case INLAY_QUIC_HANDSHAKE_DONE:
+		/* Sections 19.7 and 19.20: a server never gets one. */
+		return server ? INLAY_QUIC_PROTOCOL_VIOLATION : INLAY_QUIC_NO_ERROR;
+	case INLAY_QUIC_DATAGRAM:
+		return on_datagram(c, f);
+	}
+	return INLAY_QUIC_FRAME_ENCODING_ERROR;
+}
+
+/* --- Packets -------------------------------------------------------------------------------- */
+
+static void on_frames(struct inlay_conn *c, struct packet *p)
+{
+	struct inlay_cursor cursor = p->clear->frames;
+	struct inlay_quic_frame f;
+	enum inlay_quic_error err;
+
+	if (inlay_cursor_left(&cursor) == 0) {
+		/* RFC 9000 section 12.4. */
+		inlay_conn_fail(c, INLAY_QUIC_PROTOCOL_VIOLATION, 0, "no frames", p->now);
+		return;
+	}
+	while (inlay_conn_is_open(c) && inlay_cursor_left(&cursor) > 0) {
+		err = inlay_quic_frame_parse(&cursor, &f);
+		if (err) {
+			inlay_conn_fail(c, err, f.wire_type, "malformed frame", p->now);
+			return;
+		}
+		p->eliciting |= inlay_quic_frame_is_ack_eliciting(f.type);
+		p->probing &= inlay_quic_frame_is_probing(f.type);
+		err = on_frame(c, &f, p);
+		if (err) {
+			inlay_conn_fail(c, err, f.wire_type, "", p->now);
+			return;
+		}
+	}
+}
+
+/* RFC 9001 section 6.2. */
+static void follow_phase(struct inlay_conn *c, const struct inlay_quic_clear *clear, inlay_ns now)
+{
+	enum inlay_keyupdate_step step;
+	int err = 0;
+
+	step = inlay_keyupdate_on_packet(&c->keys, clear->pn, clear->desc_flags, inlay_conn_pto(c),
+					 now);
+	if (step == INLAY_KEYS_VIOLATED) {
+		inlay_conn_fail(c, INLAY_QUIC_KEY_UPDATE_ERROR, 0, "", now);
+		return;
+	}
+	if (step == INLAY_KEYS_STAY)
+		return;
+	c->stats.key_updates++;
+	if (c->ops->next_phase_rx)
+		err = c->ops->next_phase_rx(c->user);
+	if (!err && step == INLAY_KEYS_RX_TX)
+		err = inlay_conn_next_phase(c, now);
+	if (err)
+		inlay_conn_fail(c, INLAY_QUIC_INTERNAL_ERROR, 0, "key update failed", now);
+}
+
+/* RFC 9000 section 9.3: the newest packet, other than a probe, says where the peer is. */
+static void follow_path(struct inlay_conn *c, const struct packet *p, size_t len)
+{
+	__u8 random[8];
+
+	if (!memcmp(&p->path->remote, &c->paths.current.remote, sizeof(p->path->remote))) {
+		c->paths.received += len;
+		return;
+	}
+	/* A client's server does not move (section 9). */
+	if (c->role == INLAY_CLIENT || p->probing || p->clear->pn != c->acks.largest)
+		return;
+	inlay_conn_random(c, random, sizeof(random));
+	inlay_paths_move(&c->paths, p->path, random, len, inlay_conn_pto(c), p->now);
+	if (c->ops->path_change)
+		c->ops->path_change(c->user, &c->paths.current);
+}
+
+static void take(struct inlay_conn *c, struct packet *p, size_t len)
+{
+	bool ce = p->clear->desc_flags & INLAY_DESC_ECN_CE;
+
+	if (p->clear->first & INLAY_QUIC_SHORT_RESERVED) {
+		inlay_conn_fail(c, INLAY_QUIC_PROTOCOL_VIOLATION, 0, "reserved bits", p->now);
+		return;
+	}
+	follow_phase(c, p->clear, p->now);
+	if (!inlay_conn_is_open(c))
+		return;
+	c->refused = false;
+	on_frames(c, p);
+	if (!inlay_conn_is_open(c) || c->refused)
+		return;
+	if (inlay_acks_on_packet(&c->acks, p->clear->pn, p->eliciting, ce, p->now))
+		return;
+	follow_path(c, p, len);
+}
+
+void inlay_conn_recv(struct inlay_conn *c, const struct inlay_path *path, const __u8 *packet,
+		     size_t len, inlay_ns now)
+{
+	struct inlay_quic_clear clear;
+	struct packet p = {.path = path, .clear = &clear, .now = now, .probing = true};
+
+	if (!inlay_quic_clear_parse(packet, len, INLAY_OWN_CID, &clear))
+		return;
+	c->stats.packets_received++;
+	c->stats.bytes_received += len;
+	if (!inlay_conn_is_open(c)) {
+		inlay_close_on_packet(&c->close, now);
+		return;
+	}
+	if (inlay_acks_is_duplicate(&c->acks, clear.pn)) {
+		c->stats.duplicates++;
+		return;
+	}
+	inlay_close_on_received(&c->close, now);
+	take(c, &p, len);
+	inlay_conn_reap(c);
+}

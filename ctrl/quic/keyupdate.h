@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Key update (RFC 9001 section 6), as far as a connection without keys sees it: which phase each
+ * direction is in, and when to tell the provider to move on. The phase is a function of the packet
+ * number, both ways.
+ *
+ * The provider's NEXT_PHASE flag is relative to the phase that we confirmed when the packet was
+ * opened. Packets opened before the confirmation and read after it still carry the flag, so it is
+ * believed again only after a packet of the confirmed phase, or after the time in which old keys
+ * are dropped.
+ */
+#ifndef INLAY_QUIC_KEYUPDATE_H
+#define INLAY_QUIC_KEYUPDATE_H
+
+#include "inlay_quic.h"
+
+struct inlay_keyupdate {
+	__u64 tx_phase, rx_phase; /* counted from the handshake */
+	__u64 tx_first;		  /* first number of our phase */
+	bool tx_acked;		  /* one of them, or a later one, was acknowledged */
+	__u64 rx_first;		  /* lowest number seen in the peer's phase */
+	__u64 rx_largest;	  /* and the largest */
+	bool rx_settled;	  /* NEXT_PHASE means something new */
+	inlay_ns updated;	  /* when |rx_phase| or |tx_phase| rose; 0: never */
+	inlay_ns drop_at;	  /* forget the phase before; INLAY_NEVER */
+};
+
+enum inlay_keyupdate_step {
+	INLAY_KEYS_STAY,
+	INLAY_KEYS_RX,	     /* the peer answers our update: confirm the receive keys */
+	INLAY_KEYS_RX_TX,    /* the peer updates: confirm, and move our own */
+	INLAY_KEYS_VIOLATED, /* KEY_UPDATE_ERROR */
+};
+
+void inlay_keyupdate_init(struct inlay_keyupdate *k, __u64 next_pn);
+/* A packet arrived. On RX and RX_TX the receiving phase has moved on. |pto|: without backoff. */
+enum inlay_keyupdate_step inlay_keyupdate_on_packet(struct inlay_keyupdate *k, __u64 pn,
+						    __u8 desc_flags, inlay_ns pto, inlay_ns now);
+/* Section 6.1: the last update is acknowledged, confirmed, and three PTOs old. */
+bool inlay_keyupdate_may_start(const struct inlay_keyupdate *k, inlay_ns pto, inlay_ns now);
+/* Our keys moved on: numbers from |first_pn| use them. */
+void inlay_keyupdate_on_tx(struct inlay_keyupdate *k, __u64 first_pn, inlay_ns now);
+void inlay_keyupdate_on_acked(struct inlay_keyupdate *k, __u64 pn);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Loss detection (RFC 9002 section 6) and congestion control over the shared sent log. It works for
+ * every number in the log, whoever sent it; what a packet carried is the business of the caller's
+ * functions.
+ */
+#ifndef INLAY_QUIC_RECOVERY_H
+#define INLAY_QUIC_RECOVERY_H
+
+#include "cc.h"
+#include "inlay_quic_frame.h"
+#include "rtt.h"
+#include "sentlog.h"
+
+struct inlay_recovery_ops {
+	/* Called while the packet's log entry and frame records are still there. */
+	void (*acked)(void *user, __u64 pn);
+	void (*lost)(void *user, __u64 pn);
+};
+
+struct inlay_recovery {
+	const struct inlay_recovery_ops *ops;
+	void *user;
+	struct inlay_sentlog *log;
+	struct inlay_rtt rtt;
+	struct inlay_cc cc;
+	bool any_acked;
+	__u64 largest_acked;
+	__u64 packet_threshold;	 /* grows after spurious losses (design section 5 rule 8) */
+	inlay_ns loss_time;	 /* next packet lost by time; INLAY_NEVER */
+	__u64 scanned;		 /* log entries below are accounted in |last_eliciting| */
+	inlay_ns last_eliciting; /* when the newest packet in flight was sent */
+	__u32 pto_count;
+	__u32 probes;	       /* packets to send regardless of the window */
+	__u64 round_end;       /* a round trip is over once this number is acknowledged */
+	__u64 round_in_flight; /* most bytes in flight in this round and the one before */
+	__u64 next_in_flight;
+	__u64 lost_pkts, lost_bytes, spurious_pkts, ptos;
+};
+
+void inlay_recovery_init(struct inlay_recovery *r, struct inlay_sentlog *log,
+			 const struct inlay_recovery_ops *ops, void *user,
+			 enum inlay_cc_algorithm cc, __u64 mtu);
+/* NO_ERROR; PROTOCOL_VIOLATION: a number that was never sent is acknowledged. */
+enum inlay_quic_error inlay_recovery_on_ack(struct inlay_recovery *r,
+					    const struct inlay_quic_ack *ack, inlay_ns ack_delay,
+					    inlay_ns now);
+/* A packet was published in the log. */
+void inlay_recovery_on_sent(struct inlay_recovery *r, inlay_ns now);
+inlay_ns inlay_recovery_deadline(const struct inlay_recovery *r);
+/* Declares losses, or arms |probes|. */
+void inlay_recovery_on_timer(struct inlay_recovery *r, inlay_ns now);
+/* The connection moved to another path (RFC 9000 section 9.4). */
+void inlay_recovery_reset_path(struct inlay_recovery *r, enum inlay_cc_algorithm cc);
+/* Writes entry->class_limit. */
+void inlay_recovery_set_limits(struct inlay_recovery *r);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sentlog.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Numbers kept back from ordinary packets: for ACKs, probes and closes, and for takers who looked
+ * at pn_limit at the same moment as another. */
+#define RESERVE_PNS	  16
+#define CONCURRENCY_PNS	  4
+#define FRAMES_PER_PACKET 4 /* records in the pool, per log entry */
+#define NO_PN		  (~0ULL)
+
+static struct inlay_sent_slot *slot_of(const struct inlay_sentlog *l, __u64 pn)
+{
+	return &l->slots[pn & (l->size - 1)];
+}
+
+static __u64 *word_of(const struct inlay_sentlog *l, __u64 pn)
+{
+	return &l->log[pn & (l->size - 1)].pn_state;
+}
+
+static void set_limit(struct inlay_sentlog *l)
+{
+	inlay_store_u64(&l->entry->pn_limit, l->oldest + l->size - RESERVE_PNS);
+}
+
+int inlay_sentlog_init(struct inlay_sentlog *l, struct inlay_subscriber *entry,
+		       struct inlay_sent *log, __u32 size)
+{
+	__u32 i;
+
+	memset(l, 0, sizeof(*l));
+	if (size < 64 || (size & (size - 1)) || size > 1U << 20)
+		return -EINVAL;
+	l->entry = entry;
+	l->log = log;
+	l->size = size;
+	l->pool_room = size * FRAMES_PER_PACKET;
+	l->slots = calloc(size, sizeof(*l->slots));
+	l->pool = calloc(l->pool_room, sizeof(*l->pool));
+	if (!l->slots || !l->pool) {
+		inlay_sentlog_fini(l);
+		return -ENOMEM;
+	}
+	for (i = 0; i < size; i++)
+		l->slots[i].pn = NO_PN;
+	for (i = 0; i + 1 < l->pool_room; i++)
+		l->pool[i].next = i + 2;
+	l->pool_free = 1;
+	l->first = inlay_load_u64(&entry->next_pn);
+	l->oldest = l->first;
+	l->resolved_bytes = inlay_load_u64(&entry->bytes_sent);
+	l->hole_since = INLAY_NEVER;
+	entry->log_mask = size - 1;
+	set_limit(l);
+	return 0;
+}
+
+void inlay_sentlog_fini(struct inlay_sentlog *l)
+{
+	free(l->slots);
+	free(l->pool);
+	l->slots = NULL;
+	l->pool = NULL;
+}
+
+/* --- Sending --- */
+
+bool inlay_sentlog_may_take(const struct inlay_sentlog *l, bool urgent)
+{
+	__u64 next = inlay_load_u64(&l->entry->next_pn);
+
+	if (next >= INLAY_PN_MAX)
+		return false;
+	if (!urgent)
+		return next < l->oldest + l->size - RESERVE_PNS;
+	return next < l->oldest + l->size - CONCURRENCY_PNS;
+}
+
+__u64 inlay_sentlog_take(struct inlay_sentlog *l)
+{
+	return inlay_fetch_add_u64(&l->entry->next_pn, 1);
+}
+
+bool inlay_sentlog_frame_add(struct inlay_sentlog *l, __u32 *head,
+			     const struct inlay_sent_frame *frame)
+{
+	__u32 index = l->pool_free;
+	struct inlay_sent_frame *f;
+
+	if (!index)
+		return false;
+	f = &l->pool[index - 1];
+	l->pool_free = f->next;
+	*f = *frame;
+	f->next = *head;
+	*head = index;
+	return true;
+}
+
+void inlay_sentlog_frames_free(struct inlay_sentlog *l, __u32 head)
+{
+	while (head) {
+		struct inlay_sent_frame *f = &l->pool[head - 1];
+		__u32 next = f->next;
+
+		f->next = l->pool_free;
+		l->pool_free = head;
+		head = next;
+	}
+}
+
+/* Whatever an older number left in the slot goes. */
+static void claim_slot(struct inlay_sentlog *l, __u64 pn, __u32 frames, enum inlay_sent_fate fate)
+{
+	struct inlay_sent_slot *s = slot_of(l, pn);
+
+	if (s->pn != pn)
+		inlay_sentlog_frames_free(l, s->frames);
+	*s = (struct inlay_sent_slot){.pn = pn, .frames = frames, .fate = (__u8)fate};
+}
+
+bool inlay_sentlog_publish(struct inlay_sentlog *l, __u64 pn, const struct inlay_sent *e,
+			   __u32 frames)
+{
+	struct inlay_sent *entry = &l->log[pn & (l->size - 1)];
+	__u64 old = inlay_load_u64(&entry->pn_state);
+
+	if (INLAY_SENT_WORD_STATE(old) != INLAY_SENT_EMPTY && INLAY_SENT_WORD_PN(old) == pn) {
+		inlay_sentlog_frames_free(l, frames);
+		return false;
+	}
+	entry->stream = e->stream;
+	entry->time_us = e->time_us;
+	entry->offset = (e->flags & INLAY_SENT_LOCAL) ? frames : e->offset;
+	entry->payload_len = e->payload_len;
+	entry->packet_size = e->packet_size;
+	entry->flags = e->flags;
+	entry->pad = 0;
+	if (!inlay_cas_u64(&entry->pn_state, old, INLAY_SENT_WORD(pn, INLAY_SENT_SENT))) {
+		inlay_sentlog_frames_free(l, frames);
+		return false;
+	}
+	claim_slot(l, pn, frames,
+		   e->flags & INLAY_SENT_NOT_IN_FLIGHT ? INLAY_FATE_QUIET : INLAY_FATE_OPEN);
+	return true;
+}
+
+/* False: its taker published it first. */
+static bool void_number(struct inlay_sentlog *l, __u64 pn)
+{
+	__u64 *word = word_of(l, pn), old = inlay_load_u64(word);
+
+	if (INLAY_SENT_WORD_STATE(old) != INLAY_SENT_EMPTY && INLAY_SENT_WORD_PN(old) == pn)
+		return false;
+	if (!inlay_cas_u64(word, old, INLAY_SENT_WORD(pn, INLAY_SENT_VOID)))
+		return false;
+	claim_slot(l, pn, 0, INLAY_FATE_VOID);
+	return true;
+}
+
+void inlay_sentlog_skip(struct inlay_sentlog *l)
+{
+	void_number(l, inlay_sentlog_take(l));
+}
+
+int inlay_sentlog_skip_to(struct inlay_sentlog *l, __u64 pn)
+{
+	if (pn >= l->oldest + l->size - CONCURRENCY_PNS)
+		return -ENOSPC;
+	/* One at a time: a forwarder may take numbers in between. */
+	while (inlay_load_u64(&l->entry->next_pn) < pn)
+		inlay_sentlog_skip(l);
+	return 0;
+}
+
+/* --- What became of it --- */
+
+enum inlay_sent_fate inlay_sentlog_fate(const struct inlay_sentlog *l, __u64 pn)
+{
+	const struct inlay_sent_slot *s = slot_of(l, pn);
+	const struct inlay_sent *e = inlay_sentlog_entry(l, pn);
+	__u64 word;
+
+	if (pn >= inlay_load_u64(&l->entry->next_pn) || pn < l->first)
+		return INLAY_FATE_NOT_TAKEN;
+	if (pn < inlay_sentlog_lowest(l))
+		return INLAY_FATE_UNKNOWN;
+	if (s->pn == pn)
+		return s->fate;
+	word = inlay_load_u64(&e->pn_state);
+	if (INLAY_SENT_WORD_STATE(word) == INLAY_SENT_EMPTY || INLAY_SENT_WORD_PN(word) != pn)
+		return pn < l->oldest ? INLAY_FATE_UNKNOWN : INLAY_FATE_TAKEN;
+	if (INLAY_SENT_WORD_STATE(word) == INLAY_SENT_VOID)
+		return INLAY_FATE_VOID;
+	return e->flags & INLAY_SENT_NOT_IN_FLIGHT ? INLAY_FATE_QUIET : INLAY_FATE_OPEN;
+}
+
+const struct inlay_sent_frame *inlay_sentlog_frames(const struct inlay_sentlog *l, __u64 pn)
+{
+	const struct inlay_sent_slot *s = slot_of(l, pn);
+
+	return s->pn == pn && s->frames ? &l->pool[s->frames - 1] : NULL;
+}
+
+const struct inlay_sent_frame *inlay_sentlog_frame_next(const struct inlay_sentlog *l,
+							const struct inlay_sent_frame *f)
+{
+	return f->next ? &l->pool[f->next - 1] : NULL;
+}
+
+void inlay_sentlog_resolve(struct inlay_sentlog *l, __u64 pn, enum inlay_sent_fate fate)
+{
+	struct inlay_sent_slot *s = slot_of(l, pn);
+
+	if (inlay_sentlog_fate(l, pn) == INLAY_FATE_OPEN)
+		l->resolved_bytes += inlay_sentlog_entry(l, pn)->packet_size;
+	inlay_sentlog_frames_free(l, s->frames);
+	*s = (struct inlay_sent_slot){.pn = pn, .fate = (__u8)fate};
+}
+
+static bool is_resolved(enum inlay_sent_fate fate)
+{
+	return fate != INLAY_FATE_OPEN && fate != INLAY_FATE_TAKEN;
+}
+
+/* A number was taken and nothing was published: its taker is late, or gone. */
+static void give_up_holes(struct inlay_sentlog *l, inlay_ns grace, inlay_ns now)
+{
+	__u64 pn;
+
+	if (l->hole_since == INLAY_NEVER || l->hole_end <= l->oldest) {
+		l->hole_since = now;
+		l->hole_end = inlay_load_u64(&l->entry->next_pn);
+		return;
+	}
+	if (now - l->hole_since < grace)
+		return;
+	for (pn = l->oldest; pn < l->hole_end; pn++)
+		if (inlay_sentlog_fate(l, pn) == INLAY_FATE_TAKEN)
+			void_number(l, pn);
+	l->hole_since = INLAY_NEVER;
+}
+
+static void skip_resolved(struct inlay_sentlog *l)
+{
+	__u64 next = inlay_load_u64(&l->entry->next_pn);
+
+	while (l->oldest < next && is_resolved(inlay_sentlog_fate(l, l->oldest)))
+		l->oldest++;
+}
+
+void inlay_sentlog_advance(struct inlay_sentlog *l, inlay_ns grace, inlay_ns now)
+{
+	skip_resolved(l);
+	if (inlay_sentlog_fate(l, l->oldest) == INLAY_FATE_TAKEN) {
+		give_up_holes(l, grace, now);
+		skip_resolved(l);
+	} else {
+		l->hole_since = INLAY_NEVER;
+	}
+	set_limit(l);
+}
+
+inlay_ns inlay_sentlog_time(const struct inlay_sent *e, inlay_ns now)
+{
+	__u32 age_us = (__u32)(now / INLAY_US) - e->time_us;
+
+	/* Another thread's clock reading may be a little ahead of |now|. */
+	if ((__s32)age_us < 0 && (__s32)age_us > -1000000)
+		return now;
+	return (inlay_ns)age_us * INLAY_US > now ? 0 : now - (inlay_ns)age_us * INLAY_US;
+}

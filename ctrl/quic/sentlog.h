@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The record of packets sent: the sent log that the control plane shares with a forwarder (design
+ * section 5), read and written from the control plane's side.
+ *
+ * Log entries say what a number carried; what became of it (acknowledged, lost) is private and
+ * stands in |slots|, one per log entry, valid while its |pn| is the one asked for. Packets of ours
+ * carry several frames: their entries are INLAY_SENT_LOCAL and |offset| is the first of a chain of
+ * frame records from a bounded pool, freed when the packet is resolved.
+ *
+ * Invariants: every number in [oldest, next_pn) has its own log entry; |oldest| is unresolved or
+ * equals next_pn; bytes_sent - resolved_bytes is what is in flight.
+ */
+#ifndef INLAY_QUIC_SENTLOG_H
+#define INLAY_QUIC_SENTLOG_H
+
+#include "inlay_abi.h"
+#include "inlay_atomic.h"
+
+/* What became of a number, as far as we know. */
+enum inlay_sent_fate {
+	INLAY_FATE_TAKEN, /* by somebody, and not published yet */
+	INLAY_FATE_OPEN,  /* sent, in flight */
+	INLAY_FATE_ACKED,
+	INLAY_FATE_LOST,
+	INLAY_FATE_VOID,    /* never sent */
+	INLAY_FATE_QUIET,   /* sent, not ack-eliciting, not acknowledged */
+	INLAY_FATE_UNKNOWN, /* too long ago */
+	INLAY_FATE_NOT_TAKEN,
+};
+
+/* One frame in a packet of ours, as far as loss and acknowledgement need it. */
+struct inlay_sent_frame {
+	__u64 id;     /* stream ID, or the CID's sequence number */
+	__u64 offset; /* STREAM: of the first byte. Limits: the value. ACK: the largest number */
+	__u32 next;   /* index + 1 of the next one; 0: none */
+	__u16 len;
+	__u8 type; /* as on the wire, enum inlay_quic_frame_type or one of its forms */
+	bool fin;
+};
+
+struct inlay_sent_slot {
+	__u64 pn;
+	__u32 frames; /* index + 1 of the first record; 0: none */
+	__u8 fate;    /* ACKED, LOST, VOID or QUIET; OPEN: not resolved */
+};
+
+struct inlay_sentlog {
+	struct inlay_subscriber *entry;
+	struct inlay_sent *log;
+	__u32 size;
+	struct inlay_sent_slot *slots;
+	struct inlay_sent_frame *pool;
+	__u32 pool_room;
+	__u32 pool_free; /* index + 1 of the first free record */
+	__u64 first;	 /* no number below was ever taken */
+	__u64 oldest;
+	__u64 resolved_bytes;
+	__u64 hole_end; /* numbers below were taken before |hole_since| */
+	inlay_ns hole_since;
+};
+
+/* 0; -ENOMEM; -EINVAL: |size| is no power of two or below 64. */
+int inlay_sentlog_init(struct inlay_sentlog *l, struct inlay_subscriber *entry,
+		       struct inlay_sent *log, __u32 size);
+void inlay_sentlog_fini(struct inlay_sentlog *l);
+
+/* --- Sending --- */
+
+/* False: the log is full. |urgent|: ACKs, probes and closes may use the reserve. */
+bool inlay_sentlog_may_take(const struct inlay_sentlog *l, bool urgent);
+/* Takes the next number. */
+__u64 inlay_sentlog_take(struct inlay_sentlog *l);
+/* Adds a frame record to the chain |*head| (0: empty), in no particular order. False: the pool is
+ * empty. */
+bool inlay_sentlog_frame_add(struct inlay_sentlog *l, __u32 *head,
+			     const struct inlay_sent_frame *frame);
+void inlay_sentlog_frames_free(struct inlay_sentlog *l, __u32 head);
+/*
+ * Publishes |e| (all but pn_state) as what |pn| carried. |frames|: its chain, which the log now
+ * owns; used if |e| is LOCAL. False: the number was voided meanwhile, and must not be sent.
+ */
+bool inlay_sentlog_publish(struct inlay_sentlog *l, __u64 pn, const struct inlay_sent *e,
+			   __u32 frames);
+/* Takes the next number and never sends it (RFC 9000 section 21.4). */
+void inlay_sentlog_skip(struct inlay_sentlog *l);
+/* Voids every number below |pn|, which nobody has taken yet; -ENOSPC: too many for the log. */
+int inlay_sentlog_skip_to(struct inlay_sentlog *l, __u64 pn);
+
+/* --- What became of it --- */
+
+enum inlay_sent_fate inlay_sentlog_fate(const struct inlay_sentlog *l, __u64 pn);
+/* The entry of a number whose fate is OPEN, LOST, ACKED or QUIET. */
+static inline const struct inlay_sent *inlay_sentlog_entry(const struct inlay_sentlog *l, __u64 pn)
+{
+	return &l->log[pn & (l->size - 1)];
+}
+
+/* First frame record of a local packet, next one; NULL: no more. */
+const struct inlay_sent_frame *inlay_sentlog_frames(const struct inlay_sentlog *l, __u64 pn);
+const struct inlay_sent_frame *inlay_sentlog_frame_next(const struct inlay_sentlog *l,
+							const struct inlay_sent_frame *f);
+
+/* Settles an OPEN or QUIET number as ACKED or LOST, frees its records, counts its bytes. */
+void inlay_sentlog_resolve(struct inlay_sentlog *l, __u64 pn, enum inlay_sent_fate fate);
+/* Moves |oldest| over what is resolved, gives up numbers that nobody published within |grace|, and
+ * writes entry->pn_limit. */
+void inlay_sentlog_advance(struct inlay_sentlog *l, inlay_ns grace, inlay_ns now);
+
+/* Lowest number that still has an entry: below it the log has been written over. */
+static inline __u64 inlay_sentlog_lowest(const struct inlay_sentlog *l)
+{
+	__u64 next = inlay_load_u64(&l->entry->next_pn);
+
+	return next - l->first > l->size ? next - l->size : l->first;
+}
+
+static inline __u64 inlay_sentlog_in_flight(const struct inlay_sentlog *l)
+{
+	return inlay_load_u64(&l->entry->bytes_sent) - l->resolved_bytes;
+}
+
+/* When the entry was written; |now| at most 71 minutes later. */
+inlay_ns inlay_sentlog_time(const struct inlay_sent *e, inlay_ns now);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "stream_recv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RANGES_MAX 1024 /* holes in what waits */
+
+void inlay_stream_recv_init(struct inlay_stream_recv *r, __u64 window, struct inlay_budget *budget)
+{
+	memset(r, 0, sizeof(*r));
+	inlay_flow_init(&r->flow, window);
+	inlay_intervals_init(&r->waiting, RANGES_MAX);
+	r->budget = budget;
+}
+
+static void free_page(struct inlay_stream_recv *r, __u32 i)
+{
+	if (!r->pages[i])
+		return;
+	free(r->pages[i]);
+	r->pages[i] = NULL;
+	r->budget->used -= INLAY_RECV_PAGE;
+}
+
+void inlay_stream_recv_drop(struct inlay_stream_recv *r)
+{
+	__u32 i;
+
+	for (i = 0; i < r->n_pages; i++)
+		free_page(r, i);
+	r->budget->used -= r->room_pages * sizeof(*r->pages);
+	free(r->pages);
+	r->pages = NULL;
+	r->n_pages = 0;
+	r->room_pages = 0;
+	inlay_intervals_fini(&r->waiting);
+}
+
+void inlay_stream_recv_fini(struct inlay_stream_recv *r)
+{
+	inlay_stream_recv_drop(r);
+}
+
+enum inlay_quic_error inlay_stream_recv_check(const struct inlay_stream_recv *r, __u64 offset,
+					      __u64 len, bool fin, __u64 *ret_rise)
+{
+	__u64 end = offset + len;
+
+	/* RFC 9000 section 4.5. */
+	if (r->has_final && (end > r->final_size || (fin && end != r->final_size)))
+		return INLAY_QUIC_FINAL_SIZE_ERROR;
+	if (fin && end < r->flow.received)
+		return INLAY_QUIC_FINAL_SIZE_ERROR;
+	*ret_rise = end > r->flow.received ? end - r->flow.received : 0;
+	return inlay_flow_fits(&r->flow, *ret_rise) ? INLAY_QUIC_NO_ERROR
+						    : INLAY_QUIC_FLOW_CONTROL_ERROR;
+}
+
+void inlay_stream_recv_note(struct inlay_stream_recv *r, __u64 offset, __u64 len, bool fin)
+{
+	__u64 end = offset + len;
+
+	if (end > r->flow.received)
+		r->flow.received = end;
+	if (fin) {
+		r->has_final = true;
+		r->final_size = end;
+	}
+}
+
+/* Makes pages[0] the page of |next| while nothing waits, and lets the array reach |last|. */
+static int reach_page(struct inlay_stream_recv *r, __u64 last)
+{
+	__u64 want, room = r->room_pages ? r->room_pages : 8;
+	size_t grown;
+	void *p;
+
+	if (r->n_pages == 0)
+		r->first_page = r->next / INLAY_RECV_PAGE;
+	want = last - r->first_page + 1;
+	if (want > r->room_pages) {
+		while (room < want)
+			room *= 2;
+		grown = (size_t)(room - r->room_pages) * sizeof(*r->pages);
+		if (room > 1U << 30 || grown > r->budget->max - r->budget->used)
+			return -ENOBUFS;
+		p = realloc(r->pages, room * sizeof(*r->pages));
+		if (!p)
+			return -ENOMEM;
+		r->pages = p;
+		r->room_pages = (__u32)room;
+		r->budget->used += grown;
+	}
+	while (r->n_pages < want)
+		r->pages[r->n_pages++] = NULL;
+	return 0;
+}
+
+static int fill_page(struct inlay_stream_recv *r, __u64 page, __u64 at, const __u8 *data,
+		     size_t len)
+{
+	__u8 **slot = &r->pages[page - r->first_page];
+
+	if (!*slot) {
+		if (r->budget->max - r->budget->used < INLAY_RECV_PAGE)
+			return -ENOBUFS;
+		*slot = malloc(INLAY_RECV_PAGE);
+		if (!*slot)
+			return -ENOMEM;
+		r->budget->used += INLAY_RECV_PAGE;
+	}
+	memcpy(*slot + at, data, len);
+	return 0;
+}
+
+int inlay_stream_recv_store(struct inlay_stream_recv *r, __u64 offset, const __u8 *data, __u64 len)
+{
+	int err;
+
+	if (len == 0 || inlay_intervals_has(&r->waiting, offset, offset + len))
+		return 0;
+	err = reach_page(r, (offset + len - 1) / INLAY_RECV_PAGE);
+	while (!err && len > 0) {
+		__u64 at = offset % INLAY_RECV_PAGE;
+		size_t n = INLAY_RECV_PAGE - at < len ? INLAY_RECV_PAGE - at : len;
+
+		err = fill_page(r, offset / INLAY_RECV_PAGE, at, data, n);
+		if (!err)
+			err = inlay_intervals_add(&r->waiting, offset, offset + n);
+		offset += n;
+		data += n;
+		len -= n;
+	}
+	return err == -ENOSPC ? -ENOBUFS : err;
+}
+
+bool inlay_stream_recv_peek(const struct inlay_stream_recv *r, const __u8 **ret_data,
+			    size_t *ret_len)
+{
+	__u64 at = r->next % INLAY_RECV_PAGE, n;
+	struct inlay_quic_range range;
+
+	if (!inlay_intervals_next(&r->waiting, r->next, &range) || range.begin > r->next)
+		return false;
+	n = range.end - r->next;
+	*ret_len = n < INLAY_RECV_PAGE - at ? n : INLAY_RECV_PAGE - at;
+	*ret_data = r->pages[r->next / INLAY_RECV_PAGE - r->first_page] + at;
+	return true;
+}
+
+void inlay_stream_recv_advance(struct inlay_stream_recv *r, __u64 len)
+{
+	__u32 gone, i;
+	__u64 page;
+
+	r->next += len;
+	inlay_intervals_remove_below(&r->waiting, r->next);
+	if (inlay_intervals_is_empty(&r->waiting)) {
+		inlay_stream_recv_drop(r);
+		return;
+	}
+	page = r->next / INLAY_RECV_PAGE;
+	if (page <= r->first_page)
+		return;
+	gone = page - r->first_page < r->n_pages ? (__u32)(page - r->first_page) : r->n_pages;
+	for (i = 0; i < gone; i++)
+		free_page(r, i);
+	memmove(r->pages, r->pages + gone, (r->n_pages - gone) * sizeof(*r->pages));
+	r->n_pages -= gone;
+	r->first_page = page;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "stream_send.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Holes come from packets in flight, which the log bounds; this bound is never the first. */
+#define RANGES_MAX (1U << 20)
+
+void inlay_stream_send_init(struct inlay_stream_send *s, const struct inlay_stream_source *source,
+			    void *ctx, __u64 limit)
+{
+	memset(s, 0, sizeof(*s));
+	s->source = *source;
+	s->ctx = ctx;
+	s->limit = limit;
+	inlay_intervals_init(&s->acked, RANGES_MAX);
+	inlay_intervals_init(&s->lost, RANGES_MAX);
+}
+
+static void release(struct inlay_stream_send *s)
+{
+	if (s->released)
+		return;
+	s->released = true;
+	s->buffer = NULL;
+	if (s->source.release)
+		s->source.release(s->ctx);
+}
+
+void inlay_stream_send_fini(struct inlay_stream_send *s)
+{
+	release(s);
+	inlay_intervals_fini(&s->acked);
+	inlay_intervals_fini(&s->lost);
+}
+
+int inlay_stream_send_extend(struct inlay_stream_send *s, __u64 end, bool fin)
+{
+	if (s->reset)
+		return -EPIPE;
+	if (end < s->end || (s->fin && (end != s->end || !fin)) || end > INLAY_PN_MAX)
+		return -EINVAL;
+	s->end = end;
+	s->fin = fin;
+	return 0;
+}
+
+bool inlay_stream_send_reset(struct inlay_stream_send *s, __u64 code)
+{
+	if (s->reset || inlay_stream_send_is_done(s))
+		return false;
+	s->reset = true;
+	s->reset_code = code;
+	inlay_intervals_fini(&s->lost);
+	inlay_intervals_fini(&s->acked);
+	release(s);
+	return true;
+}
+
+bool inlay_stream_send_has_lost(const struct inlay_stream_send *s)
+{
+	return !s->reset && (!inlay_intervals_is_empty(&s->lost) || s->fin_lost);
+}
+
+bool inlay_stream_send_has_new(const struct inlay_stream_send *s)
+{
+	if (s->reset)
+		return false;
+	if (s->next < s->end)
+		return s->next < s->limit;
+	return s->fin && !s->fin_sent;
+}
+
+bool inlay_stream_send_is_blocked(const struct inlay_stream_send *s)
+{
+	return !s->reset && s->next < s->end && s->next >= s->limit;
+}
+
+static __u64 min_u64(__u64 a, __u64 b)
+{
+	return a < b ? a : b;
+}
+
+bool inlay_stream_send_next(const struct inlay_stream_send *s, __u64 room, __u64 credit,
+			    struct inlay_send_range *ret)
+{
+	struct inlay_quic_range lost;
+
+	if (inlay_stream_send_has_lost(s)) {
+		if (inlay_intervals_next(&s->lost, 0, &lost)) {
+			ret->offset = lost.begin;
+			ret->len = min_u64(lost.end - lost.begin, room);
+			ret->fin = s->fin && s->fin_sent && ret->offset + ret->len == s->end;
+		} else {
+			ret->offset = s->end;
+			ret->len = 0;
+			ret->fin = true;
+		}
+		ret->again = true;
+		return ret->len > 0 || ret->fin;
+	}
+	if (!inlay_stream_send_has_new(s))
+		return false;
+	ret->offset = s->next;
+	ret->len = min_u64(min_u64(s->end, s->limit) - s->next, min_u64(room, credit));
+	ret->fin = s->fin && ret->offset + ret->len == s->end;
+	ret->again = false;
+	return ret->len > 0 || ret->fin;
+}
+
+int inlay_stream_send_on_sent(struct inlay_stream_send *s, const struct inlay_send_range *r)
+{
+	if (r->fin) {
+		s->fin_sent = true;
+		s->fin_lost = false;
+	}
+	if (r->again)
+		return inlay_intervals_remove(&s->lost, r->offset, r->offset + r->len);
+	s->next = r->offset + r->len;
+	return 0;
+}
+
+int inlay_stream_send_on_acked(struct inlay_stream_send *s, __u64 offset, __u64 len, bool fin)
+{
+	struct inlay_quic_range first;
+	int err;
+
+	if (s->reset)
+		return 0;
+	if (fin) {
+		s->fin_acked = true;
+		s->fin_lost = false;
+	}
+	err = inlay_intervals_add(&s->acked, offset, offset + len);
+	if (!err)
+		err = inlay_intervals_remove(&s->lost, offset, offset + len);
+	if (err)
+		return err;
+	if (inlay_intervals_next(&s->acked, 0, &first) && first.begin == 0 &&
+	    first.end > s->acked_below) {
+		s->acked_below = first.end;
+		if (s->source.acked)
+			s->source.acked(s->ctx, s->acked_below);
+	}
+	if (inlay_stream_send_is_done(s))
+		release(s);
+	return 0;
+}
+
+int inlay_stream_send_on_lost(struct inlay_stream_send *s, __u64 offset, __u64 len, bool fin)
+{
+	__u64 at = offset, end = offset + len;
+	struct inlay_quic_range acked;
+	int err;
+
+	if (s->reset)
+		return 0;
+	if (fin && !s->fin_acked)
+		s->fin_lost = true;
+	/* Only what no other packet has brought over meanwhile. */
+	while (at < end) {
+		if (!inlay_intervals_next(&s->acked, at, &acked) || acked.begin >= end)
+			return inlay_intervals_add(&s->lost, at, end);
+		if (acked.begin > at) {
+			err = inlay_intervals_add(&s->lost, at, acked.begin);
+			if (err)
+				return err;
+		}
+		at = acked.end;
+	}
+	return 0;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sending side of a stream (RFC 9000 section 3.1). No byte is kept here: what is sent again is
+ * read again from the source. Lost ranges go before new ones. The source is released once, when
+ * the side is done.
+ */
+#ifndef INLAY_QUIC_STREAM_SEND_H
+#define INLAY_QUIC_STREAM_SEND_H
+
+#include "conn.h"
+#include "intervals.h"
+
+struct inlay_send_buffer;
+
+struct inlay_stream_send {
+	struct inlay_stream_source source;
+	void *ctx;
+	struct inlay_send_buffer *buffer; /* the source, if bytes are written in; or NULL */
+	__u64 end;			  /* bytes that may be read */
+	__u64 next;  /* first byte never sent: the rise of it is what flow control charges */
+	__u64 limit; /* MAX_STREAM_DATA */
+	__u64 acked_below;
+	struct inlay_intervals acked;
+	struct inlay_intervals lost;
+	bool fin; /* the stream ends at |end| */
+	bool fin_sent;
+	bool fin_lost;
+	bool fin_acked;
+	bool reset; /* RESET_STREAM, for good */
+	bool reset_acked;
+	bool released;
+	__u64 reset_code;
+};
+
+/* What a frame is to carry. */
+struct inlay_send_range {
+	__u64 offset;
+	__u64 len;
+	bool fin;
+	bool again; /* was sent before */
+};
+
+void inlay_stream_send_init(struct inlay_stream_send *s, const struct inlay_stream_source *source,
+			    void *ctx, __u64 limit);
+/* Releases the source. */
+void inlay_stream_send_fini(struct inlay_stream_send *s);
+
+/* 0; -EINVAL: below the earlier end, or after FIN; -EPIPE: reset. */
+int inlay_stream_send_extend(struct inlay_stream_send *s, __u64 end, bool fin);
+/* No more data; true if this is news, and RESET_STREAM has to be sent. */
+bool inlay_stream_send_reset(struct inlay_stream_send *s, __u64 code);
+
+bool inlay_stream_send_has_lost(const struct inlay_stream_send *s);
+/* New bytes within the stream's limit, or a FIN never sent. */
+bool inlay_stream_send_has_new(const struct inlay_stream_send *s);
+/* New bytes, and no credit of the stream's own for any. */
+bool inlay_stream_send_is_blocked(const struct inlay_stream_send *s);
+/* What to send next in at most |room| bytes, with |credit| left on the connection for new ones.
+ * False: nothing. */
+bool inlay_stream_send_next(const struct inlay_stream_send *s, __u64 room, __u64 credit,
+			    struct inlay_send_range *ret);
+
+/* 0; -ENOMEM. */
+int inlay_stream_send_on_sent(struct inlay_stream_send *s, const struct inlay_send_range *r);
+int inlay_stream_send_on_acked(struct inlay_stream_send *s, __u64 offset, __u64 len, bool fin);
+int inlay_stream_send_on_lost(struct inlay_stream_send *s, __u64 offset, __u64 len, bool fin);
+
+static inline bool inlay_stream_send_is_done(const struct inlay_stream_send *s)
+{
+	return s->reset ? s->reset_acked : s->fin_acked && s->acked_below == s->end;
+}
+
+#endif
