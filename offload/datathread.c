@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "datathread.h"
 
-#include <endian.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -13,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clear.h"
 #include "inlay_atomic.h"
 
 #define BURST		INLAY_PORT_BURST
@@ -64,18 +64,9 @@ static void count(struct inlay_datathread *dt, enum inlay_reason reason, __u64 n
 	add(&dt->reasons.count[reason], n);
 }
 
-/* Verdicts and reasons stand in the same order. */
-_Static_assert((int)INLAY_REASON_NO_SA == INLAY_NO_SA - 1, "verdicts are reasons");
-_Static_assert((int)INLAY_REASON_AUTH_FAILED == INLAY_AUTH_FAILED - 1, "verdicts are reasons");
-_Static_assert((int)INLAY_REASON_RESERVED_BITS == INLAY_RESERVED_BITS - 1, "verdicts are reasons");
-_Static_assert((int)INLAY_REASON_BAD_ITEM == INLAY_BAD_ITEM - 1, "verdicts are reasons");
-
 static void count_verdict(struct inlay_datathread *dt, __u8 verdict)
 {
-	if (verdict > INLAY_OK && verdict <= INLAY_BAD_ITEM)
-		count(dt, (enum inlay_reason)(verdict - 1), 1);
-	else
-		count(dt, INLAY_REASON_BAD_ITEM, 1);
+	count(dt, inlay_verdict_reason((enum inlay_verdict)verdict), 1);
 }
 
 /* --- Up ------------------------------------------------------------------------------------ */
@@ -124,7 +115,8 @@ static void open_burst(struct inlay_datathread *dt, struct inlay_frame **frames,
 		struct inlay_frame *f = of[i];
 		__u8 verdict = items[i].verdict;
 
-		if (verdict == INLAY_OK) {
+		/* Reserved bits end the connection (RFC 9000 section 17.3.1): it has to know. */
+		if (verdict == INLAY_OK || verdict == INLAY_RESERVED_BITS) {
 			f->kind = INLAY_FRAME_CLEAR;
 			add(&dt->stats.opened, 1);
 		} else if (verdict == INLAY_NO_SA ||
@@ -203,29 +195,6 @@ static void receive(struct inlay_datathread *dt, struct inlay_port_udp *port)
 
 /* --- Down ---------------------------------------------------------------------------------- */
 
-static bool prepare_seal(struct inlay_frame *f, __u32 len, struct inlay_seal_item *ret)
-{
-	struct inlay_desc desc;
-
-	if (len <= INLAY_TAG || f->data[0] & LONG_HEADER)
-		return false;
-	memcpy(&desc, f->data + len - INLAY_TAG, sizeof(desc));
-	if (!desc.hdr_len || desc.hdr_len > len - INLAY_TAG)
-		return false;
-	*ret = (struct inlay_seal_item){
-		.header = f->data,
-		.header_len = desc.hdr_len,
-		.payload = f->data + desc.hdr_len,
-		.payload_len = len - INLAY_TAG - desc.hdr_len,
-		.dst = f->data,
-		.dst_room = len,
-		.sa = {.number = be32toh(desc.sa), .generation = be16toh(desc.generation)},
-		.pn = be64toh(desc.pn),
-		.remote = f->path.remote,
-	};
-	return true;
-}
-
 /* May a frame that is not sealed here leave as it is? */
 static bool passes_as_it_is(const struct inlay_frame *f, __u32 len)
 {
@@ -240,13 +209,31 @@ static bool passes_as_it_is(const struct inlay_frame *f, __u32 len)
 	}
 }
 
+enum {
+	AS_IT_IS = -1,
+	REFUSED = -2,
+};
+
+/* Index of the seal item of a clear packet; REFUSED: it is none. */
+static int make_item(struct inlay_datathread *dt, struct inlay_frame *f, __u32 len,
+		     struct inlay_seal_item *items, size_t *n_items)
+{
+	enum inlay_verdict verdict =
+		inlay_clear_seal_item(f->data, len, &f->path.remote, &items[*n_items]);
+
+	if (verdict == INLAY_OK)
+		return (int)(*n_items)++;
+	count_verdict(dt, verdict);
+	return REFUSED;
+}
+
 /* Takes a burst from the down ring: what may leave, sealed, stands in dt->tx afterwards. */
 static bool take_burst(struct inlay_datathread *dt)
 {
 	struct inlay_seal_item items[BURST];
 	struct inlay_frame *frames[BURST];
 	__u32 lens[BURST];
-	int item_of[BURST]; /* index of its seal item; -1: none, passes; -2: refused */
+	int item_of[BURST]; /* index of its seal item, or one of the above */
 	struct tx_burst *tx = &dt->tx;
 	size_t n_items = 0;
 
@@ -255,13 +242,13 @@ static bool take_burst(struct inlay_datathread *dt)
 	for (size_t i = 0; i < tx->taken; i++) {
 		struct inlay_frame *f = frames[i];
 
-		item_of[i] = -2;
+		item_of[i] = REFUSED;
 		if (!inlay_ring_frame_len(f, &lens[i]) || f->port >= dt->config.n_ports)
 			count(dt, INLAY_REASON_BAD_FRAME, 1);
-		else if (f->kind == INLAY_FRAME_CLEAR && prepare_seal(f, lens[i], &items[n_items]))
-			item_of[i] = (int)n_items++;
+		else if (f->kind == INLAY_FRAME_CLEAR)
+			item_of[i] = make_item(dt, f, lens[i], items, &n_items);
 		else if (passes_as_it_is(f, lens[i]))
-			item_of[i] = -1;
+			item_of[i] = AS_IT_IS;
 		else
 			count(dt, INLAY_REASON_BAD_FRAME, 1);
 	}
@@ -269,7 +256,7 @@ static bool take_burst(struct inlay_datathread *dt)
 		add(&dt->stats.sealed,
 		    dt->config.provider->ops->seal(dt->config.provider, items, n_items));
 	for (size_t i = 0; i < tx->taken; i++) {
-		if (item_of[i] == -2)
+		if (item_of[i] == REFUSED)
 			continue;
 		if (item_of[i] >= 0 && items[item_of[i]].verdict != INLAY_OK) {
 			count_verdict(dt, items[item_of[i]].verdict);

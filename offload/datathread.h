@@ -22,7 +22,7 @@
 /* RFC 9000 section 10.3: no stateless reset is shorter. Ours are never longer than the other bound,
  * so that no packet with media in it passes for one. */
 #define INLAY_RESET_MIN 21
-#define INLAY_RESET_MAX 128
+#define INLAY_RESET_MAX 64
 
 #define INLAY_DATATHREAD_PORTS 16
 

@@ -50,20 +50,20 @@ static void an_empty_file_is_the_defaults(void **state)
 static void every_kind_of_option_is_taken(void **state)
 {
 	take("listen: [127.0.0.1:1, '[::1]:65535']\n"
-	       "certificate: /a b/c.pem\n"
-	       "open: true\n"
-	       "ciphers: [chacha20-poly1305, aes-128-gcm]\n"
-	       "alpn: [moqt-18, moqt-16]\n"
-	       "retry: on\n"
-	       "crypto_backend: ipsec-mb\n"
-	       "congestion_control: cubic\n"
-	       "log_level: debug\n"
-	       "data_thread_cpu: 1\n"
-	       "control_socket: /tmp/x.sock\n"
-	       "limits:\n  idle_timeout_ms: 5000\n  streams_uni: 10\n"
-	       "cache: {bytes: 2097152}\n"
-	       "relay:\n  publisher_grace_ms: 0\n"
-	       "origin:\n  uri: moqt://other:4433/\n  insecure: true\n");
+	     "certificate: /a b/c.pem\n"
+	     "open: true\n"
+	     "ciphers: [chacha20-poly1305, aes-128-gcm]\n"
+	     "alpn: [moqt-18, moqt-16]\n"
+	     "retry: on\n"
+	     "crypto_backend: ipsec-mb\n"
+	     "congestion_control: cubic\n"
+	     "log_level: debug\n"
+	     "data_thread_cpu: 1\n"
+	     "control_socket: /tmp/x.sock\n"
+	     "limits:\n  idle_timeout_ms: 5000\n  streams_uni: 10\n"
+	     "cache: {bytes: 2097152}\n"
+	     "relay:\n  publisher_grace_ms: 0\n"
+	     "origin:\n  uri: moqt://other:4433/\n  insecure: true\n");
 	assert_int_equal(config.n_listen, 2);
 	assert_int_equal(config.listen[1].family, AF_INET6);
 	assert_int_equal(ntohs(config.listen[1].port), 65535);
@@ -170,7 +170,7 @@ static const struct {
 	{"open: &x true\nretry: *x\n", "inlayd.yaml:2: ", {"aliases"}},
 	{"? [a, b]\n: c\n", "inlayd.yaml:1: ", {"a key must be plain text"}},
 	{"cache:\n  bytes:\n    a:\n      b:\n        c: 1\n",
-	 "inlayd.yaml:4: ",
+	 "inlayd.yaml:5: ",
 	 {"nested too deeply"}},
 	{"\"open\\0\": true\n", "inlayd.yaml:1: ", {"not text"}},
 	{"open: \"true\\0\"\n", "inlayd.yaml:1: ", {"not text"}},
@@ -240,8 +240,8 @@ static void what_is_printed_loads_as_the_same(void **state)
 	char *text;
 
 	take("listen: [127.0.0.1:1, '[::1]:2']\nciphers: [aes-256-gcm]\nretry: off\nopen: true\n"
-	       "limits: {streams_uni: 99}\norigin: {uri: 'moqt://a: b/#c', insecure: true}\n"
-	       "key: 'it''s'\ndata_thread_cpu: -1\n");
+	     "limits: {streams_uni: 99}\norigin: {uri: 'moqt://a: b/#c', insecure: true}\n"
+	     "key: 'it''s'\ndata_thread_cpu: -1\n");
 	first = config;
 	text = inlay_config_print(&first);
 	assert_non_null(text);

@@ -200,6 +200,8 @@ static void set_desc(struct inlay_frame *f, __u8 hdr_len, __u64 pn)
 		.sa = htobe32(1), .generation = htobe16(1), .hdr_len = hdr_len, .pn = htobe64(pn)};
 
 	memcpy(f->data + f->len - INLAY_TAG, &desc, sizeof(desc));
+	if (f->len >= 13 + INLAY_TAG)
+		memcpy(f->data + 13 - INLAY_TX_PN, &(__u32){htobe32((__u32)pn)}, INLAY_TX_PN);
 }
 
 static void leave_clear(__u32 len, __u64 pn)
@@ -413,7 +415,9 @@ static void cleartext_never_leaves(void **state)
 	inlay_ring_commit(down, 1);
 	inlay_datathread_turn(dt, 0);
 	assert_int_equal(received(), 0);
-	assert_int_equal(reason(INLAY_REASON_BAD_FRAME), INLAY_ARRAY_SIZE(bad) + 1);
+	assert_int_equal(reasons_in_all(), INLAY_ARRAY_SIZE(bad) + 1);
+	assert_int_equal(reason(INLAY_REASON_NOT_SHORT), 1);
+	assert_int_equal(reason(INLAY_REASON_RUNT) + reason(INLAY_REASON_BAD_ITEM), 3);
 	assert_int_equal(seals, 0);
 }
 
