@@ -197,6 +197,36 @@ INLAY_INLINE bool inlay_quic_put_close(struct inlay_writer *w, bool application,
 	return true;
 }
 
+INLAY_INLINE __u64 inlay_quic_ack_gap(const struct inlay_quic_range *ranges, size_t i)
+{
+	return ranges[i - 1].begin - ranges[i].end - 1;
+}
+
+INLAY_INLINE __u64 inlay_quic_ack_len(const struct inlay_quic_range *ranges, size_t i)
+{
+	return ranges[i].end - ranges[i].begin - 1;
+}
+
+/* How many of |ranges| an ACK of |room| bytes can hold; |fixed| are the delay and the ECN counts.
+ */
+INLAY_INLINE size_t inlay_quic_ack_fits(const struct inlay_quic_range *ranges, size_t n,
+					size_t fixed, size_t room)
+{
+	size_t i, need;
+
+	need = 1 + inlay_quic_varint_len(ranges[0].end - 1) + fixed + inlay_quic_varint_len(n - 1) +
+	       inlay_quic_varint_len(inlay_quic_ack_len(ranges, 0));
+	if (need > room)
+		return 0;
+	for (i = 1; i < n; i++) {
+		need += inlay_quic_varint_len(inlay_quic_ack_gap(ranges, i)) +
+			inlay_quic_varint_len(inlay_quic_ack_len(ranges, i));
+		if (need > room)
+			break;
+	}
+	return i;
+}
+
 /*
  * ACK of |ranges|, which run from the largest numbers down, neither touching nor overlapping;
  * |delay| already shifted; |ecn| may be NULL. Leaves out the smallest ranges where there is no
@@ -207,45 +237,30 @@ INLAY_INLINE size_t inlay_quic_put_ack(struct inlay_writer *w,
 				       const struct inlay_quic_ecn_counts *ecn)
 {
 	struct inlay_writer t = *w;
-	size_t i, fits, need, left;
-	__u64 gap, len;
+	size_t i, fixed = inlay_quic_varint_len(delay);
 
 	if (n == 0)
 		return 0;
 	if (n > INLAY_QUIC_ACK_RANGES_MAX)
 		n = INLAY_QUIC_ACK_RANGES_MAX;
-	/* The count stands in front: measure first, with the count at its longest. */
-	left = inlay_writer_left(&t);
-	need = 1 + inlay_quic_varint_len(ranges[0].end - 1) + inlay_quic_varint_len(delay) + 2 +
-	       inlay_quic_varint_len(ranges[0].end - ranges[0].begin - 1);
 	if (ecn)
-		need += inlay_quic_varint_len(ecn->ect0) + inlay_quic_varint_len(ecn->ect1) +
-			inlay_quic_varint_len(ecn->ce);
-	if (need > left)
-		return 0;
-	for (fits = 1; fits < n; fits++) {
-		gap = ranges[fits - 1].begin - ranges[fits].end - 1;
-		len = ranges[fits].end - ranges[fits].begin - 1;
-		need += inlay_quic_varint_len(gap) + inlay_quic_varint_len(len);
-		if (need > left)
-			break;
-	}
-	if (!inlay_writer_u8(&t, (__u8)(INLAY_QUIC_ACK | (ecn != NULL))) ||
+		fixed += inlay_quic_varint_len(ecn->ect0) + inlay_quic_varint_len(ecn->ect1) +
+			 inlay_quic_varint_len(ecn->ce);
+	n = inlay_quic_ack_fits(ranges, n, fixed, inlay_writer_left(&t));
+	if (n == 0 || !inlay_writer_u8(&t, (__u8)(INLAY_QUIC_ACK | (ecn != NULL))) ||
 	    !inlay_quic_varint_put(&t, ranges[0].end - 1) || !inlay_quic_varint_put(&t, delay) ||
-	    !inlay_quic_varint_put(&t, fits - 1) ||
-	    !inlay_quic_varint_put(&t, ranges[0].end - ranges[0].begin - 1))
+	    !inlay_quic_varint_put(&t, n - 1) ||
+	    !inlay_quic_varint_put(&t, inlay_quic_ack_len(ranges, 0)))
 		return 0;
-	for (i = 1; i < fits; i++) {
-		gap = ranges[i - 1].begin - ranges[i].end - 1;
-		len = ranges[i].end - ranges[i].begin - 1;
-		if (!inlay_quic_varint_put(&t, gap) || !inlay_quic_varint_put(&t, len))
+	for (i = 1; i < n; i++)
+		if (!inlay_quic_varint_put(&t, inlay_quic_ack_gap(ranges, i)) ||
+		    !inlay_quic_varint_put(&t, inlay_quic_ack_len(ranges, i)))
 			return 0;
-	}
 	if (ecn && (!inlay_quic_varint_put(&t, ecn->ect0) ||
 		    !inlay_quic_varint_put(&t, ecn->ect1) || !inlay_quic_varint_put(&t, ecn->ce)))
 		return 0;
 	*w = t;
-	return fits;
+	return n;
 }
 
 /*
