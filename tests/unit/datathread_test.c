@@ -318,7 +318,7 @@ static void clear_packets_leave_sealed_and_in_order(void **state)
 	for (int i = 0; i < 10; i++) {
 		assert_int_equal(got[i].len, 100);
 		assert_int_equal(got[i].data[1], i);
-		assert_int_equal(got[i].data[12], 0x11);
+		assert_int_equal(got[i].data[12], i); /* the packet number */
 		assert_int_equal(got[i].data[13], 0x11 ^ MASK);
 		assert_int_equal(got[i].data[99], 0xee);
 		assert_memory_equal(&got[i].path.remote, &ports[0].local,
