@@ -10,9 +10,9 @@
  *  - Bytes of a data stream reach the application only once they are known to be well-formed: an
  *    object's header whole, its payload as it arrives, never a byte behind a malformation.
  *  - All buffers and counts are bounded by struct inlay_moq_session_config.
- *  - Each request, incoming stream and outgoing stream that the application has seen ends in exactly
- *    one last callback, or in a call of the application that says so below; the pointer is dead
- *    after it.
+ *  - Each request, incoming stream and outgoing stream that the application has seen ends in
+ * exactly one last callback, or in a call of the application that says so below; the pointer is
+ * dead after it.
  *
  * The transport's operations must not call back into the session; the application may call any
  * function of this header from a callback, except _free() and the inputs.
@@ -40,11 +40,19 @@ __u64 inlay_moq_priority(__u8 subscriber, __u8 publisher, bool descending, __u64
 
 /* How a request, an incoming or an outgoing stream came to its end. */
 enum inlay_moq_end {
-	INLAY_MOQ_END_DONE,      /* in the regular way: FIN; answered; PUBLISH_DONE and all streams in */
-	INLAY_MOQ_END_ERROR,     /* request: REQUEST_ERROR; |code| and text are the peer's */
+	INLAY_MOQ_END_DONE, /* in the regular way: FIN; answered; PUBLISH_DONE and all streams in */
+	INLAY_MOQ_END_ERROR,	 /* request: REQUEST_ERROR; |code| and text are the peer's */
 	INLAY_MOQ_END_CANCELLED, /* the peer's RESET_STREAM or STOP_SENDING, with its |code| */
-	INLAY_MOQ_END_SESSION,   /* the session ended under it */
-	INLAY_MOQ_END_LOCAL,     /* a limit of ours, or our request was cancelled */
+	INLAY_MOQ_END_SESSION,	 /* the session ended under it */
+	INLAY_MOQ_END_LOCAL,	 /* a limit of ours, or our request was cancelled */
+};
+
+/* Why a session ended. */
+struct inlay_moq_closed {
+	bool by_peer;
+	bool application; /* |code| is enum inlay_moq_session_error; else QUIC's */
+	__u64 code;
+	const char *text; /* never NULL */
 };
 
 /*
@@ -86,19 +94,20 @@ struct inlay_moq_session_ops {
 				 const struct inlay_moq_request_error *error);
 	void (*on_namespace)(void *user, struct inlay_moq_request *req,
 			     const struct inlay_moq_namespace *suffix, bool done);
-	/* The publisher is done; data may still be on its way, and on_request_end() follows once all
-	 * streams are in or a timer says that they will not come. */
+	/* The publisher is done; data may still be on its way, and on_request_end() follows once
+	 * all streams are in or a timer says that they will not come. */
 	void (*on_publish_done)(void *user, struct inlay_moq_request *req,
 				const struct inlay_moq_publish_done *m);
 
-	/* The last call for |req|, whoever made it. |error|: of REQUEST_ERROR, or NULL. */
+	/* The last call for |req|, whoever made it. |error|: of REQUEST_ERROR, or NULL. END_LOCAL
+	 * with MALFORMED_TRACK: the track broke the draft's rules (section 2.4.2). */
 	void (*on_request_end)(void *user, struct inlay_moq_request *req, enum inlay_moq_end end,
 			       __u64 code, const struct inlay_moq_request_error *error);
 
 	/* --- data that we receive; |req| is our SUBSCRIBE or the peer's PUBLISH --- */
 	/* |in|'s header has arrived. In subgroup mode "first object" the ID is not known yet. */
-	void (*on_subgroup)(void *user, struct inlay_moq_request *req, struct inlay_moq_incoming *in,
-			    const struct inlay_moq_subgroup *header);
+	void (*on_subgroup)(void *user, struct inlay_moq_request *req,
+			    struct inlay_moq_incoming *in, const struct inlay_moq_subgroup *header);
 	/* An object's header, with its verbatim bytes. */
 	void (*on_object)(void *user, struct inlay_moq_incoming *in,
 			  const struct inlay_moq_object *object, const __u8 *header, size_t len);
@@ -120,7 +129,7 @@ struct inlay_moq_session_ops {
 };
 
 struct inlay_moq_session_config {
-	struct inlay_moq_transport transport;    /* copied; its ctx outlives the session */
+	struct inlay_moq_transport transport;	 /* copied; its ctx outlives the session */
 	const struct inlay_moq_session_ops *ops; /* kept */
 	void *user;
 	/* Client: what goes into SETUP. NULL or empty: the option is left out. Copied. */
@@ -128,11 +137,11 @@ struct inlay_moq_session_config {
 	const char *authority;
 	const char *implementation;
 	/* Bounds; 0 stands for the default. */
-	inlay_ns setup_timeout;   /* the peer's SETUP after ours: 10 s */
+	inlay_ns setup_timeout;	  /* the peer's SETUP after ours: 10 s */
 	inlay_ns pending_timeout; /* data for an alias that is not known yet: 2 s */
-	inlay_ns done_timeout;    /* streams still to come after PUBLISH_DONE: 5 s */
-	__u32 max_requests;       /* of the peer, open at once: 1024 */
-	__u32 max_own_requests;   /* open at once: 4096 */
+	inlay_ns done_timeout;	  /* streams still to come after PUBLISH_DONE: 5 s */
+	__u32 max_requests;	  /* of the peer, open at once: 1024 */
+	__u32 max_own_requests;	  /* open at once: 4096 */
 	size_t max_control_bytes; /* incomplete control messages, all streams together: 256 KiB */
 	size_t max_pending_bytes; /* data for unknown aliases, or before SETUP: 1 MiB */
 	size_t max_object_header; /* an object's header, properties included: 16 KiB */
@@ -179,7 +188,8 @@ void inlay_moq_session_on_timer(struct inlay_moq_session *s, inlay_ns now);
 /*
  * The session fills in the request ID (and the alias of PUBLISH); |m| is not kept. Where the peer's
  * MAX_STREAMS is reached the request waits for credit by itself. 0; -ENOTCONN: closing; -ESHUTDOWN:
- * the peer sent GOAWAY; -EMFILE: max_own_requests; -EMSGSIZE: longer than a message may be; -ENOMEM.
+ * the peer sent GOAWAY; -EMFILE: max_own_requests; -EMSGSIZE: longer than a message may be;
+ * -ENOMEM.
  */
 int inlay_moq_session_subscribe(struct inlay_moq_session *s, const struct inlay_moq_subscribe *m,
 				void *user, struct inlay_moq_request **ret);
@@ -202,8 +212,8 @@ struct inlay_moq_session *inlay_moq_request_session(const struct inlay_moq_reque
 /* The message type that opened it (enum inlay_moq_message_type). */
 __u64 inlay_moq_request_type(const struct inlay_moq_request *req);
 __u64 inlay_moq_request_id(const struct inlay_moq_request *req);
-/* Alias of the track on this session: we publish (SUBSCRIBE of the peer, PUBLISH of ours): chosen by
- * the session; else the peer's, once it is known. */
+/* Alias of the track on this session: we publish (SUBSCRIBE of the peer, PUBLISH of ours): chosen
+ * by the session; else the peer's, once it is known. */
 __u64 inlay_moq_request_alias(const struct inlay_moq_request *req);
 
 /*
@@ -213,11 +223,13 @@ __u64 inlay_moq_request_alias(const struct inlay_moq_request *req);
  */
 void inlay_moq_request_cancel(struct inlay_moq_request *req, __u64 code);
 
-/* Answers. 0; -ENOTCONN; -EINVAL: not the answer to this request, or answered already; -EMSGSIZE. */
+/* Answers. 0; -ENOTCONN; -EINVAL: not the answer to this request, or answered already; -EMSGSIZE.
+ */
 int inlay_moq_request_subscribe_ok(struct inlay_moq_request *req,
 				   const struct inlay_moq_params *params,
 				   const struct inlay_moq_bytes *properties);
-/* PUBLISH, PUBLISH_NAMESPACE, SUBSCRIBE_NAMESPACE; for TRACK_STATUS it is the end: |req| is dead. */
+/* PUBLISH, PUBLISH_NAMESPACE, SUBSCRIBE_NAMESPACE; for TRACK_STATUS it is the end: |req| is dead.
+ */
 int inlay_moq_request_ok(struct inlay_moq_request *req, const struct inlay_moq_params *params,
 			 const struct inlay_moq_bytes *properties);
 /* The end of |req|. |retry_ms|: 0: do not retry; else the time before a retry, plus one. */
@@ -256,7 +268,8 @@ int inlay_moq_outgoing_open(struct inlay_moq_request *req, const struct inlay_mo
 			    __u64 priority, void *user, struct inlay_moq_outgoing **ret);
 /* Writes the header of an object (its ID above the last one's), whose payload_len bytes follow
  * by _payload(), in as many calls as one likes. Streams opened with _open(). 0; -EINVAL; -EPIPE. */
-int inlay_moq_outgoing_object(struct inlay_moq_outgoing *out, const struct inlay_moq_object *object);
+int inlay_moq_outgoing_object(struct inlay_moq_outgoing *out,
+			      const struct inlay_moq_object *object);
 int inlay_moq_outgoing_payload(struct inlay_moq_outgoing *out, const __u8 *data, size_t len);
 /* FIN. on_outgoing_end() follows. 0; -EINVAL: within an object. */
 int inlay_moq_outgoing_finish(struct inlay_moq_outgoing *out);

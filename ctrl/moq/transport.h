@@ -2,8 +2,8 @@
 /*
  * What a MoQ session needs from the connection below it. No operation calls back into the session;
  * what it leads to is delivered later, from outside. Three things stand below: our established
- * phase (ctrl/quic/), the whole of libngtcp2 (ctrl/peer/: publisher, subscriber and tests), and later
- * WebTransport over either.
+ * phase (ctrl/quic/), the whole of libngtcp2 (ctrl/peer/: publisher, subscriber and tests), and
+ * later WebTransport over either.
  */
 #ifndef INLAY_MOQ_TRANSPORT_H
 #define INLAY_MOQ_TRANSPORT_H
