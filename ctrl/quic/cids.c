@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "cids.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* RFC 9000 section 5.1.2 asks for room for at least twice what we keep. */
 #define RETIRES_MAX (4 * INLAY_CIDS_PEER_MAX)
+/* Section 5.1.1: sequence numbers rise by one, so what is missing between them is under way. */
+#define SEEN_MAX 64
 
 void inlay_cids_init(struct inlay_cids *c, const struct inlay_handover *h,
 		     const struct inlay_conn_ops *ops, void *user)
@@ -30,6 +33,8 @@ void inlay_cids_init(struct inlay_cids *c, const struct inlay_handover *h,
 	c->peer[0].has_token = h->peer.has_stateless_reset_token;
 	memcpy(c->peer[0].token, h->peer.stateless_reset_token, 16);
 	inlay_intervals_init(&c->retiring, RETIRES_MAX);
+	inlay_intervals_init(&c->seen, SEEN_MAX);
+	inlay_intervals_add(&c->seen, 0, 1);
 	if (c->peer[0].has_token && ops->peer_token)
 		ops->peer_token(user, c->peer[0].token, true);
 }
@@ -37,6 +42,7 @@ void inlay_cids_init(struct inlay_cids *c, const struct inlay_handover *h,
 void inlay_cids_fini(struct inlay_cids *c)
 {
 	inlay_intervals_fini(&c->retiring);
+	inlay_intervals_fini(&c->seen);
 }
 
 void inlay_cids_issue(struct inlay_cids *c)
@@ -111,6 +117,25 @@ static enum inlay_quic_error retire_below(struct inlay_cids *c)
 		forget_peer(c, i);
 	}
 	return INLAY_QUIC_NO_ERROR;
+}
+
+int inlay_cids_rotate(struct inlay_cids *c)
+{
+	const struct inlay_peer_cid *old = &c->peer[c->current];
+	__u32 i;
+
+	for (i = 0; i < INLAY_CIDS_PEER_MAX; i++) {
+		if (!c->peer[i].used || i == c->current)
+			continue;
+		if (retire_peer(c, old->sequence))
+			return -EAGAIN;
+		c->peer[c->current].used = false;
+		if (old->has_token && c->ops->peer_token)
+			c->ops->peer_token(c->user, old->token, false);
+		use_peer_cid(c, i);
+		return 0;
+	}
+	return -EAGAIN;
 }
 
 static bool is_same(const struct inlay_peer_cid *p, const struct inlay_quic_new_cid *f)
@@ -193,14 +218,13 @@ enum inlay_quic_error inlay_cids_on_new(struct inlay_cids *c, const struct inlay
 		return err;
 	if (f->retire_prior_to > c->retire_prior_to)
 		c->retire_prior_to = f->retire_prior_to;
-	if (known)
+	/* One that we have retired since comes again: its retransmission was under way. */
+	if (known || inlay_intervals_has(&c->seen, f->sequence, f->sequence + 1))
 		return retire_below(c);
-	if (f->sequence < c->retire_prior_to) {
-		/* A late one: retired as it comes, unless that was done before. */
-		return inlay_intervals_has(&c->retiring, f->sequence, f->sequence + 1)
-			       ? INLAY_QUIC_NO_ERROR
-			       : retire_peer(c, f->sequence);
-	}
+	if (inlay_intervals_add(&c->seen, f->sequence, f->sequence + 1))
+		return INLAY_QUIC_CONNECTION_ID_LIMIT_ERROR;
+	if (f->sequence < c->retire_prior_to)
+		return retire_peer(c, f->sequence);
 	err = add_peer(c, f);
 	return err ? err : retire_below(c);
 }

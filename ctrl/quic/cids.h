@@ -40,6 +40,7 @@ struct inlay_cids {
 	__u32 peer_max; /* our active_connection_id_limit */
 	__u32 current;	/* index of the one in use */
 	__u64 retire_prior_to;
+	struct inlay_intervals seen; /* sequence numbers that have come, in force or retired since */
 	struct inlay_intervals retiring; /* sequences in RETIRE_CONNECTION_ID frames to send */
 	__u32 retires_open; /* RETIRE_CONNECTION_ID frames to send or not acknowledged */
 };
@@ -54,6 +55,9 @@ static inline const struct inlay_cid *inlay_cids_peer(const struct inlay_cids *c
 {
 	return &c->peer[c->current].cid;
 }
+
+/* Goes over to another CID of the peer's and retires the one in use. 0; -EAGAIN: there is none. */
+int inlay_cids_rotate(struct inlay_cids *c);
 
 /* Frames of the peer. NO_ERROR or what to close with. */
 enum inlay_quic_error inlay_cids_on_new(struct inlay_cids *c, const struct inlay_quic_new_cid *f);
