@@ -23,6 +23,7 @@ static enum inlay_keyupdate_step on_next_phase(struct inlay_keyupdate *k, __u64 
 	k->rx_first = pn;
 	k->rx_largest = pn;
 	k->rx_settled = false;
+	k->confirmed = now;
 	k->updated = now;
 	k->drop_at = now + KEEP_PTOS * pto;
 	/* Our own update is confirmed by it, if there is one; or else we follow. */
@@ -34,7 +35,7 @@ enum inlay_keyupdate_step inlay_keyupdate_on_packet(struct inlay_keyupdate *k, _
 {
 	bool next = desc_flags & INLAY_DESC_NEXT_PHASE, old = desc_flags & INLAY_DESC_OLD_PHASE;
 
-	if (next && !k->rx_settled && now < k->updated + KEEP_PTOS * pto)
+	if (next && !k->rx_settled && now < k->confirmed + pto)
 		next = false; /* opened before we confirmed this very phase */
 	else if (!next && !old && !k->rx_settled && pn < k->rx_first)
 		old = true; /* opened before we confirmed the phase after its own */

@@ -6,8 +6,8 @@
  *
  * The provider's NEXT_PHASE flag is relative to the phase that we confirmed when the packet was
  * opened. Packets opened before the confirmation and read after it still carry the flag, so it is
- * believed again only after a packet of the confirmed phase, or after the time in which old keys
- * are dropped.
+ * believed again only after a packet of the confirmed phase, or once a PTO has passed: no ring
+ * holds packets for that long.
  */
 #ifndef INLAY_QUIC_KEYUPDATE_H
 #define INLAY_QUIC_KEYUPDATE_H
@@ -21,7 +21,8 @@ struct inlay_keyupdate {
 	__u64 rx_first;		  /* lowest number seen in the peer's phase */
 	__u64 rx_largest;	  /* and the largest */
 	bool rx_settled;	  /* NEXT_PHASE means something new */
-	inlay_ns updated;	  /* when |rx_phase| or |tx_phase| rose; 0: never */
+	inlay_ns confirmed;	  /* when |rx_phase| rose */
+	inlay_ns updated;	  /* when either of them rose; 0: never */
 	inlay_ns drop_at;	  /* forget the phase before; INLAY_NEVER */
 };
 
