@@ -17,7 +17,8 @@
 #include "peer_pair.h"
 #include "provider_local.h"
 
-#define STORE 64
+#define PATIENCE (100000 * INLAY_S) /* time-outs back off, and a seed may lose ten rounds */
+#define STORE	 64
 
 static const char *const alpn[] = {"moqt-18"};
 static const char *const other_alpn[] = {"h3"};
@@ -152,7 +153,7 @@ static void use_peer(struct hs_pair *p, int i, struct inlay_peer_config config)
 	config.ca_file = i ? NULL : t.files.cert;
 	config.cert_file = i ? t.files.cert : NULL;
 	config.key_file = i ? t.files.key : NULL;
-	config.handshake_timeout = 600 * INLAY_S;
+	config.handshake_timeout = PATIENCE;
 	assert_int_equal(inlay_peer_new(&config, p->now, &e->peer), 0);
 }
 
@@ -367,9 +368,7 @@ static void client_after_retry(void **state)
 	assert_store_is_empty();
 }
 
-#define PATIENCE (600 * INLAY_S)
-
-/* Who is foreign: 0: the client, 1: the server, 2: nobody. Unlucky seeds take minutes. */
+/* Who is foreign: 0: the client, 1: the server, 2: nobody. */
 static void over_loss(int foreign, unsigned int loss, __u64 seed)
 {
 	struct inlay_transport_params params = t.params[0];
