@@ -37,10 +37,11 @@ struct inlay_conn {
 	struct inlay_intervals crypto; /* bytes of CRYPTO frames seen: read, and thrown away */
 
 	bool handshake_done_due;
+	bool confirmed; /* client: HANDSHAKE_DONE has come */
 	bool ping_due;
 	__u64 data_blocked_at; /* limit that DATA_BLOCKED was sent for, + 1 */
 	bool data_blocked_due;
-	__u64 probe_from; /* numbers below have been probed for since the last PTO */
+	__u64 probe_from; /* the next probe repeats this packet, or a later one */
 	__u32 until_skip; /* packets until a number is skipped on purpose; 0: never */
 
 	/* While a packet is being processed. */

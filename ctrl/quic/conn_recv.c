@@ -257,6 +257,14 @@ static void on_path_response(struct inlay_conn *c, const __u8 *data)
 	}
 }
 
+/* RFC 9001 section 4.1.2: confirmation, for a client. */
+static void on_handshake_done(struct inlay_conn *c)
+{
+	if (!c->confirmed && c->ops->on_confirmed)
+		c->ops->on_confirmed(c->user);
+	c->confirmed = true;
+}
+
 static enum inlay_quic_error on_frame(struct inlay_conn *c, const struct inlay_quic_frame *f,
 				      const struct packet *p)
 {
@@ -303,7 +311,11 @@ static enum inlay_quic_error on_frame(struct inlay_conn *c, const struct inlay_q
 	case INLAY_QUIC_NEW_TOKEN:
 	case INLAY_QUIC_HANDSHAKE_DONE:
 		/* Sections 19.7 and 19.20: a server never gets one. */
-		return server ? INLAY_QUIC_PROTOCOL_VIOLATION : INLAY_QUIC_NO_ERROR;
+		if (server)
+			return INLAY_QUIC_PROTOCOL_VIOLATION;
+		if (f->type == INLAY_QUIC_HANDSHAKE_DONE)
+			on_handshake_done(c);
+		return INLAY_QUIC_NO_ERROR;
 	case INLAY_QUIC_DATAGRAM:
 		return on_datagram(c, f);
 	}
