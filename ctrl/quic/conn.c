@@ -191,7 +191,6 @@ static void on_recovery_timer(struct inlay_conn *c, inlay_ns now)
 	if (now < inlay_recovery_deadline(&c->recovery))
 		return;
 	inlay_recovery_on_timer(&c->recovery, now);
-	c->probe_from = 0;
 	if (c->recovery_failed)
 		inlay_conn_fail(c, INLAY_QUIC_INTERNAL_ERROR, 0, "no memory", now);
 }

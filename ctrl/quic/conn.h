@@ -136,7 +136,9 @@ struct inlay_conn_config {
 	struct inlay_sent *log;         /* zeroed; |log_size| entries, a power of two, 64 at least */
 	__u32 log_size;
 	enum inlay_cc_algorithm cc;
-	__u64 max_recv_buffer;          /* bytes of out-of-order stream data kept, over all streams */
+	/* Bytes of out-of-order stream data kept, over all streams; 0: 1 MiB. Less than our
+	 * initial_max_data works, but slowly: what has no room is not acknowledged. */
+	__u64 max_recv_buffer;
 	__u64 max_send_buffer;          /* bytes kept of streams without a source, over all; 0: 4 MiB */
 	__u64 max_datagram_queue;       /* bytes of datagrams waiting to be sent */
 	__u64 max_streams_open;         /* streams of ours at once, either direction together */

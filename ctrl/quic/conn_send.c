@@ -474,23 +474,37 @@ static void put_everything(struct build *b)
 		put_ping(b);
 }
 
-/* RFC 9002 section 6.2.4: something new, or what is oldest once more, or at least a PING. */
-static void put_probe(struct build *b)
+/* The next packet in flight that was not yet repeated; after the newest comes the oldest again. */
+static bool next_to_repeat(struct inlay_conn *c, __u64 *ret_pn)
 {
-	struct inlay_conn *c = b->c;
-	__u64 next = inlay_load_u64(&c->entry->next_pn);
+	__u64 next = inlay_load_u64(&c->entry->next_pn), oldest = c->log.oldest, i;
 
-	put_everything(b);
-	if (c->probe_from < c->log.oldest)
-		c->probe_from = c->log.oldest;
-	while (!b->eliciting && c->probe_from < next) {
+	if (c->probe_from < oldest || c->probe_from >= next)
+		c->probe_from = oldest;
+	for (i = oldest; i < next; i++) {
 		__u64 pn = c->probe_from++;
 
+		if (c->probe_from >= next)
+			c->probe_from = oldest;
 		if (inlay_sentlog_fate(&c->log, pn) != INLAY_FATE_OPEN)
 			continue;
-		inlay_conn_repeat(c, pn);
-		put_everything(b);
+		*ret_pn = pn;
+		return true;
 	}
+	return false;
+}
+
+/*
+ * RFC 9002 section 6.2.4. What is in flight goes out once more, in turn, and new data after it: a
+ * peer that has no memory for what lies behind a gap needs the gap filled first.
+ */
+static void put_probe(struct build *b)
+{
+	__u64 pn;
+
+	if (next_to_repeat(b->c, &pn))
+		inlay_conn_repeat(b->c, pn);
+	put_everything(b);
 	if (!b->eliciting)
 		put_ping(b);
 }
