@@ -921,7 +921,7 @@ int main(void)
 		cmocka_unit_test(mandatory_properties),
 	};
 
-	if (golden_corpus("moq_stream", streams, INLAY_ARRAY_SIZE(streams)) |
+	if (golden_corpus("moq_stream", streams, INLAY_ARRAY_SIZE(streams)) &&
 	    golden_corpus("moq_datagram", datagrams, INLAY_ARRAY_SIZE(datagrams)))
 		return 0;
 	return cmocka_run_group_tests_name("moq_wire", tests, NULL, NULL);

@@ -953,7 +953,7 @@ int main(void)
 		cmocka_unit_test(clear_packets),    cmocka_unit_test(short_headers),
 	};
 
-	if (golden_corpus("quic_frame", frames, INLAY_ARRAY_SIZE(frames)) |
+	if (golden_corpus("quic_frame", frames, INLAY_ARRAY_SIZE(frames)) &&
 	    golden_corpus("quic_packet", packets, INLAY_ARRAY_SIZE(packets)))
 		return 0;
 	return cmocka_run_group_tests_name("quic_wire", tests, NULL, NULL);
