@@ -33,7 +33,7 @@ void inlay_config_default(struct inlay_config *c)
 		.n_listen = 1,
 		.ciphers = {INLAY_AES_128_GCM, INLAY_AES_256_GCM, INLAY_CHACHA20_POLY1305},
 		.n_ciphers = 3,
-		.alpn = {"moqt-18"},
+		.alpn = {INLAY_ALPN},
 		.n_alpn = 1,
 	};
 	inlay_address_parse("127.0.0.1:4433", &c->listen[0]);
@@ -156,6 +156,9 @@ static int take(struct inlay_config *c, const struct inlay_raw_config *raw,
 		c->n_ciphers = raw->ciphers_count;
 	for (unsigned int i = 0; raw->ciphers && i < raw->ciphers_count; i++)
 		c->ciphers[i] = (enum inlay_cipher)raw->ciphers[i];
+	/* A cache that is made small bounds each track, unless that is said too. */
+	if (!(raw->cache && raw->cache->track_bytes) && c->cache.track_bytes > c->cache.bytes)
+		c->cache.track_bytes = c->cache.bytes;
 	return take_listen(c, raw, index, complaint);
 }
 
@@ -208,8 +211,14 @@ static int check_together(const struct inlay_config *c, const struct inlay_yaml_
 		return inlay_config_complain(index, "control_socket", complaint,
 					     "1 to 100 bytes: no socket can have such a path");
 	for (__u32 i = 0; i < c->n_alpn; i++)
-		if (!*c->alpn[i])
-			return inlay_config_complain(index, "alpn", complaint, "an empty name");
+		if (strcmp(c->alpn[i], INLAY_ALPN))
+			return inlay_config_complain(index, "alpn", complaint,
+						     "'%s' is not spoken here; %s is", c->alpn[i],
+						     INLAY_ALPN);
+	if (c->cache.track_bytes > c->cache.bytes)
+		return inlay_config_complain(index, "cache.track_bytes", complaint,
+					     "larger than cache.bytes (%lld)",
+					     (long long)c->cache.bytes);
 	return check_listen(c, index, complaint);
 }
 

@@ -11,6 +11,8 @@
 #include "conn.h"
 #include "provider.h"
 
+#define INLAY_ALPN "moqt-18" /* the one that the relay speaks */
+
 enum inlay_backend_choice {
 	INLAY_BACKEND_AUTO = 0,
 	INLAY_BACKEND_LIBCRYPTO,

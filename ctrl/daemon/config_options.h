@@ -47,12 +47,22 @@
 	NUMBER(replies_per_second, 200, 0, 1000000)
 
 #define INLAY_OPTIONS_CACHE(NUMBER)                                                                \
-	NUMBER(bytes, 256 << 20, 1 << 20, 1LL << 40)                                               \
-	NUMBER(age_ms, 30000, 100, 86400000)
+	NUMBER(bytes, 1 << 30, 1 << 20, 1LL << 40)                                                 \
+	NUMBER(track_bytes, 64 << 20, 1 << 16, 1LL << 40)                                          \
+	NUMBER(track_groups, 1024, 1, 1 << 20)                                                     \
+	NUMBER(age_ms, 60000, 100, 86400000)
 
 #define INLAY_OPTIONS_RELAY(NUMBER)                                                                \
-	NUMBER(rendezvous_max_ms, 30000, 0, 3600000)                                               \
-	NUMBER(publisher_grace_ms, 10000, 0, 3600000)
+	NUMBER(rendezvous_max_ms, 10000, 1, 3600000)                                               \
+	NUMBER(publisher_grace_ms, 10000, 1, 3600000)                                              \
+	NUMBER(linger_ms, 2000, 1, 3600000)                                                        \
+	NUMBER(max_tracks, 4096, 1, 1 << 20)                                                       \
+	NUMBER(max_namespaces, 4096, 1, 1 << 20)                                                   \
+	NUMBER(session_namespaces, 64, 1, 65536)                                                   \
+	NUMBER(session_subscriptions, 64, 1, 65536)                                                \
+	NUMBER(session_publications, 64, 1, 65536)                                                 \
+	NUMBER(subscription_streams, 128, 1, 65536)                                                \
+	NUMBER(subscription_resets, 256, 1, 65536)
 
 #define INLAY_OPTIONS_ORIGIN_TEXT(TEXT)                                                            \
 	TEXT(uri, "")                                                                              \

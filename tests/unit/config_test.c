@@ -53,7 +53,7 @@ static void every_kind_of_option_is_taken(void **state)
 	     "certificate: /a b/c.pem\n"
 	     "open: true\n"
 	     "ciphers: [chacha20-poly1305, aes-128-gcm]\n"
-	     "alpn: [moqt-18, moqt-16]\n"
+	     "alpn: [moqt-18]\n"
 	     "retry: on\n"
 	     "crypto_backend: ipsec-mb\n"
 	     "congestion_control: cubic\n"
@@ -62,7 +62,7 @@ static void every_kind_of_option_is_taken(void **state)
 	     "control_socket: /tmp/x.sock\n"
 	     "limits:\n  idle_timeout_ms: 5000\n  streams_uni: 10\n"
 	     "cache: {bytes: 2097152}\n"
-	     "relay:\n  publisher_grace_ms: 0\n"
+	     "relay:\n  publisher_grace_ms: 7\n"
 	     "origin:\n  uri: moqt://other:4433/\n  insecure: true\n");
 	assert_int_equal(config.n_listen, 2);
 	assert_int_equal(config.listen[1].family, AF_INET6);
@@ -71,8 +71,8 @@ static void every_kind_of_option_is_taken(void **state)
 	assert_int_equal(config.open, 1);
 	assert_int_equal(config.n_ciphers, 2);
 	assert_int_equal(config.ciphers[0], INLAY_CHACHA20_POLY1305);
-	assert_int_equal(config.n_alpn, 2);
-	assert_string_equal(config.alpn[1], "moqt-16");
+	assert_int_equal(config.n_alpn, 1);
+	assert_string_equal(config.alpn[0], "moqt-18");
 	assert_int_equal(config.retry, INLAY_RETRY_ON);
 	assert_int_equal(config.crypto_backend, INLAY_BACKEND_IPSEC_MB);
 	assert_int_equal(config.congestion_control, INLAY_CC_CUBIC);
@@ -82,7 +82,8 @@ static void every_kind_of_option_is_taken(void **state)
 	assert_int_equal(config.limits.streams_uni, 10);
 	assert_int_equal(config.limits.streams_bidi, 1024);
 	assert_int_equal(config.cache.bytes, 2097152);
-	assert_int_equal(config.relay.publisher_grace_ms, 0);
+	assert_int_equal(config.cache.track_bytes, 2097152);
+	assert_int_equal(config.relay.publisher_grace_ms, 7);
 	assert_string_equal(config.origin.uri, "moqt://other:4433/");
 	assert_int_equal(config.origin.insecure, 1);
 }
@@ -158,7 +159,7 @@ static const struct {
 	 {"limits.stream_window_bytes: larger than limits.connection_window_bytes"}},
 	{"origin: {retry_min_ms: 60000}\n", "inlayd.yaml:1: ", {"origin.retry_min_ms: larger"}},
 	{"control_socket: ''\n", "inlayd.yaml:1: ", {"control_socket: "}},
-	{"alpn: ['']\n", "inlayd.yaml:1: ", {"alpn: an empty name"}},
+	{"alpn: ['']\n", "inlayd.yaml:1: ", {"alpn: '' is not spoken", "moqt-18"}},
 	{"alpn: [0123456789012345678901234567890123456789]\n", "inlayd.yaml:1: ", {"alpn: longer"}},
 	/* Not YAML, or more of it than there should be. */
 	{"- a\n- b\n", "inlayd.yaml:1: ", {"not a list of keys"}},

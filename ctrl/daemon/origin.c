@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "origin.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "addr.h"
+#include "log.h"
+
+#define SCHEME	     "moqt://"
+#define DEFAULT_PORT "443"
+
+/* moqt://host[:port][/path], with brackets around an IPv6 address. */
+static int split(const char *uri, char host[INLAY_CONFIG_TEXT], char port[8])
+{
+	const char *at = uri + strlen(SCHEME), *end, *colon;
+	size_t len;
+
+	if (strncmp(uri, SCHEME, strlen(SCHEME)))
+		return -EINVAL;
+	if (*at == '[') {
+		end = strchr(++at, ']');
+		colon = end && end[1] == ':' ? end + 1 : NULL;
+	} else {
+		end = at + strcspn(at, ":/");
+		colon = *end == ':' ? end : NULL;
+	}
+	if (!end || end == at || (size_t)(end - at) >= INLAY_CONFIG_TEXT)
+		return -EINVAL;
+	memcpy(host, at, (size_t)(end - at));
+	host[end - at] = '\0';
+	strcpy(port, DEFAULT_PORT);
+	if (!colon)
+		return 0;
+	len = strspn(colon + 1, "0123456789");
+	if (!len || len > 5 || (colon[1 + len] && colon[1 + len] != '/'))
+		return -EINVAL;
+	memcpy(port, colon + 1, len);
+	port[len] = '\0';
+	return 0;
+}
+
+/* A connected UDP socket tells which address of ours reaches the other one; nothing is sent. */
+static int find_local(struct inlay_path *path)
+{
+	struct sockaddr_storage name;
+	socklen_t len = inlay_addr_to_sockaddr(&path->remote, &name);
+	int fd = socket(path->remote.family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int ret = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&name, len))
+		ret = -errno;
+	len = sizeof(name);
+	if (!ret && getsockname(fd, (struct sockaddr *)&name, &len))
+		ret = -errno;
+	close(fd);
+	if (!ret && !inlay_addr_from_sockaddr((struct sockaddr *)&name, &path->local))
+		ret = -EAFNOSUPPORT;
+	path->local.port = 0; /* the port's, once it is bound */
+	return ret;
+}
+
+static int look_up(struct inlay_origin *o, const char *port, char err[INLAY_CONFIG_ERROR])
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG}, *list, *a;
+	int ret = getaddrinfo(o->host, port, &hints, &list);
+
+	if (ret) {
+		snprintf(err, INLAY_CONFIG_ERROR, "origin %s: %s", o->uri, gai_strerror(ret));
+		return -ENOENT;
+	}
+	ret = -ENETUNREACH;
+	for (a = list; a && ret; a = a->ai_next)
+		if (inlay_addr_from_sockaddr(a->ai_addr, &o->path.remote))
+			ret = find_local(&o->path);
+	freeaddrinfo(list);
+	if (ret)
+		snprintf(err, INLAY_CONFIG_ERROR, "origin %s: %s", o->uri, strerror(-ret));
+	return ret;
+}
+
+static int make_tls(struct inlay_origin *o, const struct inlay_config *config,
+		    char err[INLAY_CONFIG_ERROR])
+{
+	const char *alpn[INLAY_CONFIG_LIST];
+	struct inlay_tls_config tls = {
+		.role = INLAY_CLIENT,
+		.ca_file = *config->origin.ca ? config->origin.ca : NULL,
+		.insecure = config->origin.insecure,
+		.ciphers = config->ciphers,
+		.n_ciphers = config->n_ciphers,
+		.alpn = alpn,
+		.n_alpn = config->n_alpn,
+	};
+
+	for (__u32 i = 0; i < config->n_alpn; i++)
+		alpn[i] = config->alpn[i];
+	return inlay_tls_new(&tls, err, INLAY_CONFIG_ERROR, &o->tls);
+}
+
+int inlay_origin_init(struct inlay_origin *o, const struct inlay_config *config,
+		      char err[INLAY_CONFIG_ERROR])
+{
+	char port[8];
+	int ret;
+
+	*o = (struct inlay_origin){
+		.retry_min = (inlay_ns)config->origin.retry_min_ms * INLAY_MS,
+		.retry_max = (inlay_ns)config->origin.retry_max_ms * INLAY_MS,
+		.dial_at = INLAY_NEVER,
+	};
+	if (!*config->origin.uri)
+		return 0;
+	memcpy(o->uri, config->origin.uri, sizeof(o->uri));
+	ret = split(o->uri, o->host, port);
+	if (ret) {
+		snprintf(err, INLAY_CONFIG_ERROR, "origin.uri: '%s' is not moqt://host:port/",
+			 o->uri);
+		return ret;
+	}
+	ret = look_up(o, port, err);
+	if (!ret)
+		ret = make_tls(o, config, err);
+	o->retry = o->retry_min;
+	o->dial_at = 0;
+	return ret;
+}
+
+void inlay_origin_fini(struct inlay_origin *o)
+{
+	inlay_tls_free(o->tls);
+	o->tls = NULL;
+}
+
+void inlay_origin_on_timer(struct inlay_origin *o, struct inlay_endpoint *ep, inlay_ns now)
+{
+	struct inlay_endpoint_dial dial = {
+		.tls = o->tls, .host = o->host, .path = o->path, .port = o->port_index, .user = o};
+	struct inlay_ep_conn *ignored;
+	int ret;
+
+	if (!o->tls || now < o->dial_at)
+		return;
+	o->dial_at = INLAY_NEVER;
+	ret = inlay_endpoint_connect(ep, &dial, now, &ignored);
+	if (ret)
+		inlay_origin_on_lost(o, strerror(-ret), now);
+}
+
+void inlay_origin_on_connected(struct inlay_origin *o)
+{
+	o->retry = o->retry_min;
+	o->told = false;
+	inlay_log(INLAY_LOG_INFO, "origin %s is connected", o->uri);
+}
+
+void inlay_origin_on_lost(struct inlay_origin *o, const char *why, inlay_ns now)
+{
+	/* One line for a time of silence, however often it is dialled. */
+	inlay_log(o->told ? INLAY_LOG_DEBUG : INLAY_LOG_WARNING,
+		  "origin %s is unreachable: %s; dialling again every %.1f to %.1f s", o->uri, why,
+		  (double)o->retry_min / INLAY_S, (double)o->retry_max / INLAY_S);
+	o->told = true;
+	o->dial_at = now + o->retry;
+	o->retry = o->retry * 2 < o->retry_max ? o->retry * 2 : o->retry_max;
+}
