@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Congestion control and round-trip time, with literal numbers. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "cc.h"
+#include "rtt.h"
+
+#define MTU 1200
+#define T0  (100 * INLAY_S)
+#define RTT (50 * INLAY_MS)
+
+static void test_initial_window(void **state)
+{
+	struct inlay_cc cc;
+
+	inlay_cc_init(&cc, INLAY_CC_NEWRENO, 1200);
+	assert_int_equal(cc.cwnd, 12000);
+	inlay_cc_init(&cc, INLAY_CC_NEWRENO, 1500);
+	assert_int_equal(cc.cwnd, 14720);
+	inlay_cc_init(&cc, INLAY_CC_NEWRENO, 9000);
+	assert_int_equal(cc.cwnd, 18000);
+}
+
+static void test_slow_start_and_unused_window(void **state)
+{
+	struct inlay_cc cc;
+
+	inlay_cc_init(&cc, INLAY_CC_NEWRENO, MTU);
+	inlay_cc_on_ack(&cc, MTU, T0, true, RTT, T0 + RTT);
+	assert_int_equal(cc.cwnd, 13200);
+	/* RFC 9002 section 7.8. */
+	inlay_cc_on_ack(&cc, MTU, T0, false, RTT, T0 + RTT);
+	assert_int_equal(cc.cwnd, 13200);
+}
+
+static void test_newreno_halves_once_a_round(void **state)
+{
+	struct inlay_cc cc;
+
+	inlay_cc_init(&cc, INLAY_CC_NEWRENO, MTU);
+	inlay_cc_on_loss(&cc, T0, T0 + RTT);
+	assert_int_equal(cc.cwnd, 6000);
+	assert_int_equal(cc.ssthresh, 6000);
+	/* Sent before the window shrank: the same event. */
+	inlay_cc_on_loss(&cc, T0 + RTT, T0 + RTT + INLAY_MS);
+	assert_int_equal(cc.cwnd, 6000);
+	/* In recovery nothing grows, */
+	inlay_cc_on_ack(&cc, 60000, T0 + RTT, true, RTT, T0 + 2 * RTT);
+	assert_int_equal(cc.cwnd, 6000);
+	/* after it one packet per window. */
+	inlay_cc_on_ack(&cc, 5999, T0 + RTT + 1, true, RTT, T0 + 2 * RTT);
+	assert_int_equal(cc.cwnd, 6000);
+	inlay_cc_on_ack(&cc, 1, T0 + RTT + 1, true, RTT, T0 + 2 * RTT);
+	assert_int_equal(cc.cwnd, 7200);
+	inlay_cc_on_loss(&cc, T0 + 2 * RTT, T0 + 3 * RTT);
+	assert_int_equal(cc.cwnd, 3600);
+}
+
+static void test_window_has_a_floor(void **state)
+{
+	enum inlay_cc_algorithm a;
+	struct inlay_cc cc;
+	__u64 i;
+
+	for (a = INLAY_CC_NEWRENO; a <= INLAY_CC_CUBIC; a++) {
+		inlay_cc_init(&cc, a, MTU);
+		for (i = 1; i < 50; i++)
+			inlay_cc_on_loss(&cc, T0 + i * INLAY_S, T0 + i * INLAY_S + 1);
+		assert_int_equal(cc.cwnd, 2 * MTU);
+		inlay_cc_init(&cc, a, MTU);
+		inlay_cc_on_persistent(&cc);
+		assert_int_equal(cc.cwnd, 2 * MTU);
+	}
+}
+
+/* Acknowledges a window's worth every round trip. */
+static inlay_ns run_rounds(struct inlay_cc *cc, inlay_ns now, inlay_ns until)
+{
+	while (now < until) {
+		__u64 left = cc->cwnd;
+
+		for (; left >= MTU; left -= MTU)
+			inlay_cc_on_ack(cc, MTU, now - 1, true, RTT, now);
+		now += RTT;
+	}
+	return now;
+}
+
+/*
+ * RFC 9438 section 4.2: from 70 % of W_max the window is back at W_max after K = cbrt(W_max * 0.3 /
+ * 0.4) seconds, counted in packets: W_max of 1000 packets gives 9.086 s.
+ */
+static void test_cubic_comes_back_after_k(void **state)
+{
+	struct inlay_cc cc;
+
+	inlay_cc_init(&cc, INLAY_CC_CUBIC, MTU);
+	cc.cwnd = 1000 * MTU;
+	inlay_cc_on_loss(&cc, T0 - RTT, T0);
+	assert_int_equal(cc.cwnd, 700 * MTU);
+	assert_int_equal(cc.cubic.w_max, 1000 * MTU);
+	inlay_cc_on_ack(&cc, MTU, T0 + 1, true, RTT, T0 + RTT);
+	assert_in_range(cc.cubic.k_ms, 9080, 9090);
+	/* Concave at first: half way in far less than half of the time. */
+	run_rounds(&cc, T0 + 2 * RTT, T0 + 2 * INLAY_S);
+	assert_in_range(cc.cwnd / MTU, 840, 870); /* 1000 - 0.4 * 7.04^3 = 860 */
+	run_rounds(&cc, T0 + 2 * INLAY_S, T0 + 9 * INLAY_S);
+	assert_in_range(cc.cwnd / MTU, 990, 1002);
+	/* Then convex: 0.4 * 5^3 = 50 packets above, 5 s after K. */
+	run_rounds(&cc, T0 + 9 * INLAY_S, T0 + 14 * INLAY_S + 86 * INLAY_MS);
+	assert_in_range(cc.cwnd / MTU, 1035, 1055);
+}
+
+static void test_cubic_converges_fast(void **state)
+{
+	struct inlay_cc cc;
+
+	inlay_cc_init(&cc, INLAY_CC_CUBIC, MTU);
+	cc.cwnd = 1000 * MTU;
+	inlay_cc_on_loss(&cc, T0, T0 + 1);
+	inlay_cc_on_loss(&cc, T0 + 2, T0 + 3); /* at 700, below W_max: 700 * 0.85 */
+	assert_int_equal(cc.cubic.w_max, 595 * MTU);
+	assert_int_equal(cc.cwnd, 490 * MTU);
+}
+
+static void test_cubic_is_no_slower_than_reno(void **state)
+{
+	struct inlay_cc cc;
+
+	/* At small windows and round trips the cubic is flat: W_est leads, alpha = 9/17. */
+	inlay_cc_init(&cc, INLAY_CC_CUBIC, MTU);
+	cc.cwnd = 20 * MTU;
+	inlay_cc_on_loss(&cc, T0 - 1, T0);
+	assert_int_equal(cc.cwnd, 14 * MTU);
+	run_rounds(&cc, T0 + RTT, T0 + 11 * RTT);
+	/* Ten rounds, at 9/17 of a packet each: 5.3 packets. */
+	assert_in_range(cc.cwnd / MTU, 18, 20);
+}
+
+static void test_cubic_time_stands_still_while_unused(void **state)
+{
+	struct inlay_cc cc;
+	__u64 before;
+
+	inlay_cc_init(&cc, INLAY_CC_CUBIC, MTU);
+	cc.cwnd = 1000 * MTU;
+	inlay_cc_on_loss(&cc, T0 - 1, T0);
+	run_rounds(&cc, T0 + RTT, T0 + INLAY_S);
+	before = cc.cwnd;
+	inlay_cc_on_ack(&cc, MTU, T0 + 60 * INLAY_S - 1, false, RTT, T0 + 60 * INLAY_S);
+	inlay_cc_on_ack(&cc, MTU, T0 + 60 * INLAY_S, true, RTT, T0 + 60 * INLAY_S + RTT);
+	assert_in_range(cc.cwnd, before, before + MTU);
+}
+
+/* RFC 9002 section 5.3. */
+static void test_rtt(void **state)
+{
+	struct inlay_rtt r;
+
+	inlay_rtt_init(&r, 0, 0, 0, 0, 25 * INLAY_MS);
+	assert_true(r.smoothed == 333 * INLAY_MS && r.var == 333 * INLAY_MS / 2);
+	inlay_rtt_sample(&r, 100 * INLAY_MS, 20 * INLAY_MS, T0);
+	/* The first sample is taken as it is. */
+	assert_true(r.smoothed == 100 * INLAY_MS && r.var == 50 * INLAY_MS);
+	inlay_rtt_sample(&r, 140 * INLAY_MS, 20 * INLAY_MS, T0);
+	/* Adjusted to 120: var = 3/4 * 50 + 1/4 * 20, smoothed = 7/8 * 100 + 1/8 * 120. */
+	assert_true(r.var == 42500 * INLAY_US && r.smoothed == 102500 * INLAY_US);
+	assert_true(r.min == 100 * INLAY_MS && r.latest == 140 * INLAY_MS);
+	/* More delay than the peer promised counts as far as it promised. */
+	inlay_rtt_sample(&r, 200 * INLAY_MS, 90 * INLAY_MS, T0);
+	assert_true(r.smoothed == (7 * 102500 + 175000) * INLAY_US / 8);
+	/* Never below the minimum. */
+	inlay_rtt_sample(&r, 110 * INLAY_MS, 25 * INLAY_MS, T0);
+	assert_true(r.latest == 110 * INLAY_MS && r.min == 100 * INLAY_MS);
+	inlay_rtt_init(&r, 80 * INLAY_MS, 70 * INLAY_MS, 75 * INLAY_MS, 10 * INLAY_MS, 0);
+	assert_true(inlay_rtt_pto(&r) == 115 * INLAY_MS);
+	assert_true(inlay_rtt_loss_delay(&r) == 90 * INLAY_MS);
+	inlay_rtt_init(&r, 1000, 1000, 1000, 0, 0);
+	assert_true(inlay_rtt_pto(&r) == INLAY_GRANULARITY + 1000);
+	assert_true(inlay_rtt_loss_delay(&r) == INLAY_GRANULARITY);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_initial_window),
+		cmocka_unit_test(test_slow_start_and_unused_window),
+		cmocka_unit_test(test_newreno_halves_once_a_round),
+		cmocka_unit_test(test_window_has_a_floor),
+		cmocka_unit_test(test_cubic_comes_back_after_k),
+		cmocka_unit_test(test_cubic_converges_fast),
+		cmocka_unit_test(test_cubic_is_no_slower_than_reno),
+		cmocka_unit_test(test_cubic_time_stands_still_while_unused),
+		cmocka_unit_test(test_rtt),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

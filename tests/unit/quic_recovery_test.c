@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sent log and loss recovery over it, with literal times and no connection: entries of ours and
+ * entries that a forwarder wrote, numbers taken and never published, numbers skipped.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <string.h>
+
+#include "inlay_quic_write.h"
+#include "recovery.h"
+
+#define SIZE 64
+#define MTU  1200
+#define T0   (100 * INLAY_S)
+#define MS   INLAY_MS
+
+struct world {
+	struct inlay_subscriber entry;
+	struct inlay_sent entries[SIZE];
+	struct inlay_sentlog log;
+	struct inlay_recovery r;
+	__u64 acked[1024], lost[1024];
+	__u32 n_acked, n_lost;
+	__u32 frames_seen;
+};
+
+static void on_acked(void *user, __u64 pn)
+{
+	struct world *w = user;
+	const struct inlay_sent_frame *f;
+
+	w->acked[w->n_acked++] = pn;
+	for (f = inlay_sentlog_frames(&w->log, pn); f; f = inlay_sentlog_frame_next(&w->log, f))
+		w->frames_seen++;
+}
+
+static void on_lost(void *user, __u64 pn)
+{
+	struct world *w = user;
+
+	w->lost[w->n_lost++] = pn;
+}
+
+static const struct inlay_recovery_ops ops = {.acked = on_acked, .lost = on_lost};
+
+static void set_up(struct world *w, __u64 first_pn)
+{
+	memset(w, 0, sizeof(*w));
+	w->entry.next_pn = first_pn;
+	assert_int_equal(inlay_sentlog_init(&w->log, &w->entry, w->entries, SIZE), 0);
+	inlay_recovery_init(&w->r, &w->log, &ops, w, INLAY_CC_NEWRENO, MTU);
+	inlay_rtt_init(&w->r.rtt, 100 * MS, 100 * MS, 100 * MS, 10 * MS, 25 * MS);
+	/* PTO: 100 + 40 + 25 = 165 ms. Loss delay: 112.5 ms. */
+}
+
+static void tear_down(struct world *w)
+{
+	inlay_sentlog_fini(&w->log);
+}
+
+static __u64 send_flags(struct world *w, __u16 flags, inlay_ns now)
+{
+	struct inlay_sent e = {
+		.time_us = (__u32)(now / INLAY_US),
+		.packet_size = MTU,
+		.flags = flags,
+	};
+	struct inlay_sent_frame f = {.type = INLAY_QUIC_PING};
+	__u32 frames = 0;
+	__u64 pn;
+
+	assert_true(inlay_sentlog_may_take(&w->log, true));
+	pn = inlay_sentlog_take(&w->log);
+	if (flags & INLAY_SENT_LOCAL)
+		assert_true(inlay_sentlog_frame_add(&w->log, &frames, &f));
+	if (!(flags & INLAY_SENT_NOT_IN_FLIGHT))
+		inlay_fetch_add_u64(&w->entry.bytes_sent, MTU);
+	assert_true(inlay_sentlog_publish(&w->log, pn, &e, frames));
+	inlay_recovery_on_sent(&w->r, now);
+	return pn;
+}
+
+static __u64 send_one(struct world *w, inlay_ns now)
+{
+	return send_flags(w, INLAY_SENT_LOCAL, now);
+}
+
+/* As a forwarder does it: without a word to recovery. */
+static __u64 forward_one(struct world *w, __u32 stream, inlay_ns now)
+{
+	__u64 pn = inlay_fetch_add_u64(&w->entry.next_pn, 1);
+	struct inlay_sent *e = &w->entries[pn % SIZE];
+	__u64 old = e->pn_state;
+
+	inlay_fetch_add_u64(&w->entry.bytes_sent, 1000);
+	*e = (struct inlay_sent){
+		.stream = stream,
+		.time_us = (__u32)(now / INLAY_US),
+		.offset = 500,
+		.payload_len = 900,
+		.packet_size = 1000,
+		.pn_state = old,
+	};
+	assert_true(inlay_cas_u64(&e->pn_state, old, INLAY_SENT_WORD(pn, INLAY_SENT_SENT)));
+	return pn;
+}
+
+/* Ranges from the largest down; end exclusive. */
+static enum inlay_quic_error ack(struct world *w, const struct inlay_quic_range *ranges, size_t n,
+				 inlay_ns now)
+{
+	__u8 bytes[256];
+	struct inlay_writer out = inlay_writer_of(bytes, sizeof(bytes));
+	struct inlay_quic_frame f;
+	struct inlay_cursor c;
+
+	assert_int_equal(inlay_quic_put_ack(&out, ranges, n, 0, NULL), n);
+	c = inlay_cursor_of(bytes, inlay_writer_len(&out));
+	assert_int_equal(inlay_quic_frame_parse(&c, &f), INLAY_QUIC_NO_ERROR);
+	return inlay_recovery_on_ack(&w->r, &f.ack, 0, now);
+}
+
+static enum inlay_quic_error ack_range(struct world *w, __u64 begin, __u64 end, inlay_ns now)
+{
+	const struct inlay_quic_range range = {begin, end};
+
+	return ack(w, &range, 1, now);
+}
+
+static void test_ack_resolves_and_samples(void **state)
+{
+	struct world w;
+
+	set_up(&w, 1000);
+	send_one(&w, T0);
+	send_one(&w, T0);
+	assert_int_equal(inlay_sentlog_in_flight(&w.log), 2 * MTU);
+	assert_true(inlay_recovery_deadline(&w.r) == T0 + 165 * MS);
+	assert_int_equal(ack_range(&w, 1000, 1002, T0 + 60 * MS), 0);
+	assert_int_equal(w.n_acked, 2);
+	assert_int_equal(w.frames_seen, 2);
+	assert_int_equal(inlay_sentlog_in_flight(&w.log), 0);
+	assert_true(w.r.rtt.latest == 60 * MS && w.r.rtt.min == 60 * MS);
+	assert_true(inlay_recovery_deadline(&w.r) == INLAY_NEVER);
+	assert_int_equal(w.entry.pn_limit, 1002 + SIZE - 16);
+	assert_int_equal(w.entry.class_limit[0], 2 * MTU + w.r.cc.cwnd);
+	/* Again: nothing new. */
+	assert_int_equal(ack_range(&w, 1000, 1002, T0 + 90 * MS), 0);
+	assert_int_equal(w.n_acked, 2);
+	assert_true(w.r.rtt.latest == 60 * MS);
+	tear_down(&w);
+}
+
+static void test_packet_threshold(void **state)
+{
+	struct world w;
+	int i;
+
+	set_up(&w, 0);
+	for (i = 0; i < 5; i++)
+		send_one(&w, T0);
+	/* 3 acknowledged: 0 is three behind, 1 and 2 have time left: 112.5 ms. */
+	assert_int_equal(ack_range(&w, 3, 4, T0 + 100 * MS), 0);
+	assert_int_equal(w.n_lost, 1);
+	assert_int_equal(w.lost[0], 0);
+	assert_int_equal(w.r.cc.cwnd, 6000);
+	assert_true(inlay_recovery_deadline(&w.r) == T0 + 112500 * INLAY_US);
+	inlay_recovery_on_timer(&w.r, T0 + 112400 * INLAY_US);
+	assert_int_equal(w.n_lost, 1);
+	inlay_recovery_on_timer(&w.r, T0 + 112500 * INLAY_US);
+	assert_int_equal(w.n_lost, 3);
+	assert_int_equal(inlay_sentlog_in_flight(&w.log), MTU);
+	/* One congestion event, though three were lost. */
+	assert_int_equal(w.r.cc.cwnd, 6000);
+	assert_int_equal(w.r.probes, 0);
+	tear_down(&w);
+}
+
+static void test_pto_backs_off_and_resets(void **state)
+{
+	struct world w;
+
+	set_up(&w, 0);
+	send_one(&w, T0);
+	inlay_recovery_on_timer(&w.r, T0 + 164 * MS);
+	assert_int_equal(w.r.probes, 0);
+	inlay_recovery_on_timer(&w.r, T0 + 165 * MS);
+	assert_int_equal(w.r.probes, 2);
+	assert_true(inlay_recovery_deadline(&w.r) == T0 + 330 * MS);
+	send_flags(&w, INLAY_SENT_LOCAL | INLAY_SENT_PROBE, T0 + 165 * MS);
+	assert_true(inlay_recovery_deadline(&w.r) == T0 + 165 * MS + 330 * MS);
+	/* A PTO is no loss. */
+	assert_int_equal(w.n_lost, 0);
+	assert_int_equal(w.r.cc.cwnd, 12000);
+	assert_int_equal(ack_range(&w, 1, 2, T0 + 265 * MS), 0);
+	assert_int_equal(w.r.pto_count, 0);
+	assert_int_equal(w.n_lost, 1);
+	tear_down(&w);
+}
+
+static void test_spurious_loss_raises_the_threshold(void **state)
+{
+	struct world w;
+	int i;
+
+	set_up(&w, 0);
+	for (i = 0; i < 10; i++)
+		send_one(&w, T0);
+	assert_int_equal(ack_range(&w, 8, 9, T0 + 50 * MS), 0);
+	assert_int_equal(w.n_lost, 6); /* 0 to 5 */
+	assert_int_equal(ack_range(&w, 2, 9, T0 + 52 * MS), 0);
+	assert_int_equal(w.r.spurious_pkts, 4);
+	assert_int_equal(w.r.packet_threshold, 7); /* 2 was six behind 8 */
+	/* Bytes are counted once. */
+	assert_int_equal(inlay_sentlog_in_flight(&w.log), MTU);
+	tear_down(&w);
+}
+
+/* RFC 9002 section 7.6. */
+static void test_persistent_congestion(void **state)
+{
+	struct world w;
+	int i;
+
+	set_up(&w, 0);
+	send_one(&w, T0);
+	assert_int_equal(ack_range(&w, 0, 1, T0 + 100 * MS), 0);
+	/* The duration is three PTOs, about 3 * 155 ms. */
+	for (i = 0; i < 8; i++)
+		send_one(&w, T0 + 200 * MS + (inlay_ns)i * 100 * MS);
+	assert_int_equal(ack_range(&w, 8, 9, T0 + 1000 * MS), 0);
+	assert_int_equal(w.n_lost, 7);
+	assert_int_equal(w.r.cc.cwnd, 2 * MTU);
+	tear_down(&w);
+}
+
+static void test_an_acknowledged_packet_breaks_persistence(void **state)
+{
+	const struct inlay_quic_range ranges[] = {{8, 9}, {4, 5}};
+	struct world w;
+	int i;
+
+	set_up(&w, 0);
+	send_one(&w, T0);
+	assert_int_equal(ack_range(&w, 0, 1, T0 + 100 * MS), 0);
+	for (i = 0; i < 8; i++)
+		send_one(&w, T0 + 200 * MS + (inlay_ns)i * 100 * MS);
+	assert_int_equal(ack(&w, ranges, 2, T0 + 1000 * MS), 0);
+	assert_int_equal(w.n_lost, 6);
+	assert_true(w.r.cc.cwnd > 2 * MTU);
+	tear_down(&w);
+}
+
+static void test_ack_of_what_was_not_sent(void **state)
+{
+	struct world w;
+
+	set_up(&w, 10);
+	send_one(&w, T0);
+	assert_int_equal(ack_range(&w, 10, 12, T0), INLAY_QUIC_PROTOCOL_VIOLATION);
+	assert_int_equal(w.n_acked, 0);
+	assert_int_equal(ack_range(&w, 9, 11, T0), INLAY_QUIC_PROTOCOL_VIOLATION);
+	assert_int_equal(ack_range(&w, 10, 11, T0 + MS), INLAY_QUIC_NO_ERROR);
+	inlay_sentlog_skip(&w.log);
+	send_one(&w, T0);
+	assert_int_equal(ack_range(&w, 12, 13, T0 + MS), INLAY_QUIC_NO_ERROR);
+	assert_int_equal(ack_range(&w, 10, 13, T0 + MS), INLAY_QUIC_PROTOCOL_VIOLATION);
+	/* Taken by somebody, not published: it cannot have left. */
+	inlay_sentlog_take(&w.log);
+	assert_int_equal(ack_range(&w, 13, 14, T0 + MS), INLAY_QUIC_PROTOCOL_VIOLATION);
+	tear_down(&w);
+}
+
+static void test_forwarded_packets(void **state)
+{
+	struct world w;
+
+	set_up(&w, 0);
+	send_one(&w, T0);
+	forward_one(&w, 3, T0 + 10 * MS);
+	forward_one(&w, 4, T0 + 20 * MS);
+	/* Found without being told: the timer runs from the newest. */
+	inlay_recovery_on_timer(&w.r, T0 + 21 * MS);
+	assert_true(inlay_recovery_deadline(&w.r) == T0 + 20 * MS + 165 * MS);
+	assert_int_equal(inlay_sentlog_in_flight(&w.log), MTU + 2000);
+	assert_int_equal(ack_range(&w, 1, 2, T0 + 110 * MS), 0);
+	assert_int_equal(w.n_acked, 1);
+	assert_null(inlay_sentlog_frames(&w.log, 1));
+	assert_int_equal(inlay_sentlog_entry(&w.log, 2)->stream, 4);
+	assert_int_equal(inlay_sentlog_in_flight(&w.log), MTU + 1000);
+	forward_one(&w, 5, T0 + 111 * MS);
+	forward_one(&w, 6, T0 + 111 * MS);
+	forward_one(&w, 7, T0 + 111 * MS);
+	assert_int_equal(ack_range(&w, 5, 6, T0 + 130 * MS), 0);
+	assert_int_equal(w.n_lost, 2); /* 0 and 2 */
+	assert_int_equal(w.lost[1], 2);
+	tear_down(&w);
+}
+
+static void test_dropped_on_its_own_host(void **state)
+{
+	struct world w;
+	__u64 pn;
+	int i;
+
+	set_up(&w, 0);
+	pn = forward_one(&w, 3, T0);
+	w.entries[pn % SIZE].flags |= INLAY_SENT_DROPPED;
+	for (i = 0; i < 4; i++)
+		send_one(&w, T0);
+	assert_int_equal(ack_range(&w, 1, 5, T0 + 50 * MS), 0);
+	assert_int_equal(w.n_lost, 1);
+	/* Repaired, but no word about the path. */
+	assert_true(w.r.cc.cwnd >= 12000);
+	tear_down(&w);
+}
+
+static void test_a_number_nobody_published_is_given_up(void **state)
+{
+	struct world w;
+
+	set_up(&w, 0);
+	inlay_sentlog_take(&w.log);
+	inlay_sentlog_take(&w.log);
+	send_one(&w, T0);
+	assert_int_equal(ack_range(&w, 2, 3, T0 + 10 * MS), 0);
+	assert_int_equal(w.log.oldest, 0);
+	inlay_sentlog_advance(&w.log, 20 * MS, T0 + 29 * MS);
+	assert_int_equal(inlay_sentlog_fate(&w.log, 0), INLAY_FATE_TAKEN);
+	inlay_sentlog_advance(&w.log, 20 * MS, T0 + 30 * MS);
+	assert_int_equal(inlay_sentlog_fate(&w.log, 0), INLAY_FATE_VOID);
+	assert_int_equal(inlay_sentlog_fate(&w.log, 1), INLAY_FATE_VOID);
+	assert_int_equal(w.log.oldest, 3);
+	/* The taker comes too late: it loses the exchange. */
+	assert_false(inlay_cas_u64(&w.entries[0].pn_state, 0, INLAY_SENT_WORD(0, INLAY_SENT_SENT)));
+	tear_down(&w);
+}
+
+static void test_a_full_log_stops_senders(void **state)
+{
+	struct world w;
+	int i;
+
+	set_up(&w, 500);
+	for (i = 0; i < SIZE - 16; i++) {
+		assert_true(inlay_sentlog_may_take(&w.log, false));
+		send_one(&w, T0);
+	}
+	assert_false(inlay_sentlog_may_take(&w.log, false));
+	assert_true(w.entry.next_pn == w.entry.pn_limit);
+	/* ACKs, probes and closes have a reserve. */
+	for (i = 0; i < 12; i++)
+		send_flags(&w, INLAY_SENT_LOCAL | INLAY_SENT_NOT_IN_FLIGHT, T0);
+	assert_false(inlay_sentlog_may_take(&w.log, true));
+	assert_int_equal(ack_range(&w, 500, 520, T0 + MS), 0);
+	assert_true(inlay_sentlog_may_take(&w.log, false));
+	tear_down(&w);
+}
+
+static void test_records_are_returned(void **state)
+{
+	struct world w;
+	__u32 at, n = 0;
+	inlay_ns now = T0;
+	int i;
+
+	set_up(&w, 0);
+	for (i = 0; i < 1000; i++, now += MS) {
+		/* Own, quiet and foreign ones by turns, every fourth lost. */
+		__u64 pn =
+			i % 3 == 0 ? send_one(&w, now)
+			: i % 3 == 1
+				? send_flags(&w, INLAY_SENT_LOCAL | INLAY_SENT_NOT_IN_FLIGHT, now)
+				: forward_one(&w, 1, now);
+		if (i % 4)
+			assert_int_equal(ack_range(&w, pn, pn + 1, now), 0);
+	}
+	assert_true(w.n_lost > 100);
+	for (i = 0; i < SIZE; i++)
+		for (at = w.log.slots[i].frames; at; at = w.log.pool[at - 1].next)
+			n++;
+	for (at = w.log.pool_free; at; at = w.log.pool[at - 1].next)
+		n++;
+	assert_int_equal(n, w.log.pool_room);
+	tear_down(&w);
+}
+
+static void test_window_growth_needs_a_full_window(void **state)
+{
+	inlay_ns now = T0;
+	struct world w;
+	int round;
+	__u64 pn;
+
+	set_up(&w, 0);
+	/* One packet a round trip: nothing like twelve thousand bytes. */
+	for (round = 0; round < 20; round++, now += 100 * MS) {
+		pn = send_one(&w, now);
+		assert_int_equal(ack_range(&w, pn, pn + 1, now + 99 * MS), 0);
+	}
+	assert_int_equal(w.r.cc.cwnd, 12000);
+	/* Ten packets a round trip: doubles. */
+	for (round = 0; round < 10; round++)
+		pn = send_one(&w, now);
+	assert_int_equal(ack_range(&w, pn - 9, pn + 1, now + 99 * MS), 0);
+	assert_int_equal(w.r.cc.cwnd, 24000);
+	tear_down(&w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ack_resolves_and_samples),
+		cmocka_unit_test(test_packet_threshold),
+		cmocka_unit_test(test_pto_backs_off_and_resets),
+		cmocka_unit_test(test_spurious_loss_raises_the_threshold),
+		cmocka_unit_test(test_persistent_congestion),
+		cmocka_unit_test(test_an_acknowledged_packet_breaks_persistence),
+		cmocka_unit_test(test_ack_of_what_was_not_sent),
+		cmocka_unit_test(test_forwarded_packets),
+		cmocka_unit_test(test_dropped_on_its_own_host),
+		cmocka_unit_test(test_a_number_nobody_published_is_given_up),
+		cmocka_unit_test(test_a_full_log_stops_senders),
+		cmocka_unit_test(test_records_are_returned),
+		cmocka_unit_test(test_window_growth_needs_a_full_window),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
