@@ -399,6 +399,7 @@ int inlay_peer_new(const struct inlay_peer_config *config, inlay_ns now,
 	if (!p)
 		return -ENOMEM;
 	p->config = *config;
+	p->now = now;
 	set_defaults(&p->config);
 	inlay_list_init(&p->streams);
 	inlay_list_init(&p->ready);
@@ -440,6 +441,7 @@ void inlay_peer_recv(struct inlay_peer *p, const struct inlay_path *path, const 
 	ngtcp2_pkt_info info = {0};
 	struct wire_path wire;
 
+	p->now = now;
 	if (p->dead)
 		return;
 	p->stats.packets_received++;
@@ -569,6 +571,7 @@ size_t inlay_peer_send(struct inlay_peer *p, __u8 *dst, size_t room, inlay_ns no
 {
 	ngtcp2_ssize n;
 
+	p->now = now;
 	if (p->close_due && !p->closed)
 		write_close(p, now);
 	if (p->closed || !p->conn)
@@ -604,6 +607,7 @@ inlay_ns inlay_peer_deadline(const struct inlay_peer *p)
 
 void inlay_peer_on_timer(struct inlay_peer *p, inlay_ns now)
 {
+	p->now = now;
 	if (p->dead)
 		return;
 	if (p->closed) {
@@ -622,6 +626,11 @@ int inlay_peer_update_keys(struct inlay_peer *p, inlay_ns now)
 }
 
 /* ---- what there is to know ---- */
+
+inlay_ns inlay_peer_now(const struct inlay_peer *p)
+{
+	return p->now;
+}
 
 bool inlay_peer_is_connected(const struct inlay_peer *p)
 {
@@ -666,6 +675,7 @@ void inlay_peer_stats(const struct inlay_peer *p, struct inlay_peer_stats *ret)
 	ret->bytes_unsent = p->unsent;
 	ret->bytes_unacked = p->unacked;
 	ret->streams_open = p->n_streams;
+	ret->datagram_bytes = p->datagram_bytes;
 	if (!p->conn)
 		return;
 	ngtcp2_conn_get_conn_info(p->conn, &info);

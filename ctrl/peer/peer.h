@@ -91,6 +91,8 @@ size_t inlay_peer_send(struct inlay_peer *p, __u8 *dst, size_t room, inlay_ns no
 inlay_ns inlay_peer_deadline(const struct inlay_peer *p);
 void inlay_peer_on_timer(struct inlay_peer *p, inlay_ns now);
 
+/* The time of the input being worked on, or of the last one. */
+inlay_ns inlay_peer_now(const struct inlay_peer *p);
 bool inlay_peer_is_connected(const struct inlay_peer *p);
 bool inlay_peer_is_server(const struct inlay_peer *p);
 /* Closing or draining has ended, or the connection was dropped: free it. */
@@ -133,6 +135,7 @@ struct inlay_peer_stats {
 	__u64 bytes_unacked; /* stream bytes in our buffers, the unsent among them */
 	__u64 streams_open;
 	__u64 datagrams_queued, datagrams_dropped;
+	__u64 datagram_bytes; /* waiting to be sent */
 	__u64 bytes_in_flight, cwnd;
 	inlay_ns smoothed_rtt, min_rtt, latest_rtt, rttvar;
 };

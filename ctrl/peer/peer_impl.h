@@ -72,7 +72,7 @@ struct inlay_peer {
 	ngtcp2_ccerr error; /* sent by the next send() once |close_due| */
 	char error_text[128];
 	bool close_due, connected, closed, dead, hold;
-	inlay_ns dead_at;
+	inlay_ns now, dead_at;
 	struct inlay_close_reason why;
 	__u8 farewell[1280]; /* CONNECTION_CLOSE, Retry or Version Negotiation, to send as it is */
 	size_t farewell_len;

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* inlay-pub: publishes fragmented MP4, or synthetic load, to a MoQ relay. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "client.h"
+#include "pub_source.h"
+#include "publisher.h"
+
+/* No more than this waits for acknowledgement: a relay that is slow stops the source, not the
+ * memory. */
+#define BACKLOG	    (8 << 20)
+#define LINGER	    (10 * INLAY_S) /* for the last bytes to be acknowledged */
+#define RETRY_PAUSE (5 * INLAY_MS)
+
+static const char usage[] =
+	"usage: inlay-pub [options] URI --track NAMESPACE--NAME [FILE]\n"
+	"\n"
+	"Publishes FILE, or standard input, as a track at the relay URI (moqt://host:port/). The\n"
+	"input is fragmented MP4, a fragment a frame: ffmpeg ... -f mp4 -movflags\n"
+	"empty_moov+default_base_moof+frag_every_frame. A group starts at each key frame.\n"
+	"Begins when the relay subscribes for somebody.\n"
+	"\n" INLAY_CLIENT_USAGE
+	"  --publish          announce by PUBLISH, not by PUBLISH_NAMESPACE\n"
+	"  --wait             hold the first frame until somebody is subscribed (the default)\n"
+	"  --no-wait          do not: frames are lost while nobody is\n"
+	"  --start-delay-ms N wait so long after the first subscription\n"
+	"  --as-fast-as-possible  do not keep to a file's times\n"
+	"  --first-group N    number of the first group; default 0. After a restart, take a higher "
+	"one\n"
+	"  --priority N       publisher priority, 0 (first) to 255; default 128\n"
+	"  --datagrams        objects in datagrams, not on streams\n"
+	"  --no-timestamps    leave out the time of sending\n"
+	"  --seconds N        end after N seconds\n"
+	"Synthetic load, in place of input:\n"
+	"  --rate N           N objects a second\n"
+	"  --object-bytes N   of N bytes each; default 1200\n"
+	"  --group-seconds N  groups of N seconds; default 1. Also for input without video\n"
+	"Reports:\n"
+	"  --json FILE        (or --stats FILE) a summary at the end\n"
+	"  --hashes FILE      a line a frame: group object bytes sha256\n";
+
+enum {
+	OPT_PUBLISH = 1,
+	OPT_WAIT,
+	OPT_NO_WAIT,
+	OPT_START_DELAY,
+	OPT_FAST,
+	OPT_FIRST_GROUP,
+	OPT_PRIORITY,
+	OPT_DATAGRAMS,
+	OPT_NO_TIMESTAMPS,
+	OPT_SECONDS,
+	OPT_RATE,
+	OPT_OBJECT_BYTES,
+	OPT_GROUP_SECONDS,
+	OPT_JSON,
+	OPT_HASHES,
+	OPT_REAL_TIME,
+};
+
+static const struct option options[] = {
+	INLAY_CLIENT_OPTIONS,
+	{"publish", no_argument, NULL, OPT_PUBLISH},
+	{"wait", no_argument, NULL, OPT_WAIT},
+	{"no-wait", no_argument, NULL, OPT_NO_WAIT},
+	{"start-delay-ms", required_argument, NULL, OPT_START_DELAY},
+	{"real-time", no_argument, NULL, OPT_REAL_TIME},
+	{"as-fast-as-possible", no_argument, NULL, OPT_FAST},
+	{"first-group", required_argument, NULL, OPT_FIRST_GROUP},
+	{"priority", required_argument, NULL, OPT_PRIORITY},
+	{"datagrams", no_argument, NULL, OPT_DATAGRAMS},
+	{"no-timestamps", no_argument, NULL, OPT_NO_TIMESTAMPS},
+	{"seconds", required_argument, NULL, OPT_SECONDS},
+	{"rate", required_argument, NULL, OPT_RATE},
+	{"object-bytes", required_argument, NULL, OPT_OBJECT_BYTES},
+	{"group-seconds", required_argument, NULL, OPT_GROUP_SECONDS},
+	{"json", required_argument, NULL, OPT_JSON},
+	{"stats", required_argument, NULL, OPT_JSON},
+	{"hashes", required_argument, NULL, OPT_HASHES},
+	{0},
+};
+
+struct pub {
+	struct inlay_client client;
+	struct inlay_publisher_config publisher_config;
+	struct inlay_pub_source_config source_config;
+	struct inlay_publisher *publisher;
+	struct inlay_pub_source *source;
+	const char *input, *json_path, *hashes_path;
+	FILE *json, *hashes;
+	bool no_wait, started, finishing, watching, said_announced, failed;
+	inlay_ns start_delay, start; /* |start|: when the first frame is due */
+	inlay_ns wake;
+};
+
+/* ---- frames ---- */
+
+static void on_sent(void *user, __u64 group, __u64 object, const __u8 *data, size_t len)
+{
+	struct pub *pub = user;
+
+	inlay_client_hash(pub->hashes, group, object, data, len);
+}
+
+static void on_input(void *user)
+{
+	struct inlay_client *c = user;
+	struct pub *pub = c->user;
+
+	inlay_pub_source_read(pub->source);
+}
+
+static void watch_input(struct pub *pub, bool on)
+{
+	if (pub->watching == on || !pub->source_config.as_it_comes)
+		return;
+	pub->watching = on;
+	inlay_driver_watch(pub->client.driver, pub->source_config.fd, on ? on_input : NULL);
+}
+
+static void finish(struct pub *pub, inlay_ns now)
+{
+	if (pub->finishing)
+		return;
+	pub->finishing = true;
+	watch_input(pub, false);
+	inlay_publisher_finish(pub->publisher);
+	pub->wake = now + LINGER;
+}
+
+static void fail(struct pub *pub, const char *what, const char *why, inlay_ns now)
+{
+	if (!pub->failed)
+		inlay_client_say(&pub->client, "%s: %s", what, why);
+	pub->failed = true;
+	finish(pub, now);
+}
+
+static bool has_backlog(const struct pub *pub)
+{
+	struct inlay_peer_stats stats;
+
+	inlay_peer_stats(pub->client.link.peer, &stats);
+	return stats.bytes_unacked > BACKLOG;
+}
+
+/* Publishes what is due. */
+static void publish(struct pub *pub, inlay_ns now)
+{
+	struct inlay_pub_frame frame;
+	int rv;
+
+	pub->wake = INLAY_NEVER;
+	for (;;) {
+		if (has_backlog(pub)) {
+			watch_input(pub, false);
+			pub->wake = now + RETRY_PAUSE;
+			return;
+		}
+		rv = inlay_pub_source_peek(pub->source, &frame);
+		if (rv == -EAGAIN) {
+			watch_input(pub, true);
+			return;
+		}
+		if (rv) {
+			if (rv != -ENODATA)
+				fail(pub, pub->input, inlay_pub_source_error(pub->source), now);
+			finish(pub, now);
+			return;
+		}
+		if (pub->start + frame.due > now) {
+			pub->wake = pub->start + frame.due;
+			return;
+		}
+		rv = inlay_publisher_frame(pub->publisher, frame.data, frame.len,
+					   frame.starts_group, inlay_driver_now());
+		if (rv == -EAGAIN) { /* the relay grants no stream now */
+			watch_input(pub, false);
+			pub->wake = now + RETRY_PAUSE;
+			return;
+		}
+		if (rv) {
+			fail(pub, "cannot publish", strerror(-rv), now);
+			return;
+		}
+		inlay_pub_source_advance(pub->source);
+	}
+}
+
+static void linger(struct pub *pub, inlay_ns now)
+{
+	struct inlay_peer_stats stats;
+
+	inlay_peer_stats(pub->client.link.peer, &stats);
+	if ((stats.bytes_unacked || stats.datagram_bytes) && now < pub->wake)
+		return;
+	if (stats.bytes_unacked)
+		inlay_client_say(&pub->client, "the relay has not acknowledged the last %llu bytes",
+				 (unsigned long long)stats.bytes_unacked);
+	inlay_moq_session_close(pub->client.link.session, INLAY_MOQ_SESSION_NO_ERROR, "done");
+	pub->wake = INLAY_NEVER;
+}
+
+static void on_round(void *user, inlay_ns now)
+{
+	struct pub *pub = user;
+	const char *error = inlay_publisher_error(pub->publisher);
+
+	if (error)
+		fail(pub, pub->client.uri.authority, error, now);
+	if (pub->finishing) {
+		linger(pub, now);
+		return;
+	}
+	if (inlay_publisher_is_announced(pub->publisher) && !pub->said_announced) {
+		pub->said_announced = true;
+		fprintf(stderr, "announced %s\n", pub->client.track_text);
+	}
+	if (!pub->started) {
+		if (!inlay_publisher_is_wanted(pub->publisher) &&
+		    !(pub->no_wait && pub->said_announced))
+			return;
+		pub->started = true;
+		pub->start = now + pub->start_delay;
+		fprintf(stderr, "publishing\n");
+	}
+	if (now < pub->start)
+		pub->wake = pub->start;
+	else
+		publish(pub, now);
+}
+
+static inlay_ns deadline(void *user)
+{
+	return ((struct pub *)user)->wake;
+}
+
+static void on_interrupt(void *user)
+{
+	finish(user, inlay_driver_now());
+}
+
+static void set_session(void *publisher, struct inlay_moq_session *s)
+{
+	inlay_publisher_set_session(publisher, s);
+}
+
+/* ---- options ---- */
+
+static bool take_number(struct pub *pub, int option, const char *arg)
+{
+	struct inlay_client *c = &pub->client;
+	double v = 0;
+
+	switch (option) {
+	case OPT_START_DELAY:
+		if (!inlay_client_number(c, "start-delay-ms", arg, 0, 1e9, &v))
+			return false;
+		pub->start_delay = (inlay_ns)(v * 1e6);
+		return true;
+	case OPT_FIRST_GROUP:
+		if (!inlay_client_number(c, "first-group", arg, 0, 1e15, &v))
+			return false;
+		pub->publisher_config.first_group = (__u64)v;
+		return true;
+	case OPT_PRIORITY:
+		if (!inlay_client_number(c, "priority", arg, 0, 255, &v))
+			return false;
+		pub->publisher_config.priority = (__u8)v;
+		return true;
+	case OPT_SECONDS:
+		return inlay_client_number(c, "seconds", arg, 0.001, 1e9,
+					   &pub->source_config.seconds);
+	case OPT_RATE:
+		return inlay_client_number(c, "rate", arg, 0.001, 1e6, &pub->source_config.rate);
+	case OPT_OBJECT_BYTES:
+		if (!inlay_client_number(c, "object-bytes", arg, 0, 16 << 20, &v))
+			return false;
+		pub->source_config.frame_bytes = (size_t)v;
+		return true;
+	case OPT_GROUP_SECONDS:
+		return inlay_client_number(c, "group-seconds", arg, 0.001, 1e6,
+					   &pub->source_config.group_seconds);
+	}
+	return false;
+}
+
+static bool take_option(struct pub *pub, int option, const char *arg)
+{
+	switch (option) {
+	case OPT_PUBLISH:
+		pub->publisher_config.publish = true;
+		break;
+	case OPT_WAIT:
+		pub->no_wait = false;
+		break;
+	case OPT_NO_WAIT:
+		pub->no_wait = true;
+		break;
+	case OPT_REAL_TIME:
+		pub->source_config.fast = false;
+		break;
+	case OPT_FAST:
+		pub->source_config.fast = true;
+		break;
+	case OPT_DATAGRAMS:
+		pub->publisher_config.datagrams = true;
+		break;
+	case OPT_NO_TIMESTAMPS:
+		pub->publisher_config.timestamps = false;
+		break;
+	case OPT_JSON:
+		pub->json_path = arg;
+		break;
+	case OPT_HASHES:
+		pub->hashes_path = arg;
+		break;
+	default:
+		return take_number(pub, option, arg);
+	}
+	return true;
+}
+
+/* -1: go on; else the exit code. */
+static int parse(struct pub *pub, int argc, char **argv)
+{
+	int option, code;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (inlay_client_option(&pub->client, option, optarg, usage, &code)) {
+			if (code >= 0)
+				return code;
+		} else if (!take_option(pub, option, optarg)) {
+			return INLAY_EXIT_USAGE;
+		}
+	}
+	if (optind < argc)
+		pub->client.uri_text = argv[optind++];
+	if (optind < argc)
+		pub->input = argv[optind++];
+	if (optind < argc) {
+		inlay_client_say(&pub->client, "'%s' is one argument too many; try --help",
+				 argv[optind]);
+		return INLAY_EXIT_USAGE;
+	}
+	code = inlay_client_prepare(&pub->client);
+	return code ? code : -1;
+}
+
+static int open_input(struct pub *pub)
+{
+	struct inlay_pub_source_config *s = &pub->source_config;
+	struct stat st;
+
+	if (s->rate > 0 && pub->input) {
+		inlay_client_say(&pub->client, "--rate makes up its own input: leave out %s",
+				 pub->input);
+		return INLAY_EXIT_USAGE;
+	}
+	s->fd = -1;
+	if (s->rate > 0)
+		return 0;
+	if (!pub->input || !strcmp(pub->input, "-")) {
+		pub->input = "standard input";
+		s->fd = STDIN_FILENO;
+		if (isatty(s->fd)) {
+			inlay_client_say(&pub->client,
+					 "standard input is a terminal: name a file, or "
+					 "pipe ffmpeg into this");
+			return INLAY_EXIT_USAGE;
+		}
+	} else {
+		s->fd = open(pub->input, O_RDONLY | O_CLOEXEC);
+	}
+	if (s->fd < 0 || fstat(s->fd, &st)) {
+		inlay_client_say(&pub->client, "cannot read %s: %s", pub->input, strerror(errno));
+		return INLAY_EXIT_FAILED;
+	}
+	s->as_it_comes = !S_ISREG(st.st_mode);
+	return 0;
+}
+
+static int open_files(struct pub *pub)
+{
+	int code = open_input(pub);
+
+	if (code)
+		return code;
+	if (pub->json_path && !(pub->json = inlay_client_open(&pub->client, pub->json_path)))
+		return INLAY_EXIT_FAILED;
+	if (pub->hashes_path && !(pub->hashes = inlay_client_open(&pub->client, pub->hashes_path)))
+		return INLAY_EXIT_FAILED;
+	pub->publisher = inlay_publisher_new(&pub->publisher_config);
+	pub->source = inlay_pub_source_new(&pub->source_config);
+	if (pub->publisher && pub->source)
+		return 0;
+	inlay_client_say(&pub->client, "no memory");
+	return INLAY_EXIT_FAILED;
+}
+
+/* ---- reports ---- */
+
+static void report(struct pub *pub)
+{
+	struct inlay_publisher_stats s;
+	struct inlay_peer_stats p = {0};
+
+	inlay_publisher_stats(pub->publisher, &s);
+	if (pub->client.link.peer)
+		inlay_peer_stats(pub->client.link.peer, &p);
+	fprintf(stderr, "%llu frames in %llu groups, %llu bytes", (unsigned long long)s.frames,
+		(unsigned long long)s.groups, (unsigned long long)s.bytes);
+	if (s.unwanted || s.too_large || s.unsent)
+		fprintf(stderr,
+			"; not sent: %llu that nobody wanted, %llu too large, %llu for lack of "
+			"room",
+			(unsigned long long)s.unwanted, (unsigned long long)s.too_large,
+			(unsigned long long)s.unsent);
+	fputc('\n', stderr);
+	if (pub->source && inlay_pub_source_cut_short(pub->source))
+		inlay_client_say(&pub->client, "the input ended within a fragment");
+	if (!pub->json)
+		return;
+	fprintf(pub->json,
+		"{\"frames\": %llu, \"groups\": %llu, \"bytes\": %llu, \"unwanted\": %llu,\n"
+		" \"too_large\": %llu, \"unsent\": %llu, \"packets_sent\": %llu,\n"
+		" \"packets_received\": %llu}\n",
+		(unsigned long long)s.frames, (unsigned long long)s.groups,
+		(unsigned long long)s.bytes, (unsigned long long)s.unwanted,
+		(unsigned long long)s.too_large, (unsigned long long)s.unsent,
+		(unsigned long long)p.packets_sent, (unsigned long long)p.packets_received);
+}
+
+static int run(struct pub *pub)
+{
+	int code = open_files(pub);
+
+	if (code)
+		return code;
+	pub->client.session_user = pub->publisher;
+	code = inlay_client_run(&pub->client);
+	if (pub->client.connected)
+		report(pub);
+	if (!inlay_client_close(&pub->client, pub->json, pub->json_path) ||
+	    !inlay_client_close(&pub->client, pub->hashes, pub->hashes_path))
+		code = INLAY_EXIT_FAILED;
+	pub->json = pub->hashes = NULL;
+	return pub->failed ? INLAY_EXIT_FAILED : code;
+}
+
+int main(int argc, char **argv)
+{
+	struct inlay_client_ops ops = {
+		.session = inlay_publisher_session_ops(),
+		.set_session = set_session,
+		.on_round = on_round,
+		.deadline = deadline,
+		.on_interrupt = on_interrupt,
+	};
+	struct pub pub = {
+		.client = {.program = "inlay-pub", .ops = &ops},
+		.publisher_config = {.timestamps = true, .priority = 128},
+		.source_config = {.frame_bytes = 1200, .group_seconds = 1},
+		.wake = INLAY_NEVER,
+	};
+	int code;
+
+	pub.client.user = &pub;
+	pub.publisher_config.name = &pub.client.name;
+	pub.publisher_config.on_sent = on_sent;
+	pub.publisher_config.user = &pub;
+	code = parse(&pub, argc, argv);
+	if (code < 0)
+		code = run(&pub);
+	inlay_client_fini(&pub.client);
+	inlay_publisher_free(pub.publisher);
+	inlay_pub_source_free(pub.source);
+	return code;
+}

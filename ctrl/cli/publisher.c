@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A track's publisher: one subscription at a time, one stream a group. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "publisher.h"
+#include "timestamp.h"
+
+struct inlay_publisher {
+	struct inlay_publisher_config config;
+	struct inlay_moq_session *session;
+	struct inlay_moq_request *announcement; /* PUBLISH_NAMESPACE; with PUBLISH: NULL */
+	struct inlay_moq_request *subscription; /* established, the peer's or our PUBLISH */
+	bool announced, forward, finished;
+	struct inlay_moq_filter filter;
+	struct inlay_moq_outgoing *stream; /* of the group in progress */
+	bool in_group;			   /* the group in progress is being sent */
+	bool any_group;			   /* |group| is the last one that began */
+	__u64 group, object;
+	bool any_object;
+	struct inlay_moq_location largest;
+	struct inlay_publisher_stats stats;
+	char error[200];
+};
+
+struct inlay_publisher *inlay_publisher_new(const struct inlay_publisher_config *config)
+{
+	struct inlay_publisher *p = calloc(1, sizeof(*p));
+
+	if (p)
+		p->config = *config;
+	return p;
+}
+
+void inlay_publisher_free(struct inlay_publisher *p)
+{
+	free(p);
+}
+
+void inlay_publisher_set_session(struct inlay_publisher *p, struct inlay_moq_session *s)
+{
+	p->session = s;
+}
+
+bool inlay_publisher_is_wanted(const struct inlay_publisher *p)
+{
+	return p->subscription && p->forward;
+}
+
+bool inlay_publisher_is_announced(const struct inlay_publisher *p)
+{
+	return p->announced;
+}
+
+const char *inlay_publisher_error(const struct inlay_publisher *p)
+{
+	return p->error[0] ? p->error : NULL;
+}
+
+void inlay_publisher_stats(const struct inlay_publisher *p, struct inlay_publisher_stats *ret)
+{
+	*ret = p->stats;
+}
+
+static void note_error(struct inlay_publisher *p, const char *what, const char *why)
+{
+	if (!p->error[0])
+		snprintf(p->error, sizeof(p->error), "%s: %s", what, why);
+}
+
+/* ---- frames ---- */
+
+static void end_group(struct inlay_publisher *p)
+{
+	if (p->stream)
+		inlay_moq_outgoing_finish(p->stream);
+	p->stream = NULL;
+	p->in_group = false;
+}
+
+static int begin_group(struct inlay_publisher *p)
+{
+	struct inlay_moq_subgroup header = {
+		.group = p->any_group ? p->group + 1 : p->config.first_group,
+		.id_mode = INLAY_MOQ_SUBGROUP_ZERO,
+		.priority = p->config.priority,
+		.has_priority = true,
+		.has_properties = p->config.timestamps,
+		.end_of_group = true,
+		.first_object = true,
+	};
+	int rv;
+
+	end_group(p);
+	if (inlay_publisher_is_wanted(p) && !p->config.datagrams) {
+		rv = inlay_moq_outgoing_open(
+			p->subscription, &header,
+			inlay_moq_priority(128, p->config.priority, false, header.group, 0), p,
+			&p->stream);
+		if (rv)
+			return rv;
+	}
+	p->in_group = inlay_publisher_is_wanted(p);
+	p->group = header.group;
+	p->any_group = true;
+	p->object = 0;
+	p->stats.groups += p->in_group;
+	return 0;
+}
+
+static bool passes_filter(const struct inlay_publisher *p)
+{
+	struct inlay_moq_location at = {.group = p->group, .object = p->object};
+
+	if (p->filter.type != INLAY_MOQ_FILTER_ABSOLUTE_START &&
+	    p->filter.type != INLAY_MOQ_FILTER_ABSOLUTE_RANGE)
+		return true;
+	return !inlay_moq_location_less(at, p->filter.start) &&
+	       (p->filter.type != INLAY_MOQ_FILTER_ABSOLUTE_RANGE ||
+		at.group <= p->filter.end_group);
+}
+
+static int send_on_stream(struct inlay_publisher *p, const __u8 *data, size_t len,
+			  const __u8 *properties, size_t properties_len)
+{
+	struct inlay_moq_object object = {
+		.id = p->object,
+		.payload_len = len,
+		.properties = properties,
+		.properties_len = properties_len,
+	};
+	int rv = inlay_moq_outgoing_object(p->stream, &object);
+
+	return rv || !len ? rv : inlay_moq_outgoing_payload(p->stream, data, len);
+}
+
+static int send_as_datagram(struct inlay_publisher *p, const __u8 *data, size_t len,
+			    const __u8 *properties, size_t properties_len)
+{
+	struct inlay_moq_datagram d = {
+		.group = p->group,
+		.object = p->object,
+		.priority = p->config.priority,
+		.has_priority = true,
+		.properties = {.data = properties, .len = properties_len},
+		.payload = {.data = data, .len = len},
+	};
+
+	return inlay_moq_request_datagram(p->subscription, &d);
+}
+
+static int send_object(struct inlay_publisher *p, const __u8 *data, size_t len, inlay_ns now)
+{
+	__u8 properties[INLAY_TIMESTAMP_ROOM];
+	size_t n = p->config.timestamps ? inlay_timestamp_put(properties, now) : 0;
+	int rv;
+
+	if (p->config.datagrams)
+		rv = send_as_datagram(p, data, len, properties, n);
+	else
+		rv = send_on_stream(p, data, len, properties, n);
+	switch (rv) {
+	case 0:
+		p->stats.frames++;
+		p->stats.bytes += len;
+		if (p->config.on_sent)
+			p->config.on_sent(p->config.user, p->group, p->object, data, len);
+		return 0;
+	case -EMSGSIZE:
+		p->stats.too_large++;
+		return 0;
+	case -ENOBUFS:
+		p->stats.unsent++;
+		return 0;
+	case -EPIPE: /* the subscriber wants no more of this group */
+		p->stats.unwanted++;
+		return 0;
+	default:
+		return rv;
+	}
+}
+
+int inlay_publisher_frame(struct inlay_publisher *p, const __u8 *data, size_t len,
+			  bool starts_group, inlay_ns now)
+{
+	int rv = 0;
+
+	if (starts_group || !p->any_group)
+		rv = begin_group(p);
+	if (rv)
+		return rv;
+	if (!p->in_group || !inlay_publisher_is_wanted(p) || !passes_filter(p) ||
+	    (!p->stream && !p->config.datagrams))
+		p->stats.unwanted++;
+	else
+		rv = send_object(p, data, len, now);
+	p->largest = (struct inlay_moq_location){.group = p->group, .object = p->object};
+	p->any_object = true;
+	p->object++;
+	return rv;
+}
+
+void inlay_publisher_finish(struct inlay_publisher *p)
+{
+	if (p->finished)
+		return;
+	p->finished = true;
+	end_group(p);
+	if (p->subscription)
+		inlay_moq_request_publish_done(p->subscription, INLAY_MOQ_DONE_TRACK_ENDED, "");
+	p->subscription = NULL;
+}
+
+/* ---- requests ---- */
+
+static void answer_params(const struct inlay_publisher *p, struct inlay_moq_params *params)
+{
+	*params = (struct inlay_moq_params){0};
+	if (!p->any_object)
+		return;
+	params->present = INLAY_MOQ_HAS_LARGEST_OBJECT;
+	params->largest_object = p->largest;
+}
+
+static bool check_name(struct inlay_publisher *p, struct inlay_moq_request *req,
+		       const struct inlay_moq_name *name)
+{
+	if (!p->finished && inlay_moq_name_equal(name, p->config.name))
+		return true;
+	inlay_moq_request_error(req, INLAY_MOQ_REQUEST_DOES_NOT_EXIST, 0, "not published here");
+	return false;
+}
+
+static void establish(struct inlay_publisher *p, struct inlay_moq_request *req,
+		      const struct inlay_moq_params *params)
+{
+	p->subscription = req;
+	p->forward = params->forward;
+	p->filter = params->filter;
+	/* A group in progress cannot be entered in its middle. */
+	p->in_group = false;
+	p->stream = NULL;
+}
+
+static void on_subscribe(void *user, struct inlay_moq_request *req,
+			 const struct inlay_moq_subscribe *m)
+{
+	struct inlay_publisher *p = user;
+	struct inlay_moq_params params;
+
+	if (!check_name(p, req, &m->name))
+		return;
+	if (p->subscription) {
+		inlay_moq_request_error(req, INLAY_MOQ_REQUEST_DUPLICATE_SUBSCRIPTION, 0,
+					"one subscription at a time");
+		return;
+	}
+	answer_params(p, &params);
+	if (!inlay_moq_request_subscribe_ok(req, &params, NULL))
+		establish(p, req, &m->params);
+}
+
+static void on_track_status(void *user, struct inlay_moq_request *req,
+			    const struct inlay_moq_subscribe *m)
+{
+	struct inlay_publisher *p = user;
+	struct inlay_moq_params params;
+
+	if (!check_name(p, req, &m->name))
+		return;
+	answer_params(p, &params);
+	inlay_moq_request_ok(req, &params, NULL);
+}
+
+static void on_update(void *user, struct inlay_moq_request *req,
+		      const struct inlay_moq_params *params)
+{
+	struct inlay_publisher *p = user;
+	struct inlay_moq_params answer;
+
+	if (req == p->subscription) {
+		if (params->present & INLAY_MOQ_HAS_FORWARD)
+			p->forward = params->forward;
+		if (params->present & INLAY_MOQ_HAS_FILTER)
+			p->filter = params->filter;
+	}
+	answer_params(p, &answer);
+	inlay_moq_request_update_ok(req, &answer);
+}
+
+static void on_setup(void *user, const struct inlay_moq_setup *setup)
+{
+	struct inlay_publisher *p = user;
+	struct inlay_moq_namespace_request announcement = {.ns = p->config.name->ns};
+	struct inlay_moq_publish publish = {.name = *p->config.name};
+	struct inlay_moq_request *req;
+	int rv;
+
+	if (p->config.publish)
+		rv = inlay_moq_session_publish(p->session, &publish, p, &req);
+	else
+		rv = inlay_moq_session_publish_namespace(p->session, &announcement, p,
+							 &p->announcement);
+	if (rv)
+		note_error(p, "cannot announce the track", strerror(-rv));
+}
+
+static void on_request_ok(void *user, struct inlay_moq_request *req,
+			  const struct inlay_moq_request_ok *m)
+{
+	struct inlay_publisher *p = user;
+
+	p->announced = true;
+	if (req != p->announcement)
+		establish(p, req, &m->params);
+}
+
+static void on_request_end(void *user, struct inlay_moq_request *req, enum inlay_moq_end end,
+			   __u64 code, const struct inlay_moq_request_error *error)
+{
+	struct inlay_publisher *p = user;
+	char why[160];
+
+	if (req == p->subscription) {
+		p->subscription = NULL;
+		p->stream = NULL;
+		p->in_group = false;
+		return;
+	}
+	if (end == INLAY_MOQ_END_SESSION || p->finished)
+		return;
+	if (req != p->announcement && !p->config.publish)
+		return;
+	if (req == p->announcement)
+		p->announcement = NULL;
+	snprintf(why, sizeof(why), "%s%s%.*s", inlay_moq_request_code_text(code),
+		 error && error->reason.len ? ": " : "",
+		 error ? (int)(error->reason.len < 100 ? error->reason.len : 100) : 0,
+		 error ? (const char *)error->reason.data : "");
+	note_error(p, "the relay refuses the track", why);
+}
+
+static void on_outgoing_end(void *user, struct inlay_moq_outgoing *out, enum inlay_moq_end end,
+			    __u64 code)
+{
+	struct inlay_publisher *p = user;
+
+	if (p->stream == out) /* frames until the next group are unwanted */
+		p->stream = NULL;
+}
+
+static const struct inlay_moq_session_ops session_ops = {
+	.on_setup = on_setup,
+	.on_subscribe = on_subscribe,
+	.on_track_status = on_track_status,
+	.on_update = on_update,
+	.on_request_ok = on_request_ok,
+	.on_request_end = on_request_end,
+	.on_outgoing_end = on_outgoing_end,
+};
+
+const struct inlay_moq_session_ops *inlay_publisher_session_ops(void)
+{
+	return &session_ops;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Publishes one track on a MoQ session, sans-I/O: announces it, answers for it, and turns frames
+ * into objects. A group is one subgroup on one stream, or a series of datagrams.
+ *
+ * A subscription that arrives within a group begins with the next one: what was published before
+ * is not kept here.
+ */
+#ifndef INLAY_CLI_PUBLISHER_H
+#define INLAY_CLI_PUBLISHER_H
+
+#include "session.h"
+
+struct inlay_publisher;
+
+struct inlay_publisher_config {
+	const struct inlay_moq_name *name; /* kept */
+	bool publish; /* by PUBLISH; else PUBLISH_NAMESPACE, and the peer subscribes */
+	bool datagrams;
+	bool timestamps;
+	__u8 priority;
+	__u64 first_group;
+	/* A frame went out. May be NULL. */
+	void (*on_sent)(void *user, __u64 group, __u64 object, const __u8 *data, size_t len);
+	void *user;
+};
+
+struct inlay_publisher_stats {
+	__u64 frames, bytes, groups; /* sent */
+	__u64 unwanted;	 /* frames while nobody was subscribed, or before a group's start */
+	__u64 too_large; /* for a datagram */
+	__u64 unsent;	 /* datagrams that found the queue full */
+};
+
+/* NULL: no memory. */
+struct inlay_publisher *inlay_publisher_new(const struct inlay_publisher_config *config);
+void inlay_publisher_free(struct inlay_publisher *p);
+/* What the session calls, with the publisher as its user. */
+const struct inlay_moq_session_ops *inlay_publisher_session_ops(void);
+/* Before the session starts. */
+void inlay_publisher_set_session(struct inlay_publisher *p, struct inlay_moq_session *s);
+
+/* Somebody is subscribed and wants objects. */
+bool inlay_publisher_is_wanted(const struct inlay_publisher *p);
+/* The announcement was accepted. */
+bool inlay_publisher_is_announced(const struct inlay_publisher *p);
+/* The announcement was refused, or a session error; a line for a person, or NULL. */
+const char *inlay_publisher_error(const struct inlay_publisher *p);
+
+/*
+ * One frame; |starts_group|: it can be decoded without earlier ones. 0: sent, or counted as
+ * unwanted; -EAGAIN: the peer allows no more streams just now: come again; -ENOMEM and other
+ * errors.
+ */
+int inlay_publisher_frame(struct inlay_publisher *p, const __u8 *data, size_t len,
+			  bool starts_group, inlay_ns now);
+/* The track has ended: finishes the group and the subscription. */
+void inlay_publisher_finish(struct inlay_publisher *p);
+void inlay_publisher_stats(const struct inlay_publisher *p, struct inlay_publisher_stats *ret);
+
+#endif
