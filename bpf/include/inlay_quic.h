@@ -44,7 +44,7 @@ INLAY_INLINE bool inlay_quic_varint_get(struct inlay_cursor *c, __u64 *ret)
 {
 	const __u8 *p = c->pos;
 
-	if (p + 1 > c->end)
+	if (!inlay_cursor_has(c, 1))
 		return false;
 	switch (p[0] >> 6) {
 	case 0:
@@ -52,19 +52,19 @@ INLAY_INLINE bool inlay_quic_varint_get(struct inlay_cursor *c, __u64 *ret)
 		c->pos = p + 1;
 		return true;
 	case 1:
-		if (p + 2 > c->end)
+		if (!inlay_cursor_has(c, 2))
 			return false;
 		*ret = (__u64)(p[0] & 0x3f) << 8 | p[1];
 		c->pos = p + 2;
 		return true;
 	case 2:
-		if (p + 4 > c->end)
+		if (!inlay_cursor_has(c, 4))
 			return false;
 		*ret = (__u64)(p[0] & 0x3f) << 24 | (__u64)p[1] << 16 | (__u64)p[2] << 8 | p[3];
 		c->pos = p + 4;
 		return true;
 	default:
-		if (p + 8 > c->end)
+		if (!inlay_cursor_has(c, 8))
 			return false;
 		*ret = (__u64)(p[0] & 0x3f) << 56 | (__u64)p[1] << 48 | (__u64)p[2] << 40 |
 		       (__u64)p[3] << 32 | (__u64)p[4] << 24 | (__u64)p[5] << 16 |

@@ -17,9 +17,21 @@ struct inlay_writer {
 
 INLAY_INLINE struct inlay_writer inlay_writer_of(void *data, size_t room)
 {
-	struct inlay_writer w = {.begin = data, .pos = data, .end = (__u8 *)data + room};
+	struct inlay_writer w = {.begin = data, .pos = data, .end = data};
 
+	if (room > 0) /* |data| may be NULL if not */
+		w.end += room;
 	return w;
+}
+
+/* Is there room for |n| bytes? |n| is constant or bounded. */
+INLAY_INLINE bool inlay_writer_has(const struct inlay_writer *w, size_t n)
+{
+#ifdef __bpf__
+	return w->pos + n <= w->end;
+#else
+	return n <= (size_t)(w->end - w->pos);
+#endif
 }
 
 /* Bytes written. */
@@ -35,7 +47,7 @@ INLAY_INLINE size_t inlay_writer_left(const struct inlay_writer *w)
 
 INLAY_INLINE bool inlay_writer_u8(struct inlay_writer *w, __u8 v)
 {
-	if (w->pos + 1 > w->end)
+	if (!inlay_writer_has(w, 1))
 		return false;
 	*w->pos++ = v;
 	return true;
@@ -44,7 +56,7 @@ INLAY_INLINE bool inlay_writer_u8(struct inlay_writer *w, __u8 v)
 /* Host byte order in. */
 INLAY_INLINE bool inlay_writer_be16(struct inlay_writer *w, __u16 v)
 {
-	if (w->pos + 2 > w->end)
+	if (!inlay_writer_has(w, 2))
 		return false;
 	w->pos[0] = (__u8)(v >> 8);
 	w->pos[1] = (__u8)v;
@@ -54,7 +66,7 @@ INLAY_INLINE bool inlay_writer_be16(struct inlay_writer *w, __u16 v)
 
 INLAY_INLINE bool inlay_writer_be32(struct inlay_writer *w, __u32 v)
 {
-	if (w->pos + 4 > w->end)
+	if (!inlay_writer_has(w, 4))
 		return false;
 	w->pos[0] = (__u8)(v >> 24);
 	w->pos[1] = (__u8)(v >> 16);
@@ -69,9 +81,10 @@ INLAY_INLINE bool inlay_writer_bytes(struct inlay_writer *w, const void *data, s
 {
 	if (len > inlay_writer_left(w))
 		return false;
-	if (len > 0)
+	if (len > 0) {
 		__builtin_memcpy(w->pos, data, len);
-	w->pos += len;
+		w->pos += len;
+	}
 	return true;
 }
 
@@ -81,7 +94,8 @@ INLAY_INLINE bool inlay_writer_reserve(struct inlay_writer *w, size_t len, __u8 
 	if (len > inlay_writer_left(w))
 		return false;
 	*ret = w->pos;
-	w->pos += len;
+	if (len > 0)
+		w->pos += len;
 	return true;
 }
 
@@ -89,9 +103,10 @@ INLAY_INLINE bool inlay_writer_zeros(struct inlay_writer *w, size_t len)
 {
 	if (len > inlay_writer_left(w))
 		return false;
-	if (len > 0)
+	if (len > 0) {
 		__builtin_memset(w->pos, 0, len);
-	w->pos += len;
+		w->pos += len;
+	}
 	return true;
 }
 

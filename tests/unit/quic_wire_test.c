@@ -86,6 +86,36 @@ static void varint_limits(void **state)
 	assert_false(inlay_quic_varint_put_sized(&w, 1, 3));
 }
 
+/* No bytes and no room, at no address: nothing is read or written, and nothing is undefined. */
+static void nothing_at_all(void **state)
+{
+	struct inlay_cursor c = inlay_cursor_of(NULL, 0);
+	struct inlay_writer w = inlay_writer_of(NULL, 0);
+	struct inlay_quic_frame f;
+	const __u8 *bytes;
+	__u32 be32;
+	__u16 be16;
+	__u64 v;
+	__u8 byte;
+
+	assert_false(inlay_cursor_u8(&c, &byte));
+	assert_false(inlay_cursor_peek_u8(&c, &byte));
+	assert_false(inlay_cursor_be16(&c, &be16));
+	assert_false(inlay_cursor_be32(&c, &be32));
+	assert_false(inlay_cursor_skip(&c, 1));
+	assert_true(inlay_cursor_bytes(&c, 0, &bytes));
+	assert_false(inlay_quic_varint_get(&c, &v));
+	assert_int_equal(inlay_quic_frame_parse(&c, &f), INLAY_QUIC_FRAME_ENCODING_ERROR);
+	assert_int_equal(inlay_cursor_left(&c), 0);
+	assert_false(inlay_writer_u8(&w, 1));
+	assert_false(inlay_writer_be16(&w, 1));
+	assert_false(inlay_writer_be32(&w, 1));
+	assert_false(inlay_writer_zeros(&w, 1));
+	assert_true(inlay_writer_bytes(&w, NULL, 0));
+	assert_true(inlay_writer_zeros(&w, 0));
+	assert_int_equal(inlay_writer_len(&w), 0);
+}
+
 /* --- Frames --------------------------------------------------------------------------------- */
 
 static const __u8 padding[] = {0x00, 0x00, 0x00};
@@ -941,16 +971,27 @@ static void short_headers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(varint_examples),  cmocka_unit_test(varint_limits),
-		cmocka_unit_test(simple_frames),    cmocka_unit_test(ack_frames),
-		cmocka_unit_test(ack_without_room), cmocka_unit_test(ack_with_many_ranges),
-		cmocka_unit_test(stream_frames),    cmocka_unit_test(limit_frames),
-		cmocka_unit_test(cid_frames),	    cmocka_unit_test(close_frames),
-		cmocka_unit_test(datagram_frames),  cmocka_unit_test(frame_classes),
-		cmocka_unit_test(truncated_frames), cmocka_unit_test(malformed_frames),
-		cmocka_unit_test(frames_at_limits), cmocka_unit_test(long_headers),
-		cmocka_unit_test(long_cids),	    cmocka_unit_test(malformed_long_headers),
-		cmocka_unit_test(clear_packets),    cmocka_unit_test(short_headers),
+		cmocka_unit_test(varint_examples),
+		cmocka_unit_test(varint_limits),
+		cmocka_unit_test(nothing_at_all),
+		cmocka_unit_test(simple_frames),
+		cmocka_unit_test(ack_frames),
+		cmocka_unit_test(ack_without_room),
+		cmocka_unit_test(ack_with_many_ranges),
+		cmocka_unit_test(stream_frames),
+		cmocka_unit_test(limit_frames),
+		cmocka_unit_test(cid_frames),
+		cmocka_unit_test(close_frames),
+		cmocka_unit_test(datagram_frames),
+		cmocka_unit_test(frame_classes),
+		cmocka_unit_test(truncated_frames),
+		cmocka_unit_test(malformed_frames),
+		cmocka_unit_test(frames_at_limits),
+		cmocka_unit_test(long_headers),
+		cmocka_unit_test(long_cids),
+		cmocka_unit_test(malformed_long_headers),
+		cmocka_unit_test(clear_packets),
+		cmocka_unit_test(short_headers),
 	};
 
 	if (golden_corpus("quic_frame", frames, INLAY_ARRAY_SIZE(frames)) &&
