@@ -37,7 +37,7 @@ void inlay_endpoint_config_init(struct inlay_endpoint_config *config)
 		.token_lifetime = 10 * INLAY_S,
 		.max_early = 16,
 		.replies_per_second = 100,
-		.log_size = 4096,
+		.log_size = 2048,
 		.cc = INLAY_CC_NEWRENO,
 		.max_recv_buffer = 16 << 20,
 		.max_datagram_queue = 256 << 10,

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Our endpoint, whole, with peers on unmodified libngtcp2 in memory: transfers in both roles with
+ * each cipher, Retry, key updates, loss and a NAT that changes its mind; and how connections end.
+ * What strangers send is in endpoint_stranger_test.c.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#include "endpoint_tls.h"
+
+static struct endpoint_tls tls;
+
+static int set_up(void **state)
+{
+	return endpoint_tls_make(&tls);
+}
+
+static int tear_down(void **state)
+{
+	endpoint_tls_remove(&tls);
+	return 0;
+}
+
+/* --- Transfers ------------------------------------------------------------------------------ */
+
+struct transfer {
+	bool dial; /* we are the client */
+	enum inlay_cipher cipher;
+	bool retry;
+	unsigned int loss, repeat, reorder;
+	int updates_ours, updates_peer; /* key updates to start on the way */
+	bool rebind;			/* the client's port changes on the way */
+	__u64 seed;
+};
+
+struct run {
+	const struct transfer *t;
+	struct world *w;
+	struct node *ours, *peer;
+	int updated_ours, updated_peer;
+	unsigned int retries; /* Retry packets seen on the wire */
+};
+
+static const struct app client_app = {
+	.initiator = true, .n_streams = 6, .bytes = 100000, .n_datagrams = 20};
+
+static struct app *our_app(const struct run *r)
+{
+	if (r->t->dial)
+		return &r->ours->app;
+	return r->ours->n_accepted ? r->ours->accepted[0] : NULL;
+}
+
+static const struct app *initiator(const struct run *r)
+{
+	return r->t->dial ? &r->ours->app : &r->peer->app;
+}
+
+/* An update each time so much more has come back. */
+static void update_keys(struct run *r)
+{
+	const struct app *a = initiator(r);
+	struct app *ours = our_app(r);
+
+	if (r->updated_ours < r->t->updates_ours && ours && ours->ours &&
+	    a->received > 100000U * (unsigned int)(r->updated_ours + 1) &&
+	    !inlay_conn_update_keys(inlay_ep_conn_get(ours->ours), r->w->now))
+		r->updated_ours++;
+	if (r->updated_peer < r->t->updates_peer &&
+	    a->received > 150000U * (unsigned int)(r->updated_peer + 1) &&
+	    !inlay_peer_update_keys(r->peer->peer, r->w->now))
+		r->updated_peer++;
+	if (r->t->rebind && a->received > 200000 && !r->w->nat_inside) {
+		r->w->nat_inside = htons(r->t->dial ? OURS : PEER);
+		r->w->nat_outside = htons(6666);
+	}
+}
+
+static bool transferred(struct world *w, void *user)
+{
+	struct run *r = user;
+
+	update_keys(r);
+	return app_is_done(initiator(r), r->t->loss > 0 || r->t->rebind) || r->peer->app.closed ||
+	       (our_app(r) && our_app(r)->closed);
+}
+
+static bool count_retries(struct world *w, struct inlay_path *path, __u8 *data, size_t len,
+			  void *user)
+{
+	struct run *r = user;
+
+	r->retries += (data[0] & 0xf0) == 0xf0;
+	return true;
+}
+
+static void start(struct run *r)
+{
+	struct inlay_endpoint_config config;
+	struct inlay_peer_config peer = {0};
+
+	inlay_endpoint_config_init(&config);
+	config.retry = r->t->retry && !r->t->dial;
+	config.tls = r->t->dial ? NULL : endpoint_tls_server(&tls, r->t->cipher);
+	r->ours = world_add_endpoint(r->w, OURS, &config, 4);
+	endpoint_tls_peer(&tls, &peer, r->t->dial);
+	if (r->t->dial) {
+		peer.retry = r->t->retry;
+		r->peer = world_add_peer(r->w, PEER, 0, peer, (struct app){0});
+		assert_int_equal(world_connect(r->ours, PEER,
+					       endpoint_tls_client(&tls, r->t->cipher), "localhost",
+					       client_app),
+				 0);
+	} else {
+		r->peer = world_add_peer(r->w, PEER, OURS, peer, client_app);
+	}
+}
+
+static void assert_transferred(struct run *r, bool done)
+{
+	const struct app *a = initiator(r);
+
+	if (!done || a->wrong || a->finished != a->n_streams)
+		fail_msg("dial %d cipher %d retry %d loss %u seed %llu: %u of %u streams, "
+			 "%u datagrams, %u wrong; ours: %s 0x%llx %s; peer: %s 0x%llx %s",
+			 r->t->dial, r->t->cipher, r->t->retry, r->t->loss,
+			 (unsigned long long)r->t->seed, a->finished, a->n_streams, a->datagrams,
+			 a->wrong, our_app(r) && our_app(r)->closed ? "closed" : "open",
+			 our_app(r) ? (unsigned long long)our_app(r)->why.code : 0,
+			 our_app(r) ? our_app(r)->why.text : "",
+			 r->peer->app.closed ? "closed" : "open",
+			 (unsigned long long)r->peer->app.why.code, r->peer->app.why.text);
+	assert_int_equal(r->updated_ours, r->t->updates_ours);
+	assert_int_equal(r->updated_peer, r->t->updates_peer);
+	assert_true(our_app(r)->wrong == 0);
+	if (!r->t->rebind)
+		assert_int_equal(r->ours->seal_refused, 0);
+}
+
+/* The peer closes; we drain, and forget. */
+static void assert_ends(struct run *r)
+{
+	struct inlay_endpoint_stats stats;
+
+	r->w->loss = r->w->repeat = r->w->reorder = 0;
+	inlay_peer_close(r->peer->peer, true, 7, "bye");
+	world_pass(r->w, 10 * INLAY_S);
+	assert_true(our_app(r)->closed);
+	assert_true(our_app(r)->why.by_peer);
+	assert_true(our_app(r)->why.application);
+	assert_int_equal(our_app(r)->why.code, 7);
+	inlay_endpoint_stats(r->ours->ep, &stats);
+	assert_int_equal(stats.connections, 0);
+	assert_int_equal(stats.handshakes, 0);
+	assert_true(inlay_endpoint_is_idle(r->ours->ep));
+	assert_true(inlay_endpoint_deadline(r->ours->ep) == INLAY_NEVER);
+}
+
+static void transfer(const struct transfer *t)
+{
+	struct run r = {.t = t, .w = world_new(t->seed)};
+	struct inlay_endpoint_stats stats;
+	struct inlay_ep_conn_info info;
+	bool done;
+
+	start(&r);
+	r.w->hook = count_retries;
+	r.w->hook_user = &r;
+	r.w->loss = t->loss;
+	r.w->repeat = t->repeat;
+	r.w->reorder = t->reorder;
+	done = world_run(r.w, transferred, &r, 300 * INLAY_S);
+	assert_transferred(&r, done);
+	inlay_ep_conn_info(our_app(&r)->ours, &info);
+	assert_int_equal(info.cipher, t->cipher);
+	inlay_endpoint_stats(r.ours->ep, &stats);
+	assert_int_equal(stats.established, 1);
+	assert_int_equal(r.retries > 0, t->retry);
+	if (!t->dial)
+		assert_int_equal(stats.retries_sent, r.retries);
+	assert_ends(&r);
+	world_free(r.w);
+}
+
+static const enum inlay_cipher ciphers[] = {INLAY_AES_128_GCM, INLAY_AES_256_GCM,
+					    INLAY_CHACHA20_POLY1305};
+
+static void each_cipher(void **state)
+{
+	for (int dial = 0; dial < 2; dial++)
+		for (int i = 0; i < 3; i++)
+			transfer(&(struct transfer){.dial = dial, .cipher = ciphers[i]});
+}
+
+static void after_retry(void **state)
+{
+	for (int dial = 0; dial < 2; dial++)
+		for (int i = 0; i < 3; i++)
+			transfer(&(struct transfer){
+				.dial = dial, .cipher = ciphers[i], .retry = true});
+}
+
+static void key_updates(void **state)
+{
+	for (int dial = 0; dial < 2; dial++)
+		for (int i = 0; i < 3; i++) {
+			transfer(&(struct transfer){
+				.dial = dial, .cipher = ciphers[i], .updates_ours = 1});
+			transfer(&(struct transfer){
+				.dial = dial, .cipher = ciphers[i], .updates_peer = 1});
+		}
+}
+
+/* The words: both roles, Retry, each cipher, key update, 10 % loss; all at once. */
+static void over_loss(void **state)
+{
+	__u64 seeds = getenv("INLAY_FULL") ? 200 : 4;
+
+	for (__u64 seed = 1; seed <= seeds; seed++)
+		for (int dial = 0; dial < 2; dial++)
+			for (int i = 0; i < 3; i++)
+				transfer(&(struct transfer){
+					.dial = dial,
+					.cipher = ciphers[i],
+					.retry = true,
+					.loss = 100,
+					.repeat = 20,
+					.reorder = 50,
+					.updates_ours = seed % 2 == 0,
+					.updates_peer = seed % 2 == 1,
+					.seed = seed * 3 + (__u64)i,
+				});
+}
+
+static void nat_rebinding(void **state)
+{
+	transfer(&(struct transfer){.cipher = INLAY_AES_128_GCM, .rebind = true});
+}
+
+/* --- Ends ----------------------------------------------------------------------------------- */
+
+static bool peer_is_done(struct world *w, void *user)
+{
+	const struct node *n = user;
+
+	return app_is_done(&n->app, false) || n->app.closed;
+}
+
+static struct node *add_server(struct world *w, struct inlay_endpoint_config *config,
+			       __u32 max_connections)
+{
+	inlay_endpoint_config_init(config);
+	config->tls = endpoint_tls_server(&tls, 0);
+	return world_add_endpoint(w, OURS, config, max_connections);
+}
+
+static struct node *add_client(struct world *w, __u16 port, struct app app)
+{
+	struct inlay_peer_config peer = {0};
+
+	endpoint_tls_peer(&tls, &peer, false);
+	return world_add_peer(w, port, OURS, peer, app);
+}
+
+/* More than the provider and the key store hold at once: what is not given back is missed. */
+static void many_come_and_go(void **state)
+{
+	const struct app app = {.initiator = true, .n_streams = 2, .bytes = 1000, .n_datagrams = 2};
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *server = add_server(w, &config, 4), *clients[4];
+	struct inlay_endpoint_stats stats;
+
+	for (int round = 0; round < 8; round++) {
+		for (int i = 0; i < 4; i++)
+			clients[i] = add_client(w, (__u16)(5000 + 10 * round + i), app);
+		for (int i = 0; i < 4; i++) {
+			assert_true(world_run(w, peer_is_done, clients[i], 10 * INLAY_S));
+			assert_false(clients[i]->app.closed);
+			assert_int_equal(clients[i]->app.wrong, 0);
+		}
+		inlay_endpoint_stats(server->ep, &stats);
+		assert_int_equal(stats.connections, 4);
+		for (int i = 0; i < 4; i++)
+			inlay_peer_close(clients[i]->peer, true, 0, "");
+		world_pass(w, 5 * INLAY_S);
+		assert_true(inlay_endpoint_is_idle(server->ep));
+		for (int i = 0; i < 4; i++)
+			world_remove(clients[i]);
+	}
+	inlay_endpoint_stats(server->ep, &stats);
+	assert_int_equal(stats.established, 32);
+	assert_int_equal(stats.connections, 0);
+	world_free(w);
+}
+
+static void shutdown_is_heard(void **state)
+{
+	const struct app app = {.initiator = true, .n_streams = 1, .bytes = 10};
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *server = add_server(w, &config, 4);
+	struct node *client = add_client(w, PEER, app), *late;
+
+	assert_true(world_run(w, peer_is_done, client, 10 * INLAY_S));
+	/* One more has only begun. */
+	late = add_client(w, 5001, app);
+	world_pass(w, 15 * INLAY_MS);
+	inlay_endpoint_close(server->ep, 0x42, "good night", w->now);
+	assert_int_equal(
+		world_connect(server, 5001, endpoint_tls_client(&tls, 0), "localhost", app),
+		-ESHUTDOWN);
+	world_pass(w, 5 * INLAY_S);
+	assert_true(client->app.closed);
+	assert_true(client->app.why.application);
+	assert_int_equal(client->app.why.code, 0x42);
+	assert_string_equal(client->app.why.text, "good night");
+	assert_true(late->app.closed);
+	assert_int_equal(late->app.why.code, INLAY_QUIC_CONNECTION_REFUSED);
+	assert_true(inlay_endpoint_is_idle(server->ep));
+	world_free(w);
+}
+
+static void application_refuses(void **state)
+{
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *server = add_server(w, &config, 4);
+	struct node *client = add_client(w, PEER, (struct app){.initiator = true});
+
+	server->refuse = true;
+	world_pass(w, 5 * INLAY_S);
+	assert_true(client->app.closed);
+	assert_true(client->app.why.by_peer);
+	assert_int_equal(client->app.why.code, INLAY_QUIC_CONNECTION_REFUSED);
+	assert_true(inlay_endpoint_is_idle(server->ep));
+	world_free(w);
+}
+
+static void idle_connections_go(void **state)
+{
+	const struct app app = {.initiator = true, .n_streams = 1, .bytes = 10};
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *server = add_server(w, &config, 4);
+	struct node *client = add_client(w, PEER, app);
+
+	assert_true(world_run(w, peer_is_done, client, 10 * INLAY_S));
+	world_remove(client); /* without a word */
+	world_pass(w, 120 * INLAY_S);
+	assert_true(server->accepted[0]->closed);
+	assert_true(server->accepted[0]->why.idle);
+	assert_true(inlay_endpoint_is_idle(server->ep));
+	world_free(w);
+}
+
+static void freed_while_open(void **state)
+{
+	const struct app app = {.initiator = true, .n_streams = 1, .bytes = 10};
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *server = add_server(w, &config, 4);
+	struct node *client = add_client(w, PEER, app);
+
+	assert_true(world_run(w, peer_is_done, client, 10 * INLAY_S));
+	world_restart_endpoint(server, &config);
+	assert_true(server->accepted[0]->closed);
+	/* And everything was given back. */
+	for (int i = 0; i < 4; i++)
+		client = add_client(w, (__u16)(5001 + i), app);
+	assert_true(world_run(w, peer_is_done, client, 10 * INLAY_S));
+	assert_false(client->app.closed);
+	world_free(w);
+}
+
+/* --- Dialling that fails -------------------------------------------------------------------- */
+
+static bool dial_failed(struct world *w, void *user)
+{
+	return ((struct node *)user)->app.failed;
+}
+
+static void dials_nobody(void **state)
+{
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *n = add_server(w, &config, 4);
+
+	assert_int_equal(
+		world_connect(n, 9999, endpoint_tls_client(&tls, 0), "localhost", (struct app){0}),
+		0);
+	assert_true(world_run(w, dial_failed, n, 20 * INLAY_S));
+	assert_int_equal(w->now, 100 * INLAY_S + config.handshake_timeout);
+	assert_non_null(strstr(n->app.failure, "too long"));
+	world_pass(w, INLAY_S);
+	assert_true(inlay_endpoint_is_idle(n->ep));
+	assert_int_equal(n->n_failed, 1);
+	world_free(w);
+}
+
+static void dials_the_wrong_host(void **state)
+{
+	struct inlay_peer_config peer = {0};
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *n = add_server(w, &config, 4), *server;
+
+	endpoint_tls_peer(&tls, &peer, true);
+	server = world_add_peer(w, PEER, 0, peer, (struct app){0});
+	assert_int_equal(world_connect(n, PEER, endpoint_tls_client(&tls, 0), "example.org",
+				       (struct app){0}),
+			 0);
+	world_pass(w, 5 * INLAY_S);
+	assert_true(n->app.failed);
+	assert_non_null(strstr(n->app.failure, "example.org"));
+	assert_true(server->app.closed); /* it was told */
+	assert_true(inlay_endpoint_is_idle(n->ep));
+	world_free(w);
+}
+
+static void ours_with_ours(void **state)
+{
+	const struct app app = {
+		.initiator = true, .n_streams = 6, .bytes = 50000, .n_datagrams = 5};
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *server = add_server(w, &config, 4), *client;
+
+	inlay_endpoint_config_init(&config);
+	client = world_add_endpoint(w, PEER, &config, 4);
+	assert_int_equal(
+		world_connect(client, OURS, endpoint_tls_client(&tls, 0), "localhost", app), 0);
+	assert_true(world_run(w, peer_is_done, client, 30 * INLAY_S));
+	assert_int_equal(client->app.wrong, 0);
+	assert_false(client->app.closed);
+	inlay_endpoint_close(client->ep, 3, "", w->now);
+	world_pass(w, 5 * INLAY_S);
+	assert_true(inlay_endpoint_is_idle(client->ep));
+	assert_true(inlay_endpoint_is_idle(server->ep));
+	assert_int_equal(server->accepted[0]->why.code, 3);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ours_with_ours),
+		cmocka_unit_test(each_cipher),
+		cmocka_unit_test(after_retry),
+		cmocka_unit_test(key_updates),
+		cmocka_unit_test(over_loss),
+		cmocka_unit_test(nat_rebinding),
+		cmocka_unit_test(many_come_and_go),
+		cmocka_unit_test(shutdown_is_heard),
+		cmocka_unit_test(application_refuses),
+		cmocka_unit_test(idle_connections_go),
+		cmocka_unit_test(freed_while_open),
+		cmocka_unit_test(dials_nobody),
+		cmocka_unit_test(dials_the_wrong_host),
+	};
+
+	return cmocka_run_group_tests_name("endpoint", tests, set_up, tear_down);
+}
