@@ -445,10 +445,17 @@ static const __u8 stream_bad_status[] = {
 	0x00, 0x01, 0xbb,	/* never looked at */
 };
 
+static const __u8 stream_bad_id[] = {
+	0x30, 0x01, 0x05,				      /* subgroup 0 of group 5, alias 1 */
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, /* object 2^64-1 */
+	0x01, 0xaa,					      /* one byte */
+	0x00,						      /* nothing can come after it */
+};
+
 static const struct golden streams[] = {
 	GOLDEN(subgroup_zero),	   GOLDEN(subgroup_full),     GOLDEN(subgroup_first),
 	GOLDEN(stream_example),	   GOLDEN(stream_properties), GOLDEN(stream_ended),
-	GOLDEN(stream_bad_status),
+	GOLDEN(stream_bad_status), GOLDEN(stream_bad_id),
 };
 
 /* What a framer reports, as text: pieces of properties and payload are joined. */
@@ -526,6 +533,8 @@ static void framer_stories(void **state)
 		{GOLDEN(stream_ended),
 		 "subgroup 1/5 object 9/9+1:0 aa. object 9/10+0:0.  object 9/11+0:3. ",
 		 INLAY_MOQ_MORE},
+		{GOLDEN(stream_bad_id), "subgroup 1/5 object 0/18446744073709551615+1:0 aa.",
+		 INLAY_MOQ_VIOLATION},
 		{GOLDEN(stream_bad_status), "subgroup 1/5 object 0/0+1:0 aa.", INLAY_MOQ_VIOLATION},
 	};
 	const struct golden *g;

@@ -852,6 +852,7 @@ static void long_cids(void **state)
 	struct inlay_quic_long_v1 v;
 	struct inlay_quic_long h;
 	struct inlay_cid cid;
+	size_t len = 21;
 
 	packet[1 + 4 + 1 + 255] = 1;
 	assert_true(inlay_quic_long_parse(&c, &h));
@@ -859,7 +860,7 @@ static void long_cids(void **state)
 	assert_int_equal(h.scid_len, 1);
 	assert_int_equal(inlay_cursor_left(&c), 0);
 	assert_false(inlay_quic_long_v1_parse(&c, &h, &v));
-	assert_false(inlay_cid_set(&cid, h.dcid, 21));
+	assert_false(inlay_cid_set(&cid, h.dcid, len));
 	assert_true(inlay_cid_set(&cid, h.dcid, 20));
 	assert_int_equal(cid.len, 20);
 }
