@@ -500,3 +500,28 @@ size_t inlay_fmp4_init_len(const __u8 *data, size_t len)
 	}
 	return 0;
 }
+
+size_t inlay_fmp4_once_skip(struct inlay_fmp4_once *once, const __u8 *data, size_t len)
+{
+	size_t init = inlay_fmp4_init_len(data, len);
+	__u8 *copy;
+
+	if (!init)
+		return 0;
+	if (init == once->len && !memcmp(data, once->init, init))
+		return init;
+	copy = malloc(init);
+	if (!copy)
+		return 0;
+	memcpy(copy, data, init);
+	free(once->init);
+	once->init = copy;
+	once->len = init;
+	return 0;
+}
+
+void inlay_fmp4_once_fini(struct inlay_fmp4_once *once)
+{
+	free(once->init);
+	*once = (struct inlay_fmp4_once){0};
+}

@@ -52,4 +52,18 @@ bool inlay_fmp4_has_video(const struct inlay_fmp4 *f);
 /* Length of the initialisation segment at the front of |data|; 0: there is none. */
 size_t inlay_fmp4_init_len(const __u8 *data, size_t len);
 
+/*
+ * Each group repeats the initialisation segment, for those who join there; a file wants it once.
+ * Zeroed: none was seen yet.
+ */
+struct inlay_fmp4_once {
+	__u8 *init;
+	size_t len;
+};
+
+/* How many bytes at the front of |data| to leave out: an initialisation segment, if it is the one
+ * seen last. Without memory, the segment stays. */
+size_t inlay_fmp4_once_skip(struct inlay_fmp4_once *once, const __u8 *data, size_t len);
+void inlay_fmp4_once_fini(struct inlay_fmp4_once *once);
+
 #endif

@@ -95,7 +95,7 @@ struct pub {
 	FILE *json, *hashes;
 	bool no_wait, started, finishing, watching, said_announced, failed;
 	inlay_ns start_delay, start; /* |start|: when the first frame is due */
-	inlay_ns wake;
+	inlay_ns wake, give_up;
 };
 
 /* ---- frames ---- */
@@ -129,8 +129,8 @@ static void finish(struct pub *pub, inlay_ns now)
 		return;
 	pub->finishing = true;
 	watch_input(pub, false);
-	inlay_publisher_finish(pub->publisher);
-	pub->wake = now + LINGER;
+	pub->give_up = now + LINGER;
+	pub->wake = now;
 }
 
 static void fail(struct pub *pub, const char *what, const char *why, inlay_ns now)
@@ -192,12 +192,19 @@ static void publish(struct pub *pub, inlay_ns now)
 	}
 }
 
+/* Ends the track, then the session once all of it is acknowledged. */
 static void linger(struct pub *pub, inlay_ns now)
 {
 	struct inlay_peer_stats stats;
 
+	pub->wake = pub->give_up;
 	inlay_peer_stats(pub->client.link.peer, &stats);
-	if ((stats.bytes_unacked || stats.datagram_bytes) && now < pub->wake)
+	/* PUBLISH_DONE must not overtake a datagram (section 10.10). */
+	if (stats.datagram_bytes && now < pub->give_up)
+		return;
+	inlay_publisher_finish(pub->publisher);
+	inlay_peer_stats(pub->client.link.peer, &stats);
+	if (stats.bytes_unacked && now < pub->give_up)
 		return;
 	if (stats.bytes_unacked)
 		inlay_client_say(&pub->client, "the relay has not acknowledged the last %llu bytes",

@@ -54,7 +54,8 @@ const char *inlay_publisher_error(const struct inlay_publisher *p);
  */
 int inlay_publisher_frame(struct inlay_publisher *p, const __u8 *data, size_t len,
 			  bool starts_group, inlay_ns now);
-/* The track has ended: finishes the group and the subscription. */
+/* The track has ended: finishes the group and the subscription. Not while datagrams wait to be
+ * sent: what says that there will be no more would overtake them. Later calls do nothing. */
 void inlay_publisher_finish(struct inlay_publisher *p);
 void inlay_publisher_stats(const struct inlay_publisher *p, struct inlay_publisher_stats *ret);
 

@@ -72,8 +72,7 @@ struct sub {
 	int ready_fd;
 	double seconds, stall, read_rate;
 	__u64 frames, max_frames;
-	__u8 *init; /* initialisation segment written last */
-	size_t init_len;
+	struct inlay_fmp4_once once;
 	inlay_ns ready_at, end_at, stall_until, next_line, last_release;
 	__u64 line_frames, line_bytes;
 };
@@ -93,31 +92,12 @@ static void fail(struct sub *sub, const char *what, const char *why)
 
 /* ---- media ---- */
 
-/* True: |data| is what was written last, and need not be again. */
-static bool is_known_init(struct sub *sub, const __u8 *data, size_t len)
-{
-	__u8 *copy;
-
-	if (sub->init && len == sub->init_len && !memcmp(data, sub->init, len))
-		return true;
-	copy = malloc(len);
-	if (!copy)
-		return false;
-	memcpy(copy, data, len);
-	free(sub->init);
-	sub->init = copy;
-	sub->init_len = len;
-	return false;
-}
-
 static void write_media(struct sub *sub, const __u8 *data, size_t len)
 {
-	size_t init = inlay_fmp4_init_len(data, len);
+	size_t skip = inlay_fmp4_once_skip(&sub->once, data, len);
 
-	if (init && is_known_init(sub, data, init)) {
-		data += init;
-		len -= init;
-	}
+	data += skip;
+	len -= skip;
 	if (len && (fwrite(data, len, 1, sub->out) != 1 || fflush(sub->out)))
 		fail(sub, sub->out_path, strerror(errno));
 }
@@ -458,6 +438,6 @@ int main(int argc, char **argv)
 		code = run(&sub);
 	inlay_client_fini(&sub.client);
 	inlay_subscriber_free(sub.track);
-	free(sub.init);
+	inlay_fmp4_once_fini(&sub.once);
 	return code;
 }

@@ -539,9 +539,12 @@ static ngtcp2_ssize write_stream(struct inlay_peer *p, struct inlay_peer_stream 
 
 static ngtcp2_ssize write_packet(struct inlay_peer *p, __u8 *dst, size_t room, inlay_ns now)
 {
+	struct inlay_peer_stream *s;
 	bool more = true;
 	ngtcp2_ssize n = 0;
 
+	while (more && (s = next_stream(p)) && s->priority < INLAY_PEER_DATAGRAM_PRIORITY)
+		n = write_stream(p, s, dst, room, now, &more);
 	while (more && p->connected && !inlay_list_is_empty(&p->datagrams))
 		n = write_datagram(p, dst, room, now, &more);
 	while (more)

@@ -17,6 +17,10 @@
 
 struct inlay_peer;
 
+/* Streams more urgent than this go before datagrams, all others after: what a datagram belongs to
+ * is said on a control stream. */
+#define INLAY_PEER_DATAGRAM_PRIORITY 2
+
 /*
  * What happens on a connection. Called from within inlay_peer_recv(), _send() and _on_timer(); a
  * callback may call any function of this header except those three and inlay_peer_free(). Any may

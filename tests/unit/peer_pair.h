@@ -42,6 +42,8 @@ struct peer_pair {
 	size_t lost, carried;
 	/* Called before each round; may be NULL. */
 	void (*on_round)(struct peer_pair *pair, void *user);
+	/* When it has something to do; may be NULL. */
+	inlay_ns (*deadline)(struct peer_pair *pair, void *user);
 	void *user;
 };
 
@@ -162,7 +164,8 @@ static inline inlay_ns pair_next_event(struct peer_pair *pair)
 		if (t < at)
 			at = t;
 	}
-	return at;
+	t = pair->deadline ? pair->deadline(pair, pair->user) : INLAY_NEVER;
+	return t < at ? t : at;
 }
 
 /* Runs until |done| says so or |limit| has passed; true: done. */
