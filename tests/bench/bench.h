@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What benchmarks share: where they ran, on which CPU, and numbers that say how sure they are.
+ * Contenders take turns, run by run, so that whatever else the machine does falls on all of them.
+ */
+#ifndef INLAY_BENCH_H
+#define INLAY_BENCH_H
+
+#include <jansson.h>
+
+#include "inlay_types.h"
+
+#define BENCH_MAX_RUNS 101
+
+/* Where it runs. */
+struct bench_host {
+	char cpu[128];	  /* model name */
+	char kernel[160]; /* system, release, machine */
+	int cpus;	  /* online */
+	int pinned;	  /* number of the CPU we are on; -1: not pinned */
+};
+
+/* One contender's results, a number for each run. */
+struct bench_series {
+	double samples[BENCH_MAX_RUNS];
+	int n;
+};
+
+inlay_ns bench_now(void);
+
+/* Pins this thread to |cpu|, or (-1) to the last CPU it may use, and describes the host. */
+void bench_host_init(struct bench_host *host, int cpu);
+
+void bench_series_add(struct bench_series *s, double sample);
+double bench_series_median(const struct bench_series *s);
+/* Distance of the quartiles, as a part of the median. */
+double bench_series_spread(const struct bench_series *s);
+
+/* One line: CPU, kernel, pinning, runs. */
+void bench_print_host(const struct bench_host *host, int runs);
+/* The same as JSON: an object to which a benchmark adds its rows. */
+json_t *bench_meta(const struct bench_host *host, const char *name, int runs);
+/* 0; -errno. Takes |root| over. |path| NULL: only releases. */
+int bench_write_json(json_t *root, const char *path);
+
+#endif
