@@ -415,6 +415,11 @@ void inlay_moq_incoming_set_user(struct inlay_moq_incoming *in, void *user)
 	in->user = user;
 }
 
+struct inlay_moq_request *inlay_moq_incoming_request(const struct inlay_moq_incoming *in)
+{
+	return in->request;
+}
+
 void *inlay_moq_incoming_user(const struct inlay_moq_incoming *in)
 {
 	return in->user;

@@ -453,6 +453,11 @@ __u64 inlay_moq_request_id(const struct inlay_moq_request *req)
 	return req->id;
 }
 
+bool inlay_moq_request_is_ours(const struct inlay_moq_request *req)
+{
+	return req->ours;
+}
+
 __u64 inlay_moq_request_alias(const struct inlay_moq_request *req)
 {
 	return req->alias;

@@ -119,10 +119,24 @@ void inlay_moq_enter(struct inlay_moq_session *s)
 
 void inlay_moq_leave(struct inlay_moq_session *s)
 {
-	if (s->depth == 1 && s->closing && !s->torn_down)
-		tear_down(s);
 	if (--s->depth == 0)
 		bury(s);
+}
+
+/* Bookends of the inputs. False: the session is closing, only its end is left to be told. */
+static bool begin_input(struct inlay_moq_session *s, inlay_ns now)
+{
+	s->depth++;
+	s->now = now;
+	return !s->closing;
+}
+
+static void end_input(struct inlay_moq_session *s)
+{
+	/* Not in the application's own calls: it may be in the middle of its lists. */
+	if (s->depth == 1 && s->closing && !s->torn_down)
+		tear_down(s);
+	inlay_moq_leave(s);
 }
 
 void inlay_moq_session_free(struct inlay_moq_session *s)
@@ -131,7 +145,7 @@ void inlay_moq_session_free(struct inlay_moq_session *s)
 		return;
 	inlay_moq_enter(s);
 	s->closing = true;
-	inlay_moq_leave(s);
+	end_input(s);
 	inlay_moq_buffer_fini(&s->control_in);
 	inlay_map_fini(&s->streams);
 	inlay_map_fini(&s->aliases);
@@ -338,18 +352,16 @@ void inlay_moq_session_on_stream_data(struct inlay_moq_session *s, __u64 id, con
 {
 	struct inlay_moq_stream *stream;
 
-	if (s->closing)
-		return;
-	inlay_moq_enter(s);
-	s->now = now;
-	stream = inlay_map_get(&s->streams, id);
-	if (stream == NULL && is_own(s, id))
-		inlay_moq_consume(s, id, len); /* of a request that is over */
-	else if (stream == NULL)
-		stream = accept_stream(s, id);
-	if (stream != NULL && !s->closing)
-		stream_data(s, stream, id, data, len, fin);
-	inlay_moq_leave(s);
+	if (begin_input(s, now)) {
+		stream = inlay_map_get(&s->streams, id);
+		if (stream == NULL && is_own(s, id))
+			inlay_moq_consume(s, id, len); /* of a request that is over */
+		else if (stream == NULL)
+			stream = accept_stream(s, id);
+		if (stream != NULL && !s->closing)
+			stream_data(s, stream, id, data, len, fin);
+	}
+	end_input(s);
 }
 
 /* A stream, or a direction of it, ended abruptly. */
@@ -384,16 +396,14 @@ void inlay_moq_session_on_stream_reset(struct inlay_moq_session *s, __u64 id, __
 {
 	struct inlay_moq_stream *stream = inlay_map_get(&s->streams, id);
 
-	if (s->closing || stream == NULL)
-		return;
-	inlay_moq_enter(s);
-	s->now = now;
-	if (stream->kind == INLAY_MOQ_STREAM_DISCARD)
-		inlay_map_remove(&s->streams, id);
-	else if (stream->kind == INLAY_MOQ_STREAM_REQUEST)
-		((struct inlay_moq_request *)stream)->received_fin = true;
-	stream_aborted(s, stream, code);
-	inlay_moq_leave(s);
+	if (begin_input(s, now) && stream != NULL) {
+		if (stream->kind == INLAY_MOQ_STREAM_DISCARD)
+			inlay_map_remove(&s->streams, id);
+		else if (stream->kind == INLAY_MOQ_STREAM_REQUEST)
+			((struct inlay_moq_request *)stream)->received_fin = true;
+		stream_aborted(s, stream, code);
+	}
+	end_input(s);
 }
 
 void inlay_moq_session_on_stop_sending(struct inlay_moq_session *s, __u64 id, __u64 code,
@@ -401,10 +411,10 @@ void inlay_moq_session_on_stop_sending(struct inlay_moq_session *s, __u64 id, __
 {
 	struct inlay_moq_stream *stream = inlay_map_get(&s->streams, id);
 
-	if (s->closing)
+	if (!begin_input(s, now)) {
+		end_input(s);
 		return;
-	inlay_moq_enter(s);
-	s->now = now;
+	}
 	if (stream != NULL && stream->kind != INLAY_MOQ_STREAM_INCOMING) {
 		stream_aborted(s, stream, code);
 	} else if (stream == NULL && !is_own(s, id) && !(id & 2)) {
@@ -413,88 +423,92 @@ void inlay_moq_session_on_stop_sending(struct inlay_moq_session *s, __u64 id, __
 		(void)inlay_map_set(&s->streams, id, &s->discard);
 		inlay_moq_stop(s, id, INLAY_MOQ_RESET_CANCELLED);
 	}
-	inlay_moq_leave(s);
+	end_input(s);
 }
 
-void inlay_moq_session_on_stream_closed(struct inlay_moq_session *s, __u64 id, inlay_ns now)
+static void stream_closed(struct inlay_moq_session *s, struct inlay_moq_stream *stream)
 {
-	struct inlay_moq_stream *stream = inlay_map_get(&s->streams, id);
 	struct inlay_moq_outgoing *out;
 
-	if (s->closing || stream == NULL)
-		return;
-	inlay_moq_enter(s);
-	s->now = now;
-	inlay_map_remove(&s->streams, id);
+	inlay_map_remove(&s->streams, stream->id);
 	if (stream->kind == INLAY_MOQ_STREAM_OUTGOING) {
 		out = (struct inlay_moq_outgoing *)stream;
 		/* Without our FIN: the transport reset it, as its source held the bytes no more. */
 		inlay_moq_outgoing_end(out,
 				       out->finished ? INLAY_MOQ_END_DONE : INLAY_MOQ_END_LOCAL, 0);
-	} else {
-		if (stream->kind == INLAY_MOQ_STREAM_REQUEST)
-			((struct inlay_moq_request *)stream)->received_fin = true;
-		stream_aborted(s, stream, INLAY_MOQ_RESET_CANCELLED);
+		return;
 	}
-	inlay_moq_leave(s);
+	if (stream->kind == INLAY_MOQ_STREAM_REQUEST)
+		((struct inlay_moq_request *)stream)->received_fin = true;
+	stream_aborted(s, stream, INLAY_MOQ_RESET_CANCELLED);
+}
+
+void inlay_moq_session_on_stream_closed(struct inlay_moq_session *s, __u64 id, inlay_ns now)
+{
+	struct inlay_moq_stream *stream = inlay_map_get(&s->streams, id);
+
+	if (begin_input(s, now) && stream == &s->discard)
+		inlay_map_remove(&s->streams, id);
+	else if (!s->closing && stream != NULL)
+		stream_closed(s, stream);
+	end_input(s);
+}
+
+static void datagram_data(struct inlay_moq_session *s, const __u8 *data, size_t len)
+{
+	struct inlay_cursor c = inlay_cursor_of(data, len);
+	struct inlay_moq_datagram object;
+	struct inlay_moq_request *req = NULL;
+	enum inlay_moq_verdict verdict;
+
+	verdict = inlay_moq18_datagram_parse(&c, &object);
+	if (verdict == INLAY_MOQ_OK && !object.padding) {
+		verdict = inlay_moq18_object_properties_check(object.properties);
+		req = inlay_map_get(&s->aliases, object.alias);
+	}
+	if (verdict != INLAY_MOQ_OK && verdict != INLAY_MOQ_MALFORMED_TRACK) {
+		inlay_moq_violation(s, verdict, "malformed datagram");
+		return;
+	}
+	/* Section 11.3: one whose alias is not known may be dropped. Padding is. */
+	if (req == NULL || !s->has_setup)
+		return;
+	if (verdict == INLAY_MOQ_MALFORMED_TRACK)
+		inlay_moq_request_malformed(req);
+	else if (s->config.ops->on_datagram != NULL)
+		s->config.ops->on_datagram(s->config.user, req, &object);
 }
 
 void inlay_moq_session_on_datagram(struct inlay_moq_session *s, const __u8 *data, size_t len,
 				   inlay_ns now)
 {
-	struct inlay_cursor c = inlay_cursor_of(data, len);
-	struct inlay_moq_datagram object;
-	struct inlay_moq_request *req;
-	enum inlay_moq_verdict verdict;
-
-	if (s->closing)
-		return;
-	inlay_moq_enter(s);
-	s->now = now;
-	verdict = inlay_moq18_datagram_parse(&c, &object);
-	if (verdict == INLAY_MOQ_OK && !object.padding)
-		verdict = inlay_moq18_object_properties_check(object.properties);
-	req = verdict == INLAY_MOQ_OK || verdict == INLAY_MOQ_MALFORMED_TRACK
-		      ? inlay_map_get(&s->aliases, object.alias)
-		      : NULL;
-	if (verdict == INLAY_MOQ_MALFORMED_TRACK) {
-		if (req != NULL)
-			inlay_moq_request_malformed(req);
-	} else if (verdict != INLAY_MOQ_OK) {
-		inlay_moq_violation(s, verdict, "malformed datagram");
-	} else if (!object.padding && s->has_setup && req != NULL &&
-		   s->config.ops->on_datagram != NULL) {
-		/* Section 11.3: one whose alias is not known may be dropped. */
-		s->config.ops->on_datagram(s->config.user, req, &object);
-	}
-	inlay_moq_leave(s);
+	if (begin_input(s, now))
+		datagram_data(s, data, len);
+	end_input(s);
 }
 
 void inlay_moq_session_on_streams_available(struct inlay_moq_session *s, bool bidi, inlay_ns now)
 {
-	if (s->closing)
-		return;
-	inlay_moq_enter(s);
-	s->now = now;
-	if (bidi)
-		inlay_moq_request_open_waiting(s);
-	else if (s->config.ops->on_streams_available != NULL)
-		s->config.ops->on_streams_available(s->config.user);
-	inlay_moq_leave(s);
+	if (begin_input(s, now)) {
+		if (bidi)
+			inlay_moq_request_open_waiting(s);
+		else if (s->config.ops->on_streams_available != NULL)
+			s->config.ops->on_streams_available(s->config.user);
+	}
+	end_input(s);
 }
 
 void inlay_moq_session_on_transport_closed(struct inlay_moq_session *s,
 					   const struct inlay_moq_closed *why, inlay_ns now)
 {
-	if (s->closing)
-		return;
-	inlay_moq_enter(s);
-	s->now = now;
-	s->closing = true;
-	s->why = *why;
-	snprintf(s->why_text, sizeof(s->why_text), "%s", why->text != NULL ? why->text : "");
-	s->why.text = s->why_text;
-	inlay_moq_leave(s);
+	if (begin_input(s, now)) {
+		s->closing = true;
+		s->why = *why;
+		snprintf(s->why_text, sizeof(s->why_text), "%s",
+			 why->text != NULL ? why->text : "");
+		s->why.text = s->why_text;
+	}
+	end_input(s);
 }
 
 /* --- timers ---------------------------------------------------------------------------------- */
@@ -521,7 +535,7 @@ inlay_ns inlay_moq_session_deadline(const struct inlay_moq_session *s)
 	inlay_ns t = inlay_moq_incoming_deadline(s);
 
 	if (s->closing)
-		return INLAY_NEVER;
+		return s->torn_down ? INLAY_NEVER : s->now;
 	first = t < first ? t : first;
 	t = drain_deadline(s);
 	return t < first ? t : first;
@@ -543,24 +557,28 @@ static void end_drained(struct inlay_moq_session *s)
 	}
 }
 
-void inlay_moq_session_on_timer(struct inlay_moq_session *s, inlay_ns now)
+static void run_timers(struct inlay_moq_session *s)
 {
-	if (s->closing)
-		return;
-	inlay_moq_enter(s);
-	s->now = now;
-	if (s->setup_deadline <= now) {
+	if (s->setup_deadline <= s->now) {
 		inlay_moq_session_close(s, INLAY_MOQ_SESSION_CONTROL_MESSAGE_TIMEOUT,
 					"no SETUP in time");
-	} else if (s->goaway_deadline <= now) {
+		return;
+	}
+	if (s->goaway_deadline <= s->now) {
 		s->goaway_deadline = INLAY_NEVER;
-		if (!inlay_list_is_empty(&s->requests)) /* section 10.4 */
+		if (!inlay_list_is_empty(&s->requests)) { /* section 10.4 */
 			inlay_moq_session_close(s, INLAY_MOQ_SESSION_GOAWAY_TIMEOUT,
 						"requests open after GOAWAY");
+			return;
+		}
 	}
-	if (!s->closing) {
-		inlay_moq_incoming_expire(s);
-		end_drained(s);
-	}
-	inlay_moq_leave(s);
+	inlay_moq_incoming_expire(s);
+	end_drained(s);
+}
+
+void inlay_moq_session_on_timer(struct inlay_moq_session *s, inlay_ns now)
+{
+	if (begin_input(s, now))
+		run_timers(s);
+	end_input(s);
 }

@@ -158,7 +158,9 @@ void *inlay_moq_session_user(const struct inlay_moq_session *s);
 /* The time of the input being worked on. */
 inlay_ns inlay_moq_session_now(const struct inlay_moq_session *s);
 bool inlay_moq_session_is_closed(const struct inlay_moq_session *s);
-/* Closes the transport with |code| (enum inlay_moq_session_error). |text| is copied. */
+/* Closes the transport with |code| (enum inlay_moq_session_error). |text| is copied. The last
+ * callbacks come at the end of the input that this is called from, or else with the next one, for
+ * which the deadline is at once. */
 void inlay_moq_session_close(struct inlay_moq_session *s, __u64 code, const char *text);
 /* Sends GOAWAY: requests that arrive from now on are refused; with a |timeout|, the session is
  * closed with GOAWAY_TIMEOUT after it if requests are still open. 0; -EALREADY; -ENOTCONN. */
@@ -212,6 +214,7 @@ struct inlay_moq_session *inlay_moq_request_session(const struct inlay_moq_reque
 /* The message type that opened it (enum inlay_moq_message_type). */
 __u64 inlay_moq_request_type(const struct inlay_moq_request *req);
 __u64 inlay_moq_request_id(const struct inlay_moq_request *req);
+bool inlay_moq_request_is_ours(const struct inlay_moq_request *req);
 /* Alias of the track on this session: we publish (SUBSCRIBE of the peer, PUBLISH of ours): chosen
  * by the session; else the peer's, once it is known. */
 __u64 inlay_moq_request_alias(const struct inlay_moq_request *req);
@@ -253,6 +256,7 @@ int inlay_moq_request_publish_done(struct inlay_moq_request *req, __u64 status, 
 /* --- incoming streams ------------------------------------------------------------------------ */
 
 void inlay_moq_incoming_set_user(struct inlay_moq_incoming *in, void *user);
+struct inlay_moq_request *inlay_moq_incoming_request(const struct inlay_moq_incoming *in);
 void *inlay_moq_incoming_user(const struct inlay_moq_incoming *in);
 /* STOP_SENDING; |in| is dead, on_subgroup_end() does not come. */
 void inlay_moq_incoming_stop(struct inlay_moq_incoming *in, __u64 code);

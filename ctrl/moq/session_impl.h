@@ -171,8 +171,8 @@ struct inlay_moq_session {
 	size_t pending_bytes; /* in buffers of incoming streams */
 };
 
-/* Bookends of every public function that can change something: what died is freed, and a session
- * that was closed is torn down, when the outermost one leaves. */
+/* Bookends of every public function that can end something: what died is freed when the outermost
+ * one leaves. */
 void inlay_moq_enter(struct inlay_moq_session *s);
 void inlay_moq_leave(struct inlay_moq_session *s);
 /* Closes for a parser's verdict. */

@@ -225,7 +225,8 @@ static struct inlay_cache_group *find_or_make_group(struct inlay_track_cache *t,
 	return g;
 }
 
-struct inlay_cache_stream *inlay_track_cache_open(struct inlay_track_cache *t, __u64 group,
+struct inlay_cache_stream *inlay_track_cache_open(struct inlay_track_cache *t,
+						  const struct inlay_moq_subgroup *header,
 						  inlay_ns now)
 {
 	struct inlay_cache_stream *s = calloc(1, sizeof(*s));
@@ -233,14 +234,15 @@ struct inlay_cache_stream *inlay_track_cache_open(struct inlay_track_cache *t, _
 
 	if (s == NULL)
 		return NULL;
-	g = find_or_make_group(t, group);
+	g = find_or_make_group(t, header->group);
 	if (g == NULL) {
 		free(s);
 		return NULL;
 	}
 	s->group = g;
-	s->group_id = group;
+	s->header = *header;
 	s->references = 2;
+	inlay_list_init(&s->readers);
 	inlay_list_append(&g->streams, &s->node);
 	g->last_time = now;
 	charge(s, sizeof(*s));
@@ -283,6 +285,7 @@ int inlay_cache_stream_begin_object(struct inlay_cache_stream *s, __u64 id, __u6
 		.time = now,
 		.delta_length = delta_length,
 	};
+	s->last_object = id;
 	keep_within_bounds(s);
 	return 0;
 }
@@ -395,6 +398,14 @@ int inlay_cache_stream_read(const struct inlay_cache_stream *s, __u64 offset, __
 		len -= n;
 	}
 	return 0;
+}
+
+bool inlay_cache_stream_last_object(const struct inlay_cache_stream *s, __u64 *ret_id)
+{
+	if (s->objects_dropped + s->object_count == 0)
+		return false;
+	*ret_id = s->last_object;
+	return true;
 }
 
 const struct inlay_cache_object *inlay_cache_stream_object_at(const struct inlay_cache_stream *s,

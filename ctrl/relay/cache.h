@@ -13,7 +13,7 @@
 #ifndef INLAY_RELAY_CACHE_H
 #define INLAY_RELAY_CACHE_H
 
-#include "inlay_types.h"
+#include "inlay_moq.h"
 #include "list.h"
 #include "map.h"
 
@@ -48,6 +48,7 @@ struct inlay_cache_group {
 	struct inlay_list node;
 	struct inlay_list streams; /* inlay_cache_stream.node, in order of arrival */
 	__u64 id;
+	const void *owner;  /* who fills it: the first publisher that sent of it, while it lives */
 	inlay_ns last_time; /* of the last byte that arrived */
 	bool has_final;	    /* the last object's ID is known: */
 	__u64 final_object;
@@ -76,9 +77,8 @@ struct inlay_cache_stream {
 	enum inlay_cache_end end;
 	__u64 end_code; /* of a reset */
 	inlay_ns end_time;
-	__u64 group_id;
-	__u64 subgroup_id;
-	bool has_subgroup_id; /* false until the first object arrived, where it gives the ID */
+	struct inlay_moq_subgroup header; /* as it came; the alias is the publisher's */
+	struct inlay_list readers;	  /* the relay's, of every state */
 
 	__u64 begin; /* bytes below are evicted; a multiple of the chunk size */
 	__u64 size;  /* bytes that arrived */
@@ -89,7 +89,8 @@ struct inlay_cache_stream {
 	struct inlay_cache_object *objects; /* those that begin at or behind |begin| */
 	size_t object_count, object_room;
 	__u64 objects_dropped; /* index entries evicted before objects[0] */
-	size_t bytes;	       /* charged */
+	__u64 last_object;
+	size_t bytes; /* charged */
 };
 
 void inlay_cache_init(struct inlay_cache *c, const struct inlay_cache_config *config);
@@ -100,9 +101,10 @@ void inlay_track_cache_init(struct inlay_track_cache *t, struct inlay_cache *c);
 void inlay_track_cache_fini(struct inlay_track_cache *t);
 /* NULL: not held. */
 struct inlay_cache_group *inlay_track_cache_find(const struct inlay_track_cache *t, __u64 group);
-/* A stream of |group|, with one reference for the caller beside the cache's own. NULL: no memory.
- */
-struct inlay_cache_stream *inlay_track_cache_open(struct inlay_track_cache *t, __u64 group,
+/* A stream that begins with |header|, with one reference for the caller beside the cache's own.
+ * NULL: no memory. */
+struct inlay_cache_stream *inlay_track_cache_open(struct inlay_track_cache *t,
+						  const struct inlay_moq_subgroup *header,
 						  inlay_ns now);
 /* Evicts groups that got nothing since |before|. */
 void inlay_track_cache_expire(struct inlay_track_cache *t, inlay_ns before);
@@ -122,6 +124,8 @@ void inlay_cache_stream_end(struct inlay_cache_stream *s, enum inlay_cache_end e
 /* 0; -ENODATA: (partly) evicted, or beyond the end. */
 int inlay_cache_stream_read(const struct inlay_cache_stream *s, __u64 offset, __u8 *dst,
 			    size_t len);
+/* The ID of the last object that began; false: none did. */
+bool inlay_cache_stream_last_object(const struct inlay_cache_stream *s, __u64 *ret_id);
 /* The object that holds byte |offset|, or begins there; NULL: not in the index. */
 const struct inlay_cache_object *inlay_cache_stream_object_at(const struct inlay_cache_stream *s,
 							      __u64 offset);

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One stream to one subscriber: a header of our own, with our alias and the first object's ID, then
+ * the publisher's bytes out of the cache. What there is per subscriber are offsets; the transport
+ * reads the bytes when it sends and when it sends again.
+ *
+ * A reader is off all lists once it is dropped, and lives on only as long as the transport holds
+ * its source.
+ */
+#include "relay_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the transport's view -------------------------------------------------------------------- */
+
+static int source_read(void *ctx, __u64 offset, __u8 *dst, size_t len)
+{
+	struct relay_reader *rd = ctx;
+	__u64 high = offset + len;
+	size_t n;
+
+	if (rd->dropped)
+		return -ENODATA;
+	if (offset < rd->prefix_len) {
+		n = rd->prefix_len - (size_t)offset;
+		n = n < len ? n : len;
+		memcpy(dst, rd->prefix + offset, n);
+		dst += n;
+		offset += n;
+		len -= n;
+	}
+	if (len > 0 && inlay_cache_stream_read(rd->stream, rd->start + (offset - rd->prefix_len),
+					       dst, len) < 0) {
+		if (!rd->evicted)
+			rd->relay->stats.reset_evicted++;
+		rd->evicted = true;
+		return -ENODATA;
+	}
+	if (high > rd->read_high)
+		rd->read_high = high;
+	return 0;
+}
+
+static void source_acked(void *ctx, __u64 offset)
+{
+	struct relay_reader *rd = ctx;
+
+	rd->acked = offset;
+}
+
+static void source_release(void *ctx)
+{
+	struct relay_reader *rd = ctx;
+
+	rd->held = false;
+	if (rd->dropped)
+		free(rd);
+}
+
+static const struct inlay_stream_source source = {
+	.read = source_read,
+	.acked = source_acked,
+	.release = source_release,
+	.evicted_code = INLAY_MOQ_RESET_TOO_FAR_BEHIND,
+};
+
+/* --- its end --------------------------------------------------------------------------------- */
+
+/* Off the lists. The transport's stream, if any, is not touched. */
+static void detach(struct relay_reader *rd)
+{
+	inlay_list_remove(&rd->of_subscription);
+	inlay_list_remove(&rd->of_stream);
+	if (rd->state != RELAY_READER_WAITING) {
+		rd->relay->stats.streams_now--;
+		if (rd->subscription != NULL)
+			rd->subscription->n_readers--;
+	}
+	inlay_cache_stream_put(rd->stream);
+	rd->subscription = NULL;
+	rd->stream = NULL;
+	rd->dropped = true;
+}
+
+void relay_reader_drop(struct relay_reader *rd, __u64 code, __u64 *counter)
+{
+	struct inlay_moq_outgoing *out = rd->out;
+	bool held = rd->held;
+
+	/* A stream that never came to be wanted is no loss; one that ended already was counted. */
+	if (rd->state != RELAY_READER_WAITING && counter != NULL && !rd->evicted)
+		(*counter)++;
+	rd->out = NULL;
+	detach(rd);
+	if (out != NULL)
+		inlay_moq_outgoing_reset(out, code); /* may release the source */
+	if (!held)
+		free(rd);
+}
+
+void relay_reader_let_go(struct relay_reader *rd)
+{
+	struct inlay_relay *r = rd->relay;
+
+	if (!rd->finished) {
+		relay_reader_drop(rd, INLAY_MOQ_RESET_CANCELLED, &r->stats.reset_ended);
+		return;
+	}
+	rd->subscription->n_readers--;
+	rd->subscription = NULL;
+	inlay_list_remove(&rd->of_stream);
+	inlay_list_remove(&rd->of_subscription);
+	inlay_list_append(&r->orphans, &rd->of_subscription);
+}
+
+void relay_reader_ended(struct relay_reader *rd, enum inlay_moq_end end)
+{
+	struct relay_subscription *sub = rd->subscription;
+	struct inlay_relay_stats *stats = &rd->relay->stats;
+	__u64 *counter = NULL;
+	bool go_on = end == INLAY_MOQ_END_DONE || end == INLAY_MOQ_END_CANCELLED || rd->evicted;
+
+	rd->out = NULL;
+	if (end == INLAY_MOQ_END_DONE && sub != NULL && !rd->evicted)
+		sub->resets = 0;
+	else if (rd->evicted && sub != NULL)
+		sub->resets++;
+	else if (end == INLAY_MOQ_END_CANCELLED)
+		counter = &stats->reset_stopped;
+	else if (end != INLAY_MOQ_END_DONE && !rd->finished)
+		counter = &stats->reset_ended;
+	relay_reader_drop(rd, 0, counter);
+	/* When the request itself ends there is nothing to go on with. */
+	if (sub != NULL && go_on && sub->resets > sub->track->relay->config.max_resets) {
+		relay_subscription_behind(sub);
+	} else if (sub != NULL && go_on) {
+		relay_reader_open_pending(sub);
+		relay_subscription_check_end(sub);
+	}
+}
+
+/* --- its beginning --------------------------------------------------------------------------- */
+
+__u64 relay_reader_priority(const struct relay_subscription *sub,
+			    const struct inlay_cache_stream *stream)
+{
+	const struct relay_track *t = sub->track;
+	__u64 group = stream->header.group;
+	__u8 publisher = stream->header.has_priority ? stream->header.priority
+						     : t->properties.publisher_priority;
+
+	group = group > t->base_group ? group - t->base_group : 0;
+	return inlay_moq_priority(sub->params.subscriber_priority, publisher, sub->descending,
+				  group, stream->header.subgroup);
+}
+
+/* |object| NULL: the stream has none, there is only a header. */
+static void write_prefix(struct relay_reader *rd, const struct inlay_cache_object *object)
+{
+	const struct inlay_cache_stream *s = rd->stream;
+	struct inlay_writer w = inlay_writer_of(rd->prefix, sizeof(rd->prefix));
+	struct inlay_moq_subgroup header = s->header;
+
+	header.alias = inlay_moq_request_alias(rd->subscription->request);
+	if (header.id_mode == INLAY_MOQ_SUBGROUP_FIRST_OBJECT)
+		header.id_mode =
+			header.subgroup == 0 ? INLAY_MOQ_SUBGROUP_ZERO : INLAY_MOQ_SUBGROUP_PRESENT;
+	/* Section 11.4.2: only where we begin with what the publisher began with. */
+	if (object != NULL && object->offset > 0)
+		header.first_object = false;
+	/* The room suffices for the longest of both. */
+	(void)inlay_moq18_subgroup_put(&w, &header);
+	if (object != NULL) {
+		/* A first object's delta is its ID. */
+		(void)inlay_vi64_put(&w, object->id);
+		rd->from_object = object->offset;
+		rd->start = object->offset + object->delta_length;
+	} else {
+		rd->from_object = rd->start = s->size;
+	}
+	rd->prefix_len = (__u8)inlay_writer_len(&w);
+}
+
+static void extend(struct relay_reader *rd)
+{
+	struct inlay_cache_stream *s = rd->stream;
+	struct inlay_relay_stats *stats = &rd->relay->stats;
+	__u64 end = rd->prefix_len + (s->size - rd->start);
+	bool fin = s->end == INLAY_CACHE_FIN;
+
+	if (rd->finished || rd->out == NULL || (end == rd->end && !fin))
+		return;
+	/* An error says that the stream is ending; on_outgoing_end() follows. */
+	if (inlay_moq_outgoing_extend(rd->out, end, fin) < 0)
+		return;
+	stats->bytes_out += end - rd->end;
+	rd->end = end;
+	rd->finished = fin;
+}
+
+/* 0; -EAGAIN: no credit. Otherwise |rd| is gone. */
+static int try_open(struct relay_reader *rd)
+{
+	struct relay_subscription *sub = rd->subscription;
+	struct inlay_cache_stream *s = rd->stream;
+	struct inlay_relay_stats *stats = &rd->relay->stats;
+	int rv;
+
+	if (s->group == NULL || s->begin > rd->from_object) {
+		stats->reset_evicted++;
+		relay_reader_drop(rd, 0, NULL);
+		return -ENODATA;
+	}
+	rv = inlay_moq_outgoing_open_source(sub->request, relay_reader_priority(sub, s), &source,
+					    rd, rd, &rd->out);
+	if (rv == -EAGAIN)
+		return rv;
+	if (rv < 0) {
+		relay_reader_drop(rd, 0, &stats->reset_memory);
+		return rv;
+	}
+	rd->held = true;
+	rd->state = RELAY_READER_OPEN;
+	stats->streams_out++;
+	for (size_t i = s->object_count; i > 0 && s->objects[i - 1].offset >= rd->from_object; i--)
+		stats->objects_out++;
+	extend(rd);
+	if (rd->subgroup_timeout > 0 && s->end == INLAY_CACHE_FIN)
+		relay_wake(rd->relay, s->end_time + rd->subgroup_timeout);
+	return 0;
+}
+
+void relay_reader_open_pending(struct relay_subscription *sub)
+{
+	struct relay_reader *best;
+	struct inlay_list *node;
+	__u64 priority = 0;
+
+	do {
+		best = NULL;
+		inlay_list_for_each (node, &sub->readers) {
+			struct relay_reader *rd =
+				inlay_list_entry(node, struct relay_reader, of_subscription);
+			__u64 p;
+
+			if (rd->state != RELAY_READER_PENDING)
+				continue;
+			p = relay_reader_priority(sub, rd->stream);
+			if (best == NULL || p < priority) {
+				best = rd;
+				priority = p;
+			}
+		}
+	} while (best != NULL && try_open(best) != -EAGAIN);
+}
+
+/* The oldest of more streams than a subscription may have. False: the subscription is over. */
+static bool make_room(struct relay_subscription *sub, const struct relay_reader *spared)
+{
+	struct inlay_relay *r = sub->track->relay;
+	struct inlay_list *node, *after;
+
+	inlay_list_for_each_safe (node, after, &sub->readers) {
+		struct relay_reader *rd =
+			inlay_list_entry(node, struct relay_reader, of_subscription);
+
+		if (sub->n_readers <= r->config.max_streams)
+			break;
+		if (rd == spared || rd->state == RELAY_READER_WAITING)
+			continue;
+		relay_reader_drop(rd, INLAY_MOQ_RESET_TOO_FAR_BEHIND, &r->stats.reset_behind);
+		if (++sub->resets > r->config.max_resets) {
+			relay_subscription_behind(sub);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void become_pending(struct relay_reader *rd, const struct inlay_cache_object *object)
+{
+	write_prefix(rd, object);
+	rd->state = RELAY_READER_PENDING;
+	rd->subscription->n_readers++;
+	rd->relay->stats.streams_now++;
+	if (rd->object_timeout > 0 && object != NULL)
+		relay_wake(rd->relay, object->time + rd->object_timeout);
+}
+
+/* The first object that passes the filter. */
+static void begin(struct relay_reader *rd, const struct inlay_cache_object *object)
+{
+	struct relay_subscription *sub = rd->subscription;
+
+	become_pending(rd, object);
+	if (make_room(sub, rd))
+		relay_reader_open_pending(sub);
+}
+
+static struct relay_reader *reader_new(struct relay_subscription *sub,
+				       struct inlay_cache_stream *stream)
+{
+	struct relay_reader *rd = calloc(1, sizeof(*rd));
+
+	if (rd == NULL) {
+		sub->track->relay->stats.reset_memory++;
+		return NULL;
+	}
+	rd->relay = sub->track->relay;
+	rd->subscription = sub;
+	rd->stream = inlay_cache_stream_get(stream);
+	rd->object_timeout = sub->object_timeout;
+	rd->subgroup_timeout = sub->subgroup_timeout;
+	inlay_list_append(&stream->readers, &rd->of_stream);
+	return rd;
+}
+
+void relay_reader_attach(struct relay_subscription *sub, struct inlay_cache_stream *stream)
+{
+	struct relay_reader *rd;
+
+	if (stream->end != INLAY_CACHE_OPEN)
+		return;
+	rd = reader_new(sub, stream);
+	if (rd != NULL)
+		inlay_list_append(&sub->readers, &rd->of_subscription);
+}
+
+/* What may still be served: section 12.3, MAX_CACHE_DURATION counts for each object. */
+static const struct inlay_cache_object *first_to_serve(const struct relay_subscription *sub,
+						       const struct inlay_cache_stream *s)
+{
+	inlay_ns age = relay_ms(sub->track->properties.max_cache_duration);
+	inlay_ns now = sub->track->relay->now;
+
+	for (size_t i = 0; i < s->object_count; i++) {
+		struct inlay_moq_location where = {s->header.group, s->objects[i].id};
+
+		if (relay_subscription_wants(sub, where) &&
+		    (age == 0 || now - s->objects[i].time <= age))
+			return &s->objects[i];
+	}
+	return NULL;
+}
+
+bool relay_reader_attach_old(struct relay_subscription *sub, struct inlay_cache_stream *stream)
+{
+	const struct inlay_cache_object *object = first_to_serve(sub, stream);
+	struct inlay_relay *r = sub->track->relay;
+	struct relay_reader *rd;
+
+	if (stream->end != INLAY_CACHE_OPEN && object == NULL)
+		return true;
+	/* One that was reset upstream is served no further than its whole objects would allow: not
+	 * at all, as its end is not known to be one. */
+	if (stream->end == INLAY_CACHE_RESET)
+		return true;
+	if (object != NULL && sub->n_readers >= r->config.max_streams) {
+		r->stats.reset_behind++;
+		return false;
+	}
+	rd = reader_new(sub, stream);
+	if (rd == NULL)
+		return true;
+	inlay_list_prepend(&sub->readers, &rd->of_subscription);
+	if (object != NULL)
+		become_pending(rd, object);
+	return true;
+}
+
+/* --- as the stream grows --------------------------------------------------------------------- */
+
+void relay_reader_on_object(struct relay_reader *rd, const struct inlay_cache_object *object)
+{
+	struct inlay_moq_location where = {rd->stream->header.group, object->id};
+
+	if (rd->object_timeout > 0)
+		relay_wake(rd->relay, object->time + rd->object_timeout);
+	if (rd->state == RELAY_READER_OPEN) {
+		rd->relay->stats.objects_out++;
+		extend(rd);
+	} else if (rd->state == RELAY_READER_WAITING &&
+		   relay_subscription_wants(rd->subscription, where)) {
+		begin(rd, object);
+	}
+}
+
+static void on_end(struct relay_reader *rd)
+{
+	struct inlay_cache_stream *s = rd->stream;
+	struct relay_subscription *sub = rd->subscription;
+	__u64 last;
+
+	if (s->end == INLAY_CACHE_RESET) {
+		relay_reader_drop(rd, s->end_code, &rd->relay->stats.reset_upstream);
+		relay_reader_open_pending(sub);
+		return;
+	}
+	if (rd->subgroup_timeout > 0)
+		relay_wake(rd->relay, s->end_time + rd->subgroup_timeout);
+	if (rd->state != RELAY_READER_WAITING) {
+		extend(rd);
+		return;
+	}
+	/* Nothing passed the filter. An empty subgroup is passed on for what its FIN says. */
+	if (inlay_cache_stream_last_object(s, &last) || s->group == NULL ||
+	    s->header.id_mode == INLAY_MOQ_SUBGROUP_FIRST_OBJECT ||
+	    !relay_subscription_wants(sub, (struct inlay_moq_location){s->header.group, 0}))
+		relay_reader_drop(rd, 0, NULL);
+	else
+		begin(rd, NULL);
+}
+
+void relay_reader_on_growth(struct relay_reader *rd)
+{
+	if (rd->stream->end != INLAY_CACHE_OPEN)
+		on_end(rd);
+	else if (rd->state == RELAY_READER_OPEN)
+		extend(rd);
+}
+
+/* --- delivery timeouts (section 8.3) --------------------------------------------------------- */
+
+/* When the oldest object that was not wholly given to the transport expires. */
+static inlay_ns object_due(const struct relay_reader *rd)
+{
+	const struct inlay_cache_stream *s = rd->stream;
+	const struct inlay_cache_object *object;
+	__u64 offset = rd->from_object;
+
+	if (rd->object_timeout == 0 || rd->state == RELAY_READER_WAITING)
+		return INLAY_NEVER;
+	if (rd->read_high > rd->prefix_len)
+		offset = rd->start + (rd->read_high - rd->prefix_len);
+	if (offset >= s->size)
+		return INLAY_NEVER;
+	object = inlay_cache_stream_object_at(s, offset);
+	return object != NULL ? object->time + rd->object_timeout : INLAY_NEVER;
+}
+
+static inlay_ns subgroup_due(const struct relay_reader *rd)
+{
+	if (rd->subgroup_timeout == 0 || rd->state == RELAY_READER_WAITING ||
+	    rd->stream->end != INLAY_CACHE_FIN || (rd->finished && rd->acked >= rd->end))
+		return INLAY_NEVER;
+	return rd->stream->end_time + rd->subgroup_timeout;
+}
+
+void relay_reader_on_timer(struct relay_reader *rd)
+{
+	inlay_ns due = object_due(rd);
+	inlay_ns subgroup = subgroup_due(rd);
+
+	due = subgroup < due ? subgroup : due;
+	if (due <= rd->relay->now)
+		relay_reader_drop(rd, INLAY_MOQ_RESET_DELIVERY_TIMEOUT,
+				  &rd->relay->stats.reset_timeout);
+	else
+		relay_wake(rd->relay, due);
+}

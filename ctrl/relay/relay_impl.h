@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inside the relay: its records, and what its parts call of each other. Only ctrl/relay includes
+ * it.
+ *
+ *     track --< upstream  --< feed   a publisher's subscription; one of its streams, being cached
+ *           --< subscription --< reader    a subscriber; one of its streams, reading the cache
+ *           --- cache --< group --< stream --< reader
+ */
+#ifndef INLAY_RELAY_RELAY_IMPL_H
+#define INLAY_RELAY_RELAY_IMPL_H
+
+#include "conn.h" /* struct inlay_stream_source */
+#include "relay.h"
+
+struct relay_subscription;
+struct relay_upstream;
+
+struct inlay_relay {
+	struct inlay_relay_config config;
+	struct inlay_relay_stats stats;
+	struct inlay_cache cache;
+	struct inlay_list sessions;   /* inlay_relay_session.node */
+	struct inlay_list tracks;     /* relay_track.node */
+	struct inlay_list namespaces; /* relay_namespace.node, in order of arrival */
+	struct inlay_list orphans;    /* relay_reader.of_subscription: their subscription ended */
+	struct inlay_map by_hash;     /* hash of the name to the first relay_track with it */
+	inlay_ns now;
+	inlay_ns deadline;    /* nothing is due before */
+	inlay_ns next_expiry; /* of the cache */
+};
+
+struct inlay_relay_session {
+	struct inlay_relay *relay;
+	struct inlay_moq_session *moq;
+	void *user;
+	struct inlay_list node;
+	struct inlay_list subscriptions; /* relay_subscription.of_session */
+	struct inlay_list prefixes;	 /* relay_prefix.of_session */
+	__u32 n_subscriptions;		 /* and TRACK_STATUS requests */
+	__u32 n_namespaces;		 /* published or subscribed to */
+	__u32 n_publications;
+};
+
+/* --- namespaces ------------------------------------------------------------------------------ */
+
+/* A PUBLISH_NAMESPACE that was accepted. */
+struct relay_namespace {
+	struct inlay_list node;
+	struct inlay_relay_session *session;
+	struct inlay_moq_request *request;
+	struct inlay_moq_namespace *ns;
+};
+
+/* A SUBSCRIBE_NAMESPACE that was accepted. */
+struct relay_prefix {
+	struct inlay_list of_session;
+	struct inlay_relay_session *session;
+	struct inlay_moq_request *request;
+	struct inlay_moq_namespace *ns;
+};
+
+void relay_namespace_publish(struct inlay_relay_session *rs, struct inlay_moq_request *req,
+			     const struct inlay_moq_namespace_request *m);
+void relay_namespace_end(struct relay_namespace *n);
+void relay_prefix_subscribe(struct inlay_relay_session *rs, struct inlay_moq_request *req,
+			    const struct inlay_moq_namespace_request *m);
+void relay_prefix_end(struct relay_prefix *p);
+
+/* --- tracks ---------------------------------------------------------------------------------- */
+
+enum relay_track_state {
+	RELAY_TRACK_IDLE,	/* no publisher; subscribers wait for one, or there are none */
+	RELAY_TRACK_CONNECTING, /* SUBSCRIBE is sent and not answered */
+	RELAY_TRACK_LIVE,	/* a publisher answered, or sent PUBLISH */
+	RELAY_TRACK_LOST,	/* the publishers went away; subscribers have a grace time */
+};
+
+struct relay_track {
+	struct inlay_relay *relay;
+	struct inlay_list node;
+	struct relay_track *next_same_hash;
+	__u64 hash;
+	struct inlay_moq_name *name;
+	enum relay_track_state state;
+	bool in_use; /* a function works on it: not to be freed */
+	struct inlay_track_cache cache;
+	struct inlay_list subscriptions; /* relay_subscription.of_track */
+	struct inlay_list statuses;	 /* relay_status.of_track: TRACK_STATUS not answered */
+	struct inlay_list upstreams;	 /* relay_upstream.of_track; the first feeds datagrams */
+	__u32 n_subscriptions, n_upstreams;
+
+	bool has_properties;
+	struct inlay_moq_track_properties properties; /* .bytes is our copy */
+	bool has_largest;
+	struct inlay_moq_location largest;
+	bool has_end; /* END_OF_TRACK: no object at or behind */
+	struct inlay_moq_location end;
+	__u64 base_group; /* priorities count groups from here */
+	bool has_base;
+
+	inlay_ns linger_deadline, grace_deadline;
+};
+
+/* A TRACK_STATUS that waits for a publisher's answer. */
+struct relay_status {
+	struct inlay_list of_track;
+	struct relay_track *track;
+	struct inlay_relay_session *session;
+	struct inlay_moq_request *request;
+};
+
+struct relay_track *relay_track_find(const struct inlay_relay *r,
+				     const struct inlay_moq_name *name);
+/* NULL: no memory, or max_tracks. */
+struct relay_track *relay_track_find_or_new(struct inlay_relay *r,
+					    const struct inlay_moq_name *name);
+/* Somebody wants objects or a status: finds publishers, if there is none yet. */
+void relay_track_want(struct relay_track *t);
+/* A publisher answered: who waits is answered. */
+void relay_track_established(struct relay_track *t);
+/* A publisher is out of the lists. |code|: its REQUEST_ERROR, or RELAY_WENT_AWAY. |ended|: it said
+ * that the track is over. */
+#define RELAY_WENT_AWAY (~0ULL)
+void relay_track_upstream_gone(struct relay_track *t, __u64 code, bool ended);
+/* Does anybody want objects, or a status? */
+bool relay_track_is_wanted(const struct relay_track *t);
+void relay_track_malformed(struct relay_track *t);
+/* A subscription or status is out of the lists. Frees the track if nothing holds it. */
+void relay_track_left(struct relay_track *t);
+void relay_track_on_timer(struct relay_track *t);
+/* False: the track has ended there: malformed. */
+bool relay_track_note_object(struct relay_track *t, struct inlay_moq_location where);
+/* Takes over |p|. 0; -ENOMEM. */
+int relay_track_set_properties(struct relay_track *t, const struct inlay_moq_track_properties *p);
+void relay_track_free_all(struct inlay_relay *r);
+void relay_status_ask(struct inlay_relay_session *rs, struct inlay_moq_request *req,
+		      const struct inlay_moq_subscribe *m);
+void relay_status_end(struct relay_status *st);
+/* REQUEST_OK or SUBSCRIBE_OK parameters that tell LARGEST_OBJECT. */
+struct inlay_moq_params relay_track_params(const struct relay_track *t);
+
+/* --- upstream -------------------------------------------------------------------------------- */
+
+/* Our SUBSCRIBE to a publisher, or a publisher's PUBLISH to us. */
+struct relay_upstream {
+	struct inlay_list of_track;
+	struct relay_track *track;
+	struct inlay_relay_session *session;
+	struct inlay_moq_request *request;
+	bool published; /* by PUBLISH */
+	bool established;
+	bool forward;
+	bool ended;	/* PUBLISH_DONE said that the track is over */
+	bool has_floor; /* objects at or below are old: this publisher came later */
+	struct inlay_moq_location floor;
+	inlay_ns connect_deadline;
+};
+
+/* One of its streams that is arriving; the user pointer of the inlay_moq_incoming. */
+struct relay_feed {
+	struct relay_upstream *upstream;
+	struct inlay_cache_stream *stream;
+	bool begun;   /* an object has arrived */
+	bool has_min; /* objects at or below were delivered by another publisher: */
+	__u64 min_object;
+};
+
+/* 0, and |up| is in the track's list; else an errno of inlay_moq_session_subscribe(). */
+int relay_upstream_subscribe(struct relay_track *t, struct inlay_relay_session *rs);
+void relay_upstream_publish(struct inlay_relay_session *rs, struct inlay_moq_request *req,
+			    const struct inlay_moq_publish *m);
+void relay_upstream_on_ok(struct relay_upstream *up, const struct inlay_moq_subscribe_ok *m);
+void relay_upstream_on_done(struct relay_upstream *up, const struct inlay_moq_publish_done *m);
+/* The request has ended by itself. */
+void relay_upstream_ended(struct relay_upstream *up, enum inlay_moq_end end, __u64 code);
+/* We end it. Out of the lists; the track is not told. */
+void relay_upstream_cancel(struct relay_upstream *up, __u64 code);
+/* Tells a publisher by PUBLISH whether anybody listens. */
+void relay_upstream_set_forward(struct relay_upstream *up, bool forward);
+void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_incoming *in,
+				const struct inlay_moq_subgroup *header);
+void relay_feed_on_object(struct relay_feed *feed, struct inlay_moq_incoming *in,
+			  const struct inlay_moq_object *object, const __u8 *header, size_t len);
+void relay_feed_on_payload(struct relay_feed *feed, struct inlay_moq_incoming *in, const __u8 *data,
+			   size_t len);
+void relay_feed_end(struct relay_feed *feed, enum inlay_moq_end end, __u64 code);
+void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_moq_datagram *d);
+
+/* --- subscriptions --------------------------------------------------------------------------- */
+
+enum relay_subscription_state {
+	RELAY_SUBSCRIPTION_PENDING, /* SUBSCRIBE_OK is not sent */
+	RELAY_SUBSCRIPTION_ACTIVE,
+	RELAY_SUBSCRIPTION_ENDING, /* PUBLISH_DONE follows when no reader waits */
+};
+
+struct relay_subscription {
+	struct inlay_list of_track;
+	struct inlay_list of_session;
+	struct relay_track *track;
+	struct inlay_relay_session *session;
+	struct inlay_moq_request *request;
+	enum relay_subscription_state state;
+	inlay_ns rendezvous_deadline; /* PENDING, without a publisher */
+	__u32 updates;		      /* REQUEST_UPDATEs that came before SUBSCRIBE_OK */
+
+	struct inlay_moq_params params; /* as the subscriber set them; names and tokens left out */
+	bool unfiltered;
+	struct inlay_moq_location start;
+	__u64 end_group;
+	__u64 object_timeout, subgroup_timeout; /* ns; 0: none */
+	bool descending;
+
+	struct inlay_list readers; /* relay_reader.of_subscription, oldest first */
+	__u32 n_readers;	   /* OPEN or PENDING */
+	__u32 resets;		   /* in a row, for falling behind */
+	inlay_ns end_deadline;	   /* ENDING */
+	__u64 end_status;
+};
+
+void relay_subscription_new(struct inlay_relay_session *rs, struct inlay_moq_request *req,
+			    const struct inlay_moq_subscribe *m);
+/* A publisher is there: SUBSCRIBE_OK, and what the cache has for it. */
+void relay_subscription_accept(struct relay_subscription *sub);
+void relay_subscription_refuse(struct relay_subscription *sub, __u64 code);
+void relay_subscription_update(struct relay_subscription *sub,
+			       const struct inlay_moq_params *params);
+/* PUBLISH_DONE, now or when no reader waits for credit any more. */
+void relay_subscription_finish(struct relay_subscription *sub, __u64 status);
+/* The subscriber has gone: the request is dead already. */
+void relay_subscription_gone(struct relay_subscription *sub);
+/* Too many streams had to be reset. */
+void relay_subscription_behind(struct relay_subscription *sub);
+void relay_subscription_check_end(struct relay_subscription *sub);
+/* Is {group, object} among what it asked for? */
+bool relay_subscription_wants(const struct relay_subscription *sub,
+			      struct inlay_moq_location where);
+bool relay_subscription_wants_group(const struct relay_subscription *sub, __u64 group);
+void relay_subscription_on_timer(struct relay_subscription *sub);
+/* Timeouts follow from parameters and track properties. */
+void relay_subscription_set_timeouts(struct relay_subscription *sub);
+
+/* --- readers --------------------------------------------------------------------------------- */
+
+enum relay_reader_state {
+	RELAY_READER_WAITING, /* for the first object that passes the filter */
+	RELAY_READER_PENDING, /* for stream credit */
+	RELAY_READER_OPEN,
+};
+
+/* Subgroup header with our alias, and the first object's ID. */
+#define RELAY_PREFIX_MAX (INLAY_MOQ18_SUBGROUP_HEADER_MAX + INLAY_VI64_MAX_LEN)
+
+/* One stream to one subscriber. */
+struct relay_reader {
+	struct inlay_relay *relay;
+	struct relay_subscription *subscription; /* NULL: ended, the stream goes on alone */
+	struct inlay_cache_stream *stream;	 /* a reference */
+	struct inlay_list of_subscription;
+	struct inlay_list of_stream;
+	enum relay_reader_state state;
+	struct inlay_moq_outgoing *out;
+	bool held;     /* the transport has the source */
+	bool dropped;  /* out of the lists: lives for the transport only */
+	bool evicted;  /* a read failed: counted */
+	bool finished; /* the transport has its FIN */
+	__u8 prefix[RELAY_PREFIX_MAX];
+	__u8 prefix_len;
+	__u64 start;	   /* offset in the cached stream of what follows the prefix */
+	__u64 from_object; /* offset of the first object's header; PENDING, OPEN */
+	__u64 read_high;   /* of our stream: read so far */
+	__u64 acked;
+	__u64 end; /* extended to */
+	inlay_ns object_timeout, subgroup_timeout;
+};
+
+/* Follows a stream that is arriving, from the first object on that passes and is still to come. */
+void relay_reader_attach(struct relay_subscription *sub, struct inlay_cache_stream *stream);
+/* As above, for what the cache holds, newest first: goes to the front of the subscription's list.
+ * False: the subscription has as many streams as it may. */
+bool relay_reader_attach_old(struct relay_subscription *sub, struct inlay_cache_stream *stream);
+/* An object has begun at the stream's end; its header is in the cache. */
+void relay_reader_on_object(struct relay_reader *rd, const struct inlay_cache_object *object);
+/* A stream that is complete goes on without its subscription; any other is dropped. */
+void relay_reader_let_go(struct relay_reader *rd);
+/* Bytes were added, or the stream has ended. */
+void relay_reader_on_growth(struct relay_reader *rd);
+/* Resets it, or takes it off the list of those that wait; |counter| is one of the stats. */
+void relay_reader_drop(struct relay_reader *rd, __u64 code, __u64 *counter);
+/* The transport's stream has ended. */
+void relay_reader_ended(struct relay_reader *rd, enum inlay_moq_end end);
+/* Opens what waits for credit, best first. */
+void relay_reader_open_pending(struct relay_subscription *sub);
+void relay_reader_on_timer(struct relay_reader *rd);
+__u64 relay_reader_priority(const struct relay_subscription *sub,
+			    const struct inlay_cache_stream *stream);
+
+/* Something is due at |t|. */
+static inline void relay_wake(struct inlay_relay *r, inlay_ns t)
+{
+	if (t < r->deadline)
+		r->deadline = t;
+}
+
+/* Milliseconds of the protocol; beyond what a timer needs: none. */
+static inline inlay_ns relay_ms(__u64 ms)
+{
+	return ms < 1ULL << 40 ? ms * INLAY_MS : 0;
+}
+
+static inline void relay_touch(struct inlay_relay_session *rs)
+{
+	inlay_ns now = inlay_moq_session_now(rs->moq);
+
+	if (now > rs->relay->now)
+		rs->relay->now = now;
+}
+
+#endif

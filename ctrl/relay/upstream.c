@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The publishers of a track and what arrives from them. A group belongs to the publisher that began
+ * it first, as long as that lives; what others send of it is a duplicate. So failover happens at a
+ * group's boundary, and no subscriber sees a stream with two authors.
+ */
+#include "relay_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* --- subscriptions upstream ------------------------------------------------------------------ */
+
+static struct relay_upstream *upstream_new(struct relay_track *t, struct inlay_relay_session *rs)
+{
+	struct relay_upstream *up = calloc(1, sizeof(*up));
+
+	if (up == NULL)
+		return NULL;
+	up->track = t;
+	up->session = rs;
+	up->connect_deadline = INLAY_NEVER;
+	inlay_list_append(&t->upstreams, &up->of_track);
+	t->n_upstreams++;
+	t->relay->stats.upstreams_now++;
+	return up;
+}
+
+static void upstream_free(struct relay_upstream *up)
+{
+	struct relay_track *t = up->track;
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &t->cache.groups) {
+		struct inlay_cache_group *g =
+			inlay_list_entry(node, struct inlay_cache_group, node);
+
+		if (g->owner == up)
+			g->owner = NULL;
+	}
+	inlay_list_remove(&up->of_track);
+	t->n_upstreams--;
+	t->relay->stats.upstreams_now--;
+	if (up->published)
+		up->session->n_publications--;
+	free(up);
+}
+
+static struct relay_upstream *find(const struct relay_track *t,
+				   const struct inlay_relay_session *rs)
+{
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &t->upstreams) {
+		struct relay_upstream *up = inlay_list_entry(node, struct relay_upstream, of_track);
+
+		if (up->session == rs)
+			return up;
+	}
+	return NULL;
+}
+
+int relay_upstream_subscribe(struct relay_track *t, struct inlay_relay_session *rs)
+{
+	struct inlay_relay *r = t->relay;
+	struct inlay_moq_subscribe m = {.name = *t->name};
+	struct relay_upstream *up;
+	int rv;
+
+	if (find(t, rs) != NULL)
+		return -EEXIST;
+	if (t->n_upstreams >= r->config.max_publishers)
+		return -ENOSPC;
+	up = upstream_new(t, rs);
+	if (up == NULL)
+		return -ENOMEM;
+	/* Section 9.3: forwarding, unfiltered, priorities of no subscriber in particular. */
+	rv = inlay_moq_session_subscribe(rs->moq, &m, up, &up->request);
+	if (rv < 0) {
+		upstream_free(up);
+		return rv;
+	}
+	up->forward = true;
+	up->connect_deadline = r->now + r->config.connect_timeout;
+	relay_wake(r, up->connect_deadline);
+	return 0;
+}
+
+/* What this publisher says of the track. 0; a code for REQUEST_ERROR. */
+static __u64 adopt(struct relay_upstream *up, const struct inlay_moq_params *params,
+		   const struct inlay_moq_track_properties *properties)
+{
+	struct relay_track *t = up->track;
+
+	if (properties->mandatory != 0) /* section 2.5.1: we understand none of them */
+		return INLAY_MOQ_REQUEST_UNSUPPORTED_EXTENSION;
+	if (properties->malformed)
+		return INLAY_MOQ_REQUEST_MALFORMED_TRACK;
+	if (relay_track_set_properties(t, properties) < 0)
+		return INLAY_MOQ_REQUEST_EXCESSIVE_LOAD;
+	up->has_floor = t->has_largest;
+	up->floor = t->largest;
+	if (params->present & INLAY_MOQ_HAS_LARGEST_OBJECT)
+		(void)relay_track_note_object(t, params->largest_object);
+	up->established = true;
+	return 0;
+}
+
+void relay_upstream_on_ok(struct relay_upstream *up, const struct inlay_moq_subscribe_ok *m)
+{
+	struct relay_track *t = up->track;
+	__u64 code = adopt(up, &m->params, &m->properties);
+
+	if (code != 0) {
+		relay_upstream_cancel(up, INLAY_MOQ_RESET_CANCELLED);
+		relay_track_upstream_gone(t, code, false);
+		return;
+	}
+	relay_track_established(t);
+}
+
+static void refuse(struct inlay_relay_session *rs, struct inlay_moq_request *req, __u64 code)
+{
+	rs->relay->stats.refused++;
+	(void)inlay_moq_request_error(req, code,
+				      code == INLAY_MOQ_REQUEST_EXCESSIVE_LOAD ? 1001 : 0,
+				      inlay_moq_request_code_text(code));
+}
+
+/* A track that PUBLISH may join, or NULL with a code. */
+static struct relay_track *track_to_publish(struct inlay_relay_session *rs,
+					    const struct inlay_moq_publish *m, __u64 *ret_code)
+{
+	const struct inlay_relay_config *c = &rs->relay->config;
+	struct relay_track *t;
+	struct relay_upstream *up;
+
+	*ret_code = INLAY_MOQ_REQUEST_UNAUTHORIZED;
+	if (c->authorise != NULL &&
+	    !c->authorise(c->authorise_user, rs, INLAY_RELAY_PUBLISH, &m->name, &m->params.tokens))
+		return NULL;
+	*ret_code = INLAY_MOQ_REQUEST_EXCESSIVE_LOAD;
+	if (rs->n_publications >= c->max_session_publications)
+		return NULL;
+	t = relay_track_find_or_new(rs->relay, &m->name);
+	if (t == NULL)
+		return NULL;
+	up = find(t, rs);
+	if (up != NULL && up->established) {
+		*ret_code = INLAY_MOQ_REQUEST_DUPLICATE_SUBSCRIPTION;
+		relay_track_left(t);
+		return NULL;
+	}
+	if (up != NULL) /* section 5.1: our own request gives way */
+		relay_upstream_cancel(up, INLAY_MOQ_RESET_CANCELLED);
+	if (t->n_upstreams >= c->max_publishers) {
+		*ret_code = INLAY_MOQ_REQUEST_UNINTERESTED;
+		relay_track_left(t);
+		return NULL;
+	}
+	return t;
+}
+
+void relay_upstream_publish(struct inlay_relay_session *rs, struct inlay_moq_request *req,
+			    const struct inlay_moq_publish *m)
+{
+	struct inlay_moq_params params = {.present = INLAY_MOQ_HAS_FORWARD};
+	struct relay_upstream *up = NULL;
+	struct relay_track *t;
+	__u64 code;
+
+	t = track_to_publish(rs, m, &code);
+	if (t != NULL)
+		up = upstream_new(t, rs);
+	if (up == NULL) {
+		refuse(rs, req, code);
+		if (t != NULL)
+			relay_track_left(t);
+		return;
+	}
+	up->published = true;
+	up->request = req;
+	rs->n_publications++;
+	code = adopt(up, &m->params, &m->properties);
+	if (code != 0) {
+		refuse(rs, req, code);
+		upstream_free(up);
+		relay_track_upstream_gone(t, RELAY_WENT_AWAY, false);
+		return;
+	}
+	inlay_moq_request_set_user(req, up);
+	/* Section 9.5: objects are asked for once somebody wants them. */
+	up->forward = relay_track_is_wanted(t);
+	params.forward = up->forward;
+	(void)inlay_moq_request_ok(req, &params, NULL);
+	relay_track_established(t);
+}
+
+void relay_upstream_set_forward(struct relay_upstream *up, bool forward)
+{
+	struct inlay_moq_params params = {.present = INLAY_MOQ_HAS_FORWARD, .forward = forward};
+
+	if (up->forward == forward)
+		return;
+	if (inlay_moq_request_update(up->request, &params) == 0)
+		up->forward = forward;
+}
+
+void relay_upstream_on_done(struct relay_upstream *up, const struct inlay_moq_publish_done *m)
+{
+	if (m->status == INLAY_MOQ_DONE_MALFORMED_TRACK)
+		relay_track_malformed(up->track);
+	else
+		up->ended = m->status == INLAY_MOQ_DONE_TRACK_ENDED ||
+			    m->status == INLAY_MOQ_DONE_SUBSCRIPTION_ENDED;
+}
+
+void relay_upstream_ended(struct relay_upstream *up, enum inlay_moq_end end, __u64 code)
+{
+	struct relay_track *t = up->track;
+	bool ended = up->ended && end == INLAY_MOQ_END_DONE;
+
+	upstream_free(up);
+	if (end == INLAY_MOQ_END_LOCAL && code == INLAY_MOQ_RESET_MALFORMED_TRACK)
+		relay_track_malformed(t);
+	else
+		relay_track_upstream_gone(t, end == INLAY_MOQ_END_ERROR ? code : RELAY_WENT_AWAY,
+					  ended);
+}
+
+void relay_upstream_cancel(struct relay_upstream *up, __u64 code)
+{
+	inlay_moq_request_set_user(up->request, NULL);
+	inlay_moq_request_cancel(up->request, code);
+	upstream_free(up);
+}
+
+/* --- streams --------------------------------------------------------------------------------- */
+
+static bool is_duplicate_group(const struct relay_upstream *up,
+			       const struct inlay_moq_subgroup *header,
+			       const struct inlay_cache_group *g)
+{
+	if (up->has_floor && header->group < up->floor.group)
+		return true;
+	return g != NULL && g->owner != NULL && g->owner != up;
+}
+
+void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_incoming *in,
+				const struct inlay_moq_subgroup *header)
+{
+	struct relay_track *t = up->track;
+	struct inlay_relay *r = t->relay;
+	struct inlay_cache_group *g = inlay_track_cache_find(&t->cache, header->group);
+	struct relay_feed *feed;
+	struct inlay_list *node, *after;
+
+	if (is_duplicate_group(up, header, g)) {
+		r->stats.duplicates++;
+		inlay_moq_incoming_stop(in, INLAY_MOQ_RESET_CANCELLED);
+		return;
+	}
+	feed = calloc(1, sizeof(*feed));
+	if (feed != NULL && g != NULL && g->owner == NULL) {
+		feed->has_min = g->has_largest;
+		feed->min_object = g->largest_object;
+	}
+	if (feed != NULL)
+		feed->stream = inlay_track_cache_open(&t->cache, header, r->now);
+	if (feed == NULL || feed->stream == NULL) {
+		free(feed);
+		inlay_moq_incoming_stop(in, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
+		return;
+	}
+	if (r->next_expiry == INLAY_NEVER) {
+		r->next_expiry = r->now + INLAY_S;
+		relay_wake(r, r->next_expiry);
+	}
+	r->stats.streams_in++;
+	feed->upstream = up;
+	feed->stream->group->owner = up;
+	inlay_moq_incoming_set_user(in, feed);
+	inlay_list_for_each_safe (node, after, &t->subscriptions) {
+		struct relay_subscription *sub =
+			inlay_list_entry(node, struct relay_subscription, of_track);
+
+		if (sub->state == RELAY_SUBSCRIPTION_ACTIVE && sub->params.forward &&
+		    relay_subscription_wants_group(sub, header->group))
+			relay_reader_attach(sub, feed->stream);
+	}
+}
+
+/* No more of it: readers are told, the record goes. */
+static void end_feed(struct relay_feed *feed, enum inlay_cache_end end, __u64 code)
+{
+	struct inlay_cache_stream *s = feed->stream;
+	struct inlay_list *node, *after;
+
+	inlay_cache_stream_end(s, end, code, feed->upstream->track->relay->now);
+	inlay_list_for_each_safe (node, after, &s->readers)
+		relay_reader_on_growth(inlay_list_entry(node, struct relay_reader, of_stream));
+	inlay_cache_stream_put(s);
+	free(feed);
+}
+
+static void abandon_feed(struct relay_feed *feed, struct inlay_moq_incoming *in, __u64 code)
+{
+	inlay_moq_incoming_set_user(in, NULL);
+	inlay_moq_incoming_stop(in, code);
+	end_feed(feed, INLAY_CACHE_RESET, code);
+}
+
+enum object_fate {
+	OBJECT_NEW,
+	OBJECT_DUPLICATE, /* the stream brings what is known already */
+	OBJECT_MALFORMED,
+};
+
+/* Against the other streams of the same subgroup (section 2.4.2). */
+static enum object_fate check_subgroup(const struct inlay_cache_stream *s,
+				       const struct inlay_moq_object *object)
+{
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &s->group->streams) {
+		struct inlay_cache_stream *other =
+			inlay_list_entry(node, struct inlay_cache_stream, node);
+		__u64 last;
+
+		if (other == s || !inlay_cache_stream_last_object(other, &last) ||
+		    other->header.subgroup != s->header.subgroup)
+			continue;
+		if (other->header.has_priority != s->header.has_priority ||
+		    other->header.priority != s->header.priority)
+			return OBJECT_MALFORMED;
+		if (object->id <= last)
+			return OBJECT_DUPLICATE;
+		if (other->end == INLAY_CACHE_FIN)
+			return OBJECT_MALFORMED;
+	}
+	return OBJECT_NEW;
+}
+
+static enum object_fate check_object(struct relay_feed *feed, const struct inlay_moq_object *object)
+{
+	struct relay_upstream *up = feed->upstream;
+	struct inlay_cache_stream *s = feed->stream;
+	struct inlay_cache_group *g = s->group;
+	struct inlay_moq_location where = {s->header.group, object->id};
+	enum object_fate fate = OBJECT_NEW;
+
+	if (!feed->begun) {
+		if (feed->has_min && object->id <= feed->min_object)
+			return OBJECT_DUPLICATE;
+		if (up->has_floor && !inlay_moq_location_less(up->floor, where))
+			return OBJECT_DUPLICATE;
+		if (s->header.id_mode == INLAY_MOQ_SUBGROUP_FIRST_OBJECT)
+			s->header.subgroup = object->id;
+		fate = check_subgroup(s, object);
+	}
+	if (fate != OBJECT_NEW)
+		return fate;
+	if (g->has_final && object->id > g->final_object)
+		return OBJECT_MALFORMED;
+	if (object->status == INLAY_MOQ_STATUS_END_OF_GROUP && g->has_largest &&
+	    g->largest_object > object->id)
+		return OBJECT_MALFORMED;
+	if (!relay_track_note_object(up->track, where))
+		return OBJECT_MALFORMED;
+	if (object->status == INLAY_MOQ_STATUS_END_OF_TRACK) {
+		up->track->has_end = true;
+		up->track->end = where;
+	}
+	if (object->status != INLAY_MOQ_STATUS_NORMAL) {
+		g->has_final = true;
+		g->final_object = object->id;
+	}
+	if (!g->has_largest || object->id > g->largest_object) {
+		g->has_largest = true;
+		g->largest_object = object->id;
+	}
+	return OBJECT_NEW;
+}
+
+/* False: the feed is gone. */
+static bool store(struct relay_feed *feed, struct inlay_moq_incoming *in, const __u8 *data,
+		  size_t len)
+{
+	struct inlay_relay *r = feed->upstream->track->relay;
+
+	r->stats.bytes_in += len;
+	if (inlay_cache_stream_append(feed->stream, data, len, r->now) == 0)
+		return true;
+	abandon_feed(feed, in, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
+	return false;
+}
+
+void relay_feed_on_object(struct relay_feed *feed, struct inlay_moq_incoming *in,
+			  const struct inlay_moq_object *object, const __u8 *header, size_t len)
+{
+	struct inlay_cache_stream *s = feed->stream;
+	struct relay_track *t = feed->upstream->track;
+	struct inlay_list *node, *after;
+	enum object_fate fate;
+
+	if (s->group == NULL) { /* evicted under it */
+		abandon_feed(feed, in, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
+		return;
+	}
+	fate = check_object(feed, object);
+	if (fate == OBJECT_MALFORMED) {
+		relay_track_malformed(t);
+		return;
+	}
+	if (fate == OBJECT_DUPLICATE) {
+		t->relay->stats.duplicates++;
+		abandon_feed(feed, in, INLAY_MOQ_RESET_CANCELLED);
+		return;
+	}
+	if (inlay_cache_stream_begin_object(s, object->id, len + object->payload_len,
+					    inlay_vi64_len_of(header[0]), t->relay->now) < 0) {
+		abandon_feed(feed, in, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
+		return;
+	}
+	feed->begun = true;
+	t->relay->stats.objects_in++;
+	/* A header larger than the cache evicts itself. */
+	if (!store(feed, in, header, len) || s->object_count == 0)
+		return;
+	inlay_list_for_each_safe (node, after, &s->readers)
+		relay_reader_on_object(inlay_list_entry(node, struct relay_reader, of_stream),
+				       &s->objects[s->object_count - 1]);
+}
+
+void relay_feed_on_payload(struct relay_feed *feed, struct inlay_moq_incoming *in, const __u8 *data,
+			   size_t len)
+{
+	struct inlay_cache_stream *s = feed->stream;
+	struct inlay_list *node, *after;
+
+	if (!store(feed, in, data, len))
+		return;
+	inlay_list_for_each_safe (node, after, &s->readers)
+		relay_reader_on_growth(inlay_list_entry(node, struct relay_reader, of_stream));
+}
+
+void relay_feed_end(struct relay_feed *feed, enum inlay_moq_end end, __u64 code)
+{
+	struct inlay_cache_stream *s = feed->stream;
+	__u64 last;
+
+	if (end != INLAY_MOQ_END_DONE) {
+		/* The session's end is not the subscribers': to them the stream was cancelled. */
+		end_feed(feed, INLAY_CACHE_RESET,
+			 end == INLAY_MOQ_END_SESSION ? INLAY_MOQ_RESET_CANCELLED : code);
+		return;
+	}
+	if (s->header.end_of_group && s->group != NULL &&
+	    inlay_cache_stream_last_object(s, &last)) {
+		s->group->has_final = true;
+		s->group->final_object = last;
+	}
+	end_feed(feed, INLAY_CACHE_FIN, 0);
+}
+
+/* --- datagrams ------------------------------------------------------------------------------- */
+
+void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_moq_datagram *d)
+{
+	struct relay_track *t = up->track;
+	struct inlay_relay *r = t->relay;
+	struct inlay_moq_location where = {d->group, d->object};
+	struct inlay_list *node, *after;
+
+	r->stats.datagrams_in++;
+	/* Of several publishers one feeds datagrams: the one that has been there longest. */
+	if (t->upstreams.next != &up->of_track ||
+	    (up->has_floor && !inlay_moq_location_less(up->floor, where))) {
+		r->stats.duplicates++;
+		return;
+	}
+	if (!relay_track_note_object(t, where)) {
+		relay_track_malformed(t);
+		return;
+	}
+	inlay_list_for_each_safe (node, after, &t->subscriptions) {
+		struct relay_subscription *sub =
+			inlay_list_entry(node, struct relay_subscription, of_track);
+
+		if (sub->state != RELAY_SUBSCRIPTION_ACTIVE || !sub->params.forward ||
+		    !relay_subscription_wants(sub, where))
+			continue;
+		if (inlay_moq_request_datagram(sub->request, d) == 0)
+			r->stats.datagrams_out++;
+		else
+			r->stats.datagrams_dropped++;
+	}
+}
