@@ -229,6 +229,15 @@ static void on_failed(void *user, struct inlay_ep_conn *c,
 		  (unsigned long long)why->code, why->text);
 }
 
+static void on_dialled_end(void *user, const struct inlay_close_reason *why)
+{
+	struct inlay_daemon *d = user;
+	const char *text = why->idle ? "it was silent" : *why->text ? why->text : "it closed";
+
+	if (!inlay_loop_signals(d->loop))
+		inlay_origin_on_lost(&d->origin, text, d->now);
+}
+
 static const struct inlay_endpoint_ops endpoint_ops = {.on_connection = on_connection,
 						       .on_failed = on_failed};
 
@@ -303,6 +312,8 @@ static int make_relay(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 	if (!d->relay)
 		return fail(f, INLAY_EXIT_FAILED, "relay: %s", strerror(ENOMEM));
 	inlay_sessions_init(&d->sessions, d->relay, &d->now);
+	d->sessions.on_dialled_end = on_dialled_end;
+	d->sessions.user = d;
 	return 0;
 }
 

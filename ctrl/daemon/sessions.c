@@ -18,6 +18,7 @@ struct session {
 	struct inlay_transport_conn transport;
 	struct inlay_relay_session *relayed;
 	char peer[INLAY_ADDRESS_TEXT];
+	bool dialled;
 };
 
 static struct session *session_of(struct inlay_list *node)
@@ -57,6 +58,7 @@ static struct session *session_new(struct inlay_sessions *s, struct inlay_ep_con
 	if (!one)
 		return NULL;
 	one->all = s;
+	one->dialled = handover->role == INLAY_CLIENT;
 	inlay_address_format(&handover->path.remote, one->peer);
 	inlay_transport_conn_init(&one->transport, c, s->now, on_ended);
 	config.transport =
@@ -115,6 +117,8 @@ void inlay_sessions_reap(struct inlay_sessions *s)
 		inlay_list_remove(&one->node);
 		log_end(one);
 		inlay_transport_conn_tell_end(&one->transport);
+		if (one->dialled && s->on_dialled_end)
+			s->on_dialled_end(s->user, &one->transport.why);
 		session_free(one);
 	}
 }

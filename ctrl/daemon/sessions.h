@@ -16,6 +16,9 @@ struct inlay_sessions {
 	struct inlay_list active; /* struct session, sessions.c */
 	struct inlay_list ended;
 	size_t n_active;
+	/* A connection that was dialled has ended. May be NULL. */
+	void (*on_dialled_end)(void *user, const struct inlay_close_reason *why);
+	void *user;
 	inlay_ns next_sweep; /* when the sessions' deadlines are looked at again */
 };
 
