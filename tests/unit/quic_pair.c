@@ -340,7 +340,7 @@ static void seal_and_send(struct quic_pair_side *s, __u8 *packet, size_t len,
 			  const struct inlay_path *path)
 {
 	struct inlay_provider *provider = s->pair->provider;
-	struct inlay_quic_clear clear;
+	struct inlay_quic_clear clear = {0};
 	struct inlay_seal_item item = {0};
 
 	assert_true(inlay_quic_clear_parse(packet, len, s->handover.peer_cid.len, &clear));
