@@ -81,6 +81,21 @@ struct inlay_peer {
 	struct inlay_peer_stats stats;
 };
 
+/* A path in ngtcp2's terms. */
+struct inlay_wire_path {
+	struct sockaddr_storage local, remote;
+	ngtcp2_path path;
+};
+
+/* peer_start.c */
+void inlay_wire_path_of(struct inlay_wire_path *w, const struct inlay_path *path);
+void inlay_peer_set_defaults(struct inlay_peer_config *c);
+/* 0 or negative errno. */
+int inlay_peer_start_client(struct inlay_peer *p, inlay_ns now);
+/* 0, also where the datagram began nothing; negative errno: there will be no connection. */
+int inlay_peer_start_server(struct inlay_peer *p, const struct inlay_wire_path *path,
+			    const __u8 *datagram, size_t len, inlay_ns now);
+
 /* peer_tls.c: 0 or negative errno, as inlay_peer_new(). */
 int inlay_peer_tls_init(struct inlay_peer_tls *tls, const struct inlay_peer_config *config);
 int inlay_peer_tls_start(struct inlay_peer *p); /* a session, bound to p->conn */
