@@ -10,8 +10,8 @@ void inlay_reset_token(const __u8 key[INLAY_RESET_KEY], const struct inlay_cid *
 {
 	__u8 mac[32] = {0};
 
-	/* Fails for want of memory alone; a token of zeros would then be no secret, so it is not
-	 * given out: the caller compares it with nothing and the peer never sees a reset by it. */
+	/* Fails for want of memory alone. A token of zeros would be no secret: better one that
+	 * nobody can ever send. */
 	if (gnutls_hmac_fast(GNUTLS_MAC_SHA256, key, INLAY_RESET_KEY, cid->data, cid->len, mac) < 0)
 		gnutls_rnd(GNUTLS_RND_NONCE, mac, sizeof(mac));
 	memcpy(ret, mac, INLAY_RESET_TOKEN);
@@ -19,7 +19,7 @@ void inlay_reset_token(const __u8 key[INLAY_RESET_KEY], const struct inlay_cid *
 
 size_t inlay_reset_len(size_t trigger)
 {
-	if (trigger < INLAY_RESET_TRIGGER)
+	if (trigger <= INLAY_RESET_SHORTEST)
 		return 0;
 	return trigger - 1 < INLAY_RESET_LONGEST ? trigger - 1 : INLAY_RESET_LONGEST;
 }

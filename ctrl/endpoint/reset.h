@@ -8,12 +8,13 @@
 #define INLAY_RESET_KEY 32
 
 /*
- * A packet of this many bytes or fewer gets no reset: ours are shorter than what they answer, and
- * one shorter than 42 bytes could be told from a packet (section 10.3). So two endpoints that
- * reset each other's resets come to an end.
+ * A reset is a byte shorter than what it answers, so that two endpoints that reset each other's
+ * resets come to an end, and 21 bytes at least (section 10.3). Small packets are answered too: a
+ * subscriber sends hardly anything but acknowledgements, and should not have to wait for its idle
+ * timeout to learn that the relay was started anew.
  */
-#define INLAY_RESET_TRIGGER 43
-#define INLAY_RESET_LONGEST 64 /* bytes */
+#define INLAY_RESET_SHORTEST 21 /* bytes */
+#define INLAY_RESET_LONGEST  64
 
 /* HMAC-SHA-256 of the CID under |key|, cut to 16 bytes (section 10.3.2). */
 void inlay_reset_token(const __u8 key[INLAY_RESET_KEY], const struct inlay_cid *cid,
