@@ -75,6 +75,7 @@ int inlay_acks_on_packet(struct inlay_acks *a, __u64 pn, bool eliciting, bool ce
 		a->largest = pn;
 		a->largest_time = now;
 	}
+	a->fresh = true;
 	if (!eliciting)
 		return 0;
 	/* Section 13.2.2: every second one, or after max_ack_delay. */
@@ -85,8 +86,10 @@ int inlay_acks_on_packet(struct inlay_acks *a, __u64 pn, bool eliciting, bool ce
 	return 0;
 }
 
-void inlay_acks_on_sent(struct inlay_acks *a)
+void inlay_acks_on_sent(struct inlay_acks *a, inlay_ns now)
 {
+	a->fresh = false;
+	a->sent = now;
 	a->unacked = 0;
 	a->deadline = INLAY_NEVER;
 }

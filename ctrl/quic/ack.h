@@ -9,6 +9,8 @@
 
 #include "intervals.h"
 
+#define INLAY_ACK_PAUSE (100 * INLAY_MS)
+
 struct inlay_acks {
 	struct inlay_intervals seen;
 	struct inlay_intervals report;
@@ -16,6 +18,8 @@ struct inlay_acks {
 	bool any;    /* |largest| is set */
 	__u64 largest;
 	inlay_ns largest_time;
+	bool fresh;		/* a packet of any kind came since the last ACK was sent */
+	inlay_ns sent;		/* when that was */
 	__u32 unacked;		/* ack-eliciting packets since the last ACK was sent */
 	inlay_ns deadline;	/* send an ACK then; INLAY_NEVER: none is due */
 	inlay_ns max_ack_delay; /* what we promised the peer */
@@ -34,14 +38,15 @@ static inline bool inlay_acks_is_due(const struct inlay_acks *a, inlay_ns now)
 	return a->deadline != INLAY_NEVER && a->deadline <= now;
 }
 
-/* Something would be new to the peer in an ACK that travels with other frames. */
-static inline bool inlay_acks_is_useful(const struct inlay_acks *a)
+/* An ACK should travel with other frames: packets wait for it; or, though none does, the peer has
+ * heard nothing for a while, and learns from it what it lost (section 13.2.1). */
+static inline bool inlay_acks_is_useful(const struct inlay_acks *a, inlay_ns now)
 {
-	return a->unacked > 0;
+	return a->unacked > 0 || (a->fresh && now >= a->sent + INLAY_ACK_PAUSE);
 }
 
 /* An ACK of everything in |report| was sent. */
-void inlay_acks_on_sent(struct inlay_acks *a);
+void inlay_acks_on_sent(struct inlay_acks *a, inlay_ns now);
 /* The peer has an ACK of ours whose largest number was |largest| (section 13.2.4). */
 void inlay_acks_on_acked(struct inlay_acks *a, __u64 largest);
 

@@ -394,12 +394,13 @@ int inlay_conn_datagram(struct inlay_conn *c, const __u8 *data, size_t len)
 
 int inlay_conn_next_phase(struct inlay_conn *c, inlay_ns now)
 {
-	__u64 first = 0;
+	/* With a full log nobody takes numbers, and there is none to leave out. */
+	__u64 margin = inlay_sentlog_may_take(&c->log, false) ? UPDATE_MARGIN : 0, first = 0;
 	int err = -EBUSY, i;
 
 	/* Design section 4: numbers that a forwarder takes meanwhile push it up. */
 	for (i = 0; i < UPDATE_TRIES && err == -EBUSY; i++) {
-		first = inlay_load_u64(&c->entry->next_pn) + ((__u64)UPDATE_MARGIN << i);
+		first = inlay_load_u64(&c->entry->next_pn) + (margin << i);
 		err = c->ops->next_phase_tx ? c->ops->next_phase_tx(c->user, first) : 0;
 	}
 	if (!err)

@@ -78,7 +78,7 @@ static void put_ack(struct build *b)
 		delay = 0;
 	if (put(b, inlay_quic_put_ack(&b->w, ranges, n, delay, NULL) > 0, mark, INLAY_QUIC_ACK, 0,
 		ranges[0].end - 1))
-		inlay_acks_on_sent(a);
+		inlay_acks_on_sent(a, b->now);
 }
 
 static void put_limits(struct build *b)
@@ -542,7 +542,7 @@ static size_t send_packet(struct inlay_conn *c, __u8 *dst, size_t size, inlay_ns
 		reserved = reserve(c, size, probe);
 	if (!reserved && !due)
 		return 0;
-	if (due || inlay_acks_is_useful(&c->acks))
+	if (due || inlay_acks_is_useful(&c->acks, now))
 		put_ack(&b);
 	if (reserved && probe)
 		put_probe(&b);
@@ -640,6 +640,8 @@ size_t inlay_conn_send(struct inlay_conn *c, __u8 *dst, size_t room, struct inla
 		return send_close(c, dst, size, now);
 	if (!inlay_conn_is_open(c))
 		return 0;
+	if (!inlay_sentlog_may_take(&c->log, false))
+		inlay_recovery_relieve(&c->recovery, now);
 	if (c->paths.n_responses > 0)
 		len = send_response(c, dst, room, ret_path, now);
 	if (len == 0 && c->paths.challenge_due)

@@ -6,6 +6,7 @@
 #define PERSISTENT_PTOS	     3 /* section 7.6.1 */
 #define PTO_PROBES	     2 /* section 6.2.4 */
 #define MAX_BACKOFF	     16
+#define RELIEF_PART	     8 /* of the log is freed at a time */
 #define HOLE_GRACE	     (20 * INLAY_MS)
 
 void inlay_recovery_init(struct inlay_recovery *r, struct inlay_sentlog *log,
@@ -236,6 +237,27 @@ static void detect_lost(struct inlay_recovery *r, inlay_ns now)
 	inlay_cc_on_loss(&r->cc, newest, now);
 	if (run.longest > PERSISTENT_PTOS * inlay_rtt_pto(&r->rtt))
 		inlay_cc_on_persistent(&r->cc);
+}
+
+void inlay_recovery_relieve(struct inlay_recovery *r, inlay_ns now)
+{
+	inlay_ns pto = inlay_rtt_pto(&r->rtt), newest = 0;
+	__u64 pn = r->log->oldest, end = pn + r->log->size / RELIEF_PART;
+	struct lost_run run = {0};
+
+	for (; pn < end; pn++) {
+		inlay_ns sent;
+
+		if (inlay_sentlog_fate(r->log, pn) != INLAY_FATE_OPEN)
+			continue;
+		sent = inlay_sentlog_time(inlay_sentlog_entry(r->log, pn), now);
+		if (sent + pto <= now)
+			lose(r, pn, sent, &run, &newest);
+	}
+	if (newest > 0)
+		inlay_cc_on_loss(&r->cc, newest, now);
+	inlay_sentlog_advance(r->log, HOLE_GRACE, now);
+	inlay_recovery_set_limits(r);
 }
 
 static void sample_rtt(struct inlay_recovery *r, const struct ack_result *result,

@@ -50,6 +50,12 @@ void inlay_recovery_on_sent(struct inlay_recovery *r, inlay_ns now);
 inlay_ns inlay_recovery_deadline(const struct inlay_recovery *r);
 /* Declares losses, or arms |probes|. */
 void inlay_recovery_on_timer(struct inlay_recovery *r, inlay_ns now);
+/*
+ * The log is full: what has been in flight for longer than a PTO at its old end is taken for lost.
+ * Otherwise a peer that is not heard, while we acknowledge what it sends, would use up every number
+ * that probes need.
+ */
+void inlay_recovery_relieve(struct inlay_recovery *r, inlay_ns now);
 /* The connection moved to another path (RFC 9000 section 9.4). */
 void inlay_recovery_reset_path(struct inlay_recovery *r, enum inlay_cc_algorithm cc);
 /* Writes entry->class_limit. */

@@ -22,9 +22,9 @@ static void test_every_second_packet(void **state)
 	assert_true(inlay_acks_is_due(&a, T0 + DELAY));
 	inlay_acks_on_packet(&a, 6, true, false, T0 + INLAY_MS);
 	assert_true(inlay_acks_is_due(&a, T0 + INLAY_MS));
-	inlay_acks_on_sent(&a);
+	inlay_acks_on_sent(&a, T0);
 	assert_false(inlay_acks_is_due(&a, INLAY_NEVER - 1));
-	assert_false(inlay_acks_is_useful(&a));
+	assert_false(inlay_acks_is_useful(&a, INLAY_NEVER - 1));
 	inlay_acks_fini(&a);
 }
 
@@ -37,9 +37,14 @@ static void test_acks_alone_are_not_acknowledged(void **state)
 	for (pn = 0; pn < 10; pn++)
 		inlay_acks_on_packet(&a, pn, false, false, T0);
 	assert_true(a.deadline == INLAY_NEVER);
-	/* But they are in the next ACK. */
+	/* But they are in the next ACK, and one may travel with other frames now and then. */
+	assert_true(inlay_acks_is_useful(&a, T0));
+	inlay_acks_on_sent(&a, T0);
+	inlay_acks_on_packet(&a, 10, false, false, T0 + INLAY_MS);
+	assert_false(inlay_acks_is_useful(&a, T0 + 99 * INLAY_MS));
+	assert_true(inlay_acks_is_useful(&a, T0 + 100 * INLAY_MS));
 	assert_int_equal(a.report.n, 1);
-	assert_int_equal(a.report.ranges[0].end, 10);
+	assert_int_equal(a.report.ranges[0].end, 11);
 	inlay_acks_fini(&a);
 }
 
@@ -49,16 +54,16 @@ static void test_at_once_out_of_order_and_on_ce(void **state)
 
 	inlay_acks_init(&a, DELAY);
 	inlay_acks_on_packet(&a, 1, true, false, T0);
-	inlay_acks_on_sent(&a);
+	inlay_acks_on_sent(&a, T0);
 	inlay_acks_on_packet(&a, 3, true, false, T0); /* a gap */
 	assert_true(inlay_acks_is_due(&a, T0));
-	inlay_acks_on_sent(&a);
+	inlay_acks_on_sent(&a, T0);
 	inlay_acks_on_packet(&a, 2, true, false, T0); /* late */
 	assert_true(inlay_acks_is_due(&a, T0));
-	inlay_acks_on_sent(&a);
+	inlay_acks_on_sent(&a, T0);
 	inlay_acks_on_packet(&a, 4, true, false, T0);
 	assert_false(inlay_acks_is_due(&a, T0));
-	inlay_acks_on_sent(&a);
+	inlay_acks_on_sent(&a, T0);
 	inlay_acks_on_packet(&a, 5, true, true, T0); /* marked */
 	assert_true(inlay_acks_is_due(&a, T0));
 	inlay_acks_fini(&a);

@@ -362,6 +362,24 @@ static void test_a_full_log_stops_senders(void **state)
 	tear_down(&w);
 }
 
+/* One packet unheard, and nothing but ACKs after it. */
+static void test_a_full_log_gives_up_its_old_end(void **state)
+{
+	struct world w;
+
+	set_up(&w, 0);
+	send_one(&w, T0);
+	while (inlay_sentlog_may_take(&w.log, true))
+		send_flags(&w, INLAY_SENT_LOCAL | INLAY_SENT_NOT_IN_FLIGHT, T0 + MS);
+	inlay_recovery_relieve(&w.r, T0 + 164 * MS);
+	assert_false(inlay_sentlog_may_take(&w.log, false));
+	inlay_recovery_relieve(&w.r, T0 + 165 * MS);
+	assert_true(inlay_sentlog_may_take(&w.log, false));
+	assert_int_equal(w.n_lost, 1);
+	assert_int_equal(inlay_sentlog_in_flight(&w.log), 0);
+	tear_down(&w);
+}
+
 static void test_records_are_returned(void **state)
 {
 	struct world w;
@@ -426,6 +444,7 @@ int main(void)
 		cmocka_unit_test(test_dropped_on_its_own_host),
 		cmocka_unit_test(test_a_number_nobody_published_is_given_up),
 		cmocka_unit_test(test_a_full_log_stops_senders),
+		cmocka_unit_test(test_a_full_log_gives_up_its_old_end),
 		cmocka_unit_test(test_records_are_returned),
 		cmocka_unit_test(test_window_growth_needs_a_full_window),
 	};
