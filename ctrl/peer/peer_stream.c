@@ -60,13 +60,12 @@ static void commit(struct inlay_peer *p, struct inlay_peer_stream *s, size_t len
 	p->unacked += len;
 }
 
-static void drop_acked(struct inlay_peer *p, struct inlay_peer_stream *s)
+static void drop_acked(struct inlay_peer_stream *s)
 {
 	struct inlay_peer_chunk *c;
 
 	while ((c = s->first) && s->base + c->len <= s->acked && (c->len == c->room || c->next)) {
 		s->base += c->len;
-		p->unacked -= c->len;
 		s->first = c->next;
 		if (!s->first)
 			s->last = NULL;
@@ -109,6 +108,7 @@ void inlay_peer_stream_mark_shut(struct inlay_peer *p, struct inlay_peer_stream 
 		return;
 	s->shut = true;
 	p->unsent -= s->end - s->sent;
+	p->unacked -= s->end - s->sent;
 	s->end = s->sent;
 	inlay_list_remove(&s->in_ready);
 }
@@ -149,9 +149,9 @@ static void stream_free(struct inlay_peer *p, struct inlay_peer_stream *s)
 
 	inlay_peer_stream_mark_shut(p, s);
 	inlay_list_remove(&s->in_all);
+	p->unacked -= s->end - s->acked;
 	for (c = s->first; c; c = next) {
 		next = c->next;
-		p->unacked -= c->len;
 		free(c);
 	}
 	p->n_streams--;
@@ -433,11 +433,13 @@ static int on_acked(ngtcp2_conn *conn, int64_t id, uint64_t offset, uint64_t len
 		    void *stream_user)
 {
 	struct inlay_peer_stream *s = stream_user;
+	struct inlay_peer *p = user;
 
 	if (!s)
 		return 0;
+	p->unacked -= offset + len - s->acked;
 	s->acked = offset + len;
-	drop_acked(user, s);
+	drop_acked(s);
 	if (s->source && s->source->acked)
 		s->source->acked(s->ctx, s->acked);
 	return 0;

@@ -396,6 +396,7 @@ static void test_datagram_queue_is_bounded(void **state)
 static void test_reset_and_stop(void **state)
 {
 	struct fixture *f = fixture_new(8);
+	struct inlay_peer_stats stats;
 	__u64 first, second;
 
 	connect_pair(f);
@@ -404,6 +405,9 @@ static void test_reset_and_stop(void **state)
 	write_pattern(f->pair.peer[0], first, 0, 5000, false);
 	write_pattern(f->pair.peer[0], second, 0, 5000, false);
 	pair_run(&f->pair, never, f, INLAY_S);
+	inlay_peer_stats(f->pair.peer[0], &stats);
+	assert_int_equal(stats.bytes_unacked, 0);
+	assert_int_equal(stats.streams_open, 2);
 	assert_int_equal(inlay_peer_stream_reset(f->pair.peer[0], first, 77), 0);
 	assert_int_equal(inlay_peer_stream_write(f->pair.peer[0], first, NULL, 0, true), -EPIPE);
 	assert_int_equal(inlay_peer_stream_stop(f->pair.peer[1], second, 78), 0);
