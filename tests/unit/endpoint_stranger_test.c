@@ -7,10 +7,12 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <setjmp.h>
 
 #include <cmocka.h>
 
+#include "../fuzz/endpoint_input.h"
 #include "endpoint_tls.h"
 
 static struct endpoint_tls tls;
@@ -563,6 +565,59 @@ static void bad_frames_are_counted(void **state)
 	world_free(w);
 }
 
+/* --- Recordings for the fuzzer -------------------------------------------------------------- */
+
+static bool write_input(struct world *w, struct inlay_path *path, __u8 *data, size_t len,
+			void *user)
+{
+	const __u8 head[3] = {data[0] & 0x80 ? INPUT_SEALED : INPUT_UNKNOWN, (__u8)(len >> 8),
+			      (__u8)len};
+	const __u8 wait[3] = {INPUT_TIME, 0, 10};
+
+	if (path->local.port != htons(OURS))
+		return true;
+	assert_int_equal(fwrite(wait, sizeof(wait), 1, user), 1);
+	assert_int_equal(fwrite(head, sizeof(head), 1, user), 1);
+	assert_int_equal(fwrite(data, len, 1, user), 1);
+	return true;
+}
+
+static void record_handshake(const char *name, bool retry, __u32 version)
+{
+	struct inlay_peer_config peer = {.version = version};
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *client;
+	char path[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/endpoint/%s", getenv("INLAY_CORPUS"), name);
+	file = fopen(path, "wb");
+	assert_non_null(file);
+	inlay_endpoint_config_init(&config);
+	config.tls = endpoint_tls_server(&tls, 0);
+	config.retry = retry;
+	config.random = input_random;
+	input_random_state = 1;
+	world_add_endpoint(w, OURS, &config, 8);
+	endpoint_tls_peer(&tls, &peer, false);
+	client = world_add_peer(w, PEER, OURS, peer, small_app);
+	w->hook = write_input;
+	w->hook_user = file;
+	assert_true(world_run(w, is_done, client, 10 * INLAY_S));
+	inlay_peer_close(client->peer, true, 0, "");
+	world_pass(w, INLAY_S);
+	assert_int_equal(fclose(file), 0);
+	world_free(w);
+}
+
+static void record_corpus(void **state)
+{
+	record_handshake("handshake", false, 0);
+	record_handshake("retry", true, 0);
+	record_handshake("version", false, 0x1a2a3a4a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -582,6 +637,10 @@ int main(void)
 		cmocka_unit_test(odd_long_headers_are_counted),
 		cmocka_unit_test(bad_frames_are_counted),
 	};
+	const struct CMUnitTest corpus[] = {cmocka_unit_test(record_corpus)};
 
+	/* tests/fuzz/corpora */
+	if (getenv("INLAY_CORPUS"))
+		return cmocka_run_group_tests_name("corpus", corpus, set_up, tear_down);
 	return cmocka_run_group_tests_name("endpoint_stranger", tests, set_up, tear_down);
 }
