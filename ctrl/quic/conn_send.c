@@ -183,11 +183,21 @@ static void put_owed(struct build *b, struct inlay_stream *s)
 		inlay_streams_paid(s, INLAY_OWES_BLOCKED);
 }
 
+static void put_all_owed(struct build *b)
+{
+	struct inlay_list *node, *after;
+
+	inlay_list_for_each_safe (node, after, &b->c->streams.owing) {
+		if (b->full)
+			return;
+		put_owed(b, inlay_list_entry(node, struct inlay_stream, owing));
+	}
+}
+
 static void put_control(struct build *b)
 {
 	struct inlay_conn *c = b->c;
 	struct inlay_writer mark = b->w;
-	struct inlay_list *node, *after;
 
 	if (c->handshake_done_due &&
 	    put(b, inlay_quic_put_handshake_done(&b->w), mark, INLAY_QUIC_HANDSHAKE_DONE, 0, 0))
@@ -195,11 +205,7 @@ static void put_control(struct build *b)
 	put_limits(b);
 	put_cids(b);
 	put_blocked(b);
-	inlay_list_for_each_safe (node, after, &c->streams.owing) {
-		if (b->full)
-			return;
-		put_owed(b, inlay_list_entry(node, struct inlay_stream, owing));
-	}
+	put_all_owed(b);
 }
 
 static void put_datagrams(struct build *b)
@@ -470,6 +476,7 @@ static void put_everything(struct build *b)
 	if (!b->full)
 		put_datagrams(b);
 	put_streams(b);
+	put_all_owed(b); /* a stream that ran dry owes a reset now */
 	if (b->c->ping_due && !b->eliciting)
 		put_ping(b);
 }
