@@ -71,6 +71,8 @@ static const struct inlay_stream_source source = {
 /* Off the lists. The transport's stream, if any, is not touched. */
 static void detach(struct relay_reader *rd)
 {
+	struct relay_track *t = rd->orphan_of;
+
 	inlay_list_remove(&rd->of_subscription);
 	inlay_list_remove(&rd->of_stream);
 	if (rd->state != RELAY_READER_WAITING) {
@@ -82,6 +84,11 @@ static void detach(struct relay_reader *rd)
 	rd->subscription = NULL;
 	rd->stream = NULL;
 	rd->dropped = true;
+	if (t != NULL) {
+		rd->orphan_of = NULL;
+		t->n_orphans--;
+		relay_track_left(t);
+	}
 }
 
 void relay_reader_drop(struct relay_reader *rd, __u64 code, __u64 *counter)
@@ -108,6 +115,9 @@ void relay_reader_let_go(struct relay_reader *rd)
 		relay_reader_drop(rd, INLAY_MOQ_RESET_CANCELLED, &r->stats.reset_ended);
 		return;
 	}
+	/* What the transport has yet to read, or to read again, must not go with the track. */
+	rd->orphan_of = rd->subscription->track;
+	rd->orphan_of->n_orphans++;
 	rd->subscription->n_readers--;
 	rd->subscription = NULL;
 	inlay_list_remove(&rd->of_stream);

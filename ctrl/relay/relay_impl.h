@@ -89,6 +89,7 @@ struct relay_track {
 	struct inlay_list statuses;	 /* relay_status.of_track: TRACK_STATUS not answered */
 	struct inlay_list upstreams;	 /* relay_upstream.of_track; the first feeds datagrams */
 	__u32 n_subscriptions, n_upstreams;
+	__u32 n_orphans; /* readers that go on without their subscription, and read our cache */
 
 	bool has_properties;
 	struct inlay_moq_track_properties properties; /* .bytes is our copy */
@@ -256,6 +257,7 @@ enum relay_reader_state {
 struct relay_reader {
 	struct inlay_relay *relay;
 	struct relay_subscription *subscription; /* NULL: ended, the stream goes on alone */
+	struct relay_track *orphan_of;		 /* the track that is kept for it; or NULL */
 	struct inlay_cache_stream *stream;	 /* a reference */
 	struct inlay_list of_subscription;
 	struct inlay_list of_stream;

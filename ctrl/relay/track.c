@@ -360,7 +360,7 @@ void relay_track_left(struct relay_track *t)
 		}
 		return;
 	}
-	if (inlay_list_is_empty(&t->subscriptions))
+	if (inlay_list_is_empty(&t->subscriptions) && !t->n_orphans)
 		track_free(t);
 }
 
