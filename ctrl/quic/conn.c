@@ -11,6 +11,7 @@
 #define DEFAULT_RECV_BUFFER (1ULL << 20)
 #define UPDATE_MARGIN	    4 /* numbers between the counter and a new phase */
 #define UPDATE_TRIES	    8
+#define ACK_ROOM	    128 /* bytes: a path that allows less carries no packet */
 #define CRYPTO_RANGES	    64
 
 /* --- Birth and death ------------------------------------------------------------------------ */
@@ -174,6 +175,12 @@ static inlay_ns earlier(inlay_ns a, inlay_ns b)
 	return a < b ? a : b;
 }
 
+/* An ACK that is due and cannot be sent must not make the caller spin. */
+static bool can_ack(const struct inlay_conn *c)
+{
+	return inlay_sentlog_may_take(&c->log, true) && inlay_paths_allowance(&c->paths) > ACK_ROOM;
+}
+
 inlay_ns inlay_conn_deadline(const struct inlay_conn *c)
 {
 	inlay_ns at = inlay_close_deadline(&c->close, inlay_conn_pto(c));
@@ -181,7 +188,8 @@ inlay_ns inlay_conn_deadline(const struct inlay_conn *c)
 	if (!inlay_conn_is_open(c))
 		return at;
 	at = earlier(at, inlay_recovery_deadline(&c->recovery));
-	at = earlier(at, c->acks.deadline);
+	if (can_ack(c))
+		at = earlier(at, c->acks.deadline);
 	at = earlier(at, c->keys.drop_at);
 	return earlier(at, inlay_paths_deadline(&c->paths));
 }

@@ -232,6 +232,7 @@ struct quic_pair *quic_pair_new(const struct quic_pair_config *config, struct in
 		s->other = &p->side[!i];
 		set_address(&s->path.local, (__u8)(1 + i), (__u16)(1000 + i));
 		set_address(&s->path.remote, (__u8)(1 + !i), (__u16)(1000 + !i));
+		s->outside = s->path.local;
 		s->entry = calloc(1, sizeof(*s->entry));
 		s->log = calloc(PAIR_LOG, sizeof(*s->log));
 		assert_non_null(s->entry);
@@ -306,8 +307,8 @@ static void carry(struct quic_pair_side *from, const __u8 *data, size_t len, inl
 
 	assert_non_null(k);
 	k->to = from->other;
-	k->path.local = from->path.remote;
-	k->path.remote = from->path.local;
+	k->path.local = from->other->path.local;
+	k->path.remote = from->outside;
 	k->at = line_time + p->config.delay;
 	if (p->config.jitter)
 		k->at += seeded_below(&p->rng, p->config.jitter);
@@ -358,10 +359,10 @@ static void seal_and_send(struct quic_pair_side *s, __u8 *packet, size_t len,
 	item.sa.generation = clear.generation;
 	item.pn = clear.pn;
 	item.remote = path->remote;
-	if (provider->ops->seal(provider, &item, 1) == 1)
-		put_on_link(s, packet, len);
-	else
+	if (provider->ops->seal(provider, &item, 1) != 1)
 		s->refused++;
+	else if (!memcmp(&path->remote, &s->other->outside, sizeof(path->remote)))
+		put_on_link(s, packet, len);
 }
 
 void quic_pair_flush(struct quic_pair *p)
@@ -444,9 +445,8 @@ void quic_pair_run(struct quic_pair *p, inlay_ns until)
 
 void quic_pair_rebind(struct quic_pair *p)
 {
-	__u16 port = (__u16)(ntohs(p->side[INLAY_CLIENT].path.local.port) + 10);
+	struct quic_pair_side *client = &p->side[INLAY_CLIENT];
 
-	/* The client's own view does not change; its packets come from elsewhere. What still goes
-	 * to the old address is lost. */
-	p->side[INLAY_CLIENT].path.local.port = htons(port);
+	/* What still goes to the old address is lost. */
+	client->outside.port = htons((__u16)(ntohs(client->outside.port) + 10));
 }

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The connection as a whole: how it begins, idles, moves, closes and dies. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+
+#include "provider_local.h"
+#include "quic_pair.h"
+#include "quic_solo.h"
+
+static const __u8 ping[] = {0x01};
+
+static void test_handshake_done_until_acknowledged(void **state)
+{
+	struct inlay_quic_frame f;
+	struct solo s;
+
+	solo_init(&s, INLAY_SERVER);
+	assert_true(solo_start(&s));
+	assert_int_equal(solo_find(&s, INLAY_QUIC_HANDSHAKE_DONE, &f), 1);
+	s.now = inlay_conn_deadline(s.conn);
+	inlay_conn_on_timer(s.conn, s.now);
+	assert_true(solo_find(&s, INLAY_QUIC_HANDSHAKE_DONE, &f) >= 1);
+	solo_ack(&s, 0);
+	s.now += 10 * INLAY_S;
+	inlay_conn_on_timer(s.conn, s.now);
+	assert_int_equal(solo_find(&s, INLAY_QUIC_HANDSHAKE_DONE, &f), 0);
+	solo_stop(&s);
+
+	solo_init(&s, INLAY_CLIENT);
+	assert_true(solo_start(&s));
+	assert_int_equal(solo_find(&s, INLAY_QUIC_HANDSHAKE_DONE, &f), 0);
+	solo_stop(&s);
+}
+
+static void test_headers_and_entry(void **state)
+{
+	__u8 room[INLAY_FRAME_MAX];
+	struct inlay_quic_clear clear;
+	struct solo s;
+
+	solo_init(&s, INLAY_SERVER);
+	s.entry.next_pn = 0x12345678ABULL;
+	s.entry.sa = 77;
+	s.entry.sa_generation = 9;
+	assert_true(solo_start(&s));
+	assert_true(solo_send(&s, room, &clear));
+	assert_int_equal(room[0], 0x43);
+	assert_memory_equal(room + 1, s.handover.peer_cid.data, 5);
+	assert_true(clear.pn >= 0x12345678ABULL); /* the first may be left out */
+	assert_int_equal(clear.pn_len, 4);
+	assert_int_equal(clear.hdr_len, 10);
+	assert_int_equal(clear.sa, 77);
+	assert_int_equal(clear.generation, 9);
+	assert_int_equal(s.entry.stream_limit, 4);
+	assert_int_equal(s.entry.flow_limit, 5000);
+	assert_int_equal(s.entry.initial_stream_limit, 2000);
+	assert_int_equal(s.entry.max_datagram, 1000);
+	assert_int_equal(s.entry.path_mtu, 1200);
+	assert_int_equal(s.entry.headers[s.entry.headers_index].quic_len, 10);
+	assert_memory_equal(s.entry.headers[s.entry.headers_index].bytes, room, 6);
+	solo_stop(&s);
+}
+
+static void test_idle_timeout(void **state)
+{
+	struct solo s;
+	inlay_ns at;
+
+	solo_init(&s, INLAY_SERVER);
+	s.handover.peer.max_idle_timeout = 10 * INLAY_S; /* the smaller one counts */
+	assert_true(solo_start(&s));
+	solo_drain(&s);
+	solo_ack(&s, 0);
+	s.now += 4 * INLAY_S;
+	solo_recv(&s, ping, 1);
+	solo_drain(&s);
+	at = s.now + 10 * INLAY_S;
+	assert_true(inlay_conn_deadline(s.conn) <= at);
+	for (; s.now < at && !s.closed; s.now = inlay_conn_deadline(s.conn)) {
+		inlay_conn_on_timer(s.conn, s.now);
+		solo_drain(&s);
+		assert_true(inlay_conn_deadline(s.conn) > s.now);
+	}
+	assert_false(s.closed);
+	inlay_conn_on_timer(s.conn, at);
+	assert_true(s.closed && s.why.idle);
+	assert_true(inlay_conn_is_dead(s.conn));
+	assert_int_equal(solo_drain(&s), 0);
+	assert_true(inlay_conn_deadline(s.conn) == INLAY_NEVER);
+	solo_stop(&s);
+}
+
+static void test_a_short_idle_timeout_leaves_three_ptos(void **state)
+{
+	struct solo s;
+
+	solo_init(&s, INLAY_SERVER);
+	s.handover.own.max_idle_timeout = 1 * INLAY_MS;
+	assert_true(solo_start(&s));
+	/* PTO: 100 + 40 + 25 ms. */
+	inlay_conn_on_timer(s.conn, SOLO_T0 + 494 * INLAY_MS);
+	assert_false(s.closed);
+	inlay_conn_on_timer(s.conn, SOLO_T0 + 495 * INLAY_MS);
+	assert_true(s.closed);
+	solo_stop(&s);
+}
+
+static void test_closing_answers_at_a_limited_rate(void **state)
+{
+	struct inlay_quic_frame f;
+	struct solo s;
+	int i;
+
+	solo_init(&s, INLAY_CLIENT);
+	assert_true(solo_start(&s));
+	inlay_conn_close(s.conn, true, 0x1234, "bye\n\x01", s.now);
+	inlay_conn_close(s.conn, false, 1, "no", s.now); /* changes nothing */
+	assert_true(s.closed && s.why.application && s.why.code == 0x1234);
+	assert_int_equal(solo_find(&s, INLAY_QUIC_CONNECTION_CLOSE, &f), 1);
+	assert_true(f.close.application);
+	assert_int_equal(f.close.code, 0x1234);
+	assert_memory_equal(f.close.reason, "bye??", 5);
+	for (i = 0; i < 100; i++)
+		solo_recv(&s, ping, 1);
+	assert_int_equal(solo_drain(&s), 0);
+	s.now += 100 * INLAY_MS;
+	for (i = 0; i < 100; i++)
+		solo_recv(&s, ping, 1);
+	assert_int_equal(solo_drain(&s), 1);
+	assert_true(inlay_conn_deadline(s.conn) == SOLO_T0 + 495 * INLAY_MS);
+	inlay_conn_on_timer(s.conn, SOLO_T0 + 495 * INLAY_MS);
+	assert_true(inlay_conn_is_dead(s.conn));
+	solo_stop(&s);
+}
+
+static void test_draining_is_silent(void **state)
+{
+	const __u8 close[] = {0x1c, 0x0a, 0x08, 3, 'w', 'h', 'y'};
+	struct solo s;
+
+	solo_init(&s, INLAY_SERVER);
+	assert_true(solo_start(&s));
+	solo_recv(&s, close, sizeof(close));
+	assert_true(s.closed && s.why.by_peer && !s.why.application);
+	assert_int_equal(s.why.code, INLAY_QUIC_PROTOCOL_VIOLATION);
+	assert_string_equal(s.why.text, "why");
+	assert_int_equal(solo_drain(&s), 0);
+	solo_recv(&s, ping, 1);
+	assert_int_equal(solo_drain(&s), 0);
+	assert_false(inlay_conn_is_dead(s.conn));
+	inlay_conn_on_timer(s.conn, SOLO_T0 + 495 * INLAY_MS);
+	assert_true(inlay_conn_is_dead(s.conn));
+	solo_stop(&s);
+}
+
+static void test_stateless_reset(void **state)
+{
+	struct solo s;
+
+	solo_init(&s, INLAY_SERVER);
+	assert_true(solo_start(&s));
+	inlay_conn_on_stateless_reset(s.conn, s.now);
+	assert_true(s.closed && s.why.reset);
+	assert_int_equal(solo_drain(&s), 0);
+	solo_stop(&s);
+}
+
+static void test_nothing_works_after_closing(void **state)
+{
+	struct solo s;
+	__u64 id;
+
+	solo_init(&s, INLAY_SERVER);
+	assert_true(solo_start(&s));
+	inlay_conn_close(s.conn, false, 0, NULL, s.now);
+	assert_int_equal(inlay_conn_stream_open(s.conn, true, 0, NULL, NULL, &id), -ENOTCONN);
+	assert_int_equal(inlay_conn_datagram(s.conn, ping, 1), -ENOTCONN);
+	assert_int_equal(inlay_conn_update_keys(s.conn, s.now), -EAGAIN);
+	solo_stop(&s);
+}
+
+static void test_datagrams_out(void **state)
+{
+	__u8 data[1200] = {0};
+	struct inlay_quic_frame f;
+	struct solo s;
+	int n = 0;
+
+	solo_init(&s, INLAY_SERVER);
+	assert_true(solo_start(&s));
+	assert_int_equal(inlay_conn_max_datagram(s.conn), 997);
+	assert_int_equal(inlay_conn_datagram(s.conn, data, 998), -EMSGSIZE);
+	while (inlay_conn_datagram(s.conn, data, 997) == 0)
+		n++;
+	assert_int_equal(n, 3); /* of 4000 bytes, with their own cost */
+	assert_int_equal(solo_find(&s, INLAY_QUIC_DATAGRAM, &f), 3);
+	assert_int_equal(f.bytes.len, 997);
+	solo_stop(&s);
+
+	solo_init(&s, INLAY_SERVER);
+	s.handover.peer.max_datagram_frame_size = 0;
+	assert_true(solo_start(&s));
+	assert_int_equal(inlay_conn_datagram(s.conn, data, 1), -ENOTSUP);
+	assert_int_equal(inlay_conn_max_datagram(s.conn), 0);
+	solo_stop(&s);
+}
+
+static void test_session_tickets_are_swallowed(void **state)
+{
+	static const __u8 ticket[1000];
+	__u8 frame[1100];
+	struct inlay_writer w;
+	struct solo s;
+	__u64 offset;
+
+	solo_init(&s, INLAY_CLIENT);
+	assert_true(solo_start(&s));
+	for (offset = 0; offset < 1000000; offset += 1000) {
+		w = inlay_writer_of(frame, sizeof(frame));
+		assert_true(inlay_quic_put_crypto(&w, offset, ticket, 1000));
+		solo_recv(&s, frame, inlay_writer_len(&w));
+	}
+	assert_false(s.closed);
+	assert_int_equal(s.conn->crypto.n, 1);
+	solo_stop(&s);
+}
+
+static void test_the_window_holds_and_probes_pass(void **state)
+{
+	static __u8 data[60000];
+	struct solo s;
+	__u64 id, in_flight;
+
+	solo_init(&s, INLAY_SERVER);
+	s.handover.peer.initial_max_data = 1 << 20;
+	s.handover.peer.initial_max_stream_data_bidi_remote = 1 << 20;
+	assert_true(solo_start(&s));
+	assert_int_equal(inlay_conn_stream_open(s.conn, true, 0, NULL, NULL, &id), 0);
+	assert_int_equal(inlay_conn_stream_write(s.conn, id, data, sizeof(data), true), 0);
+	solo_drain(&s);
+	in_flight = inlay_sentlog_in_flight(&s.conn->log);
+	assert_in_range(in_flight, 12000 - 1200, 12000);
+	assert_true(s.entry.bytes_sent <= s.entry.class_limit[0]);
+	s.now = inlay_conn_deadline(s.conn);
+	inlay_conn_on_timer(s.conn, s.now);
+	assert_int_equal(solo_drain(&s), 2);
+	assert_true(inlay_sentlog_in_flight(&s.conn->log) > in_flight);
+	solo_stop(&s);
+}
+
+/* --- Addresses ------------------------------------------------------------------------------ */
+
+static struct inlay_keystore *keystore;
+static struct inlay_provider *provider;
+
+static int set_up(void **state)
+{
+	const struct inlay_provider_local_config config = {.max_sa = 8, .max_cids = 64};
+
+	keystore = inlay_keystore_new(8);
+	provider = inlay_provider_local_new(&config);
+	return keystore && provider ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	provider->ops->free(provider);
+	inlay_keystore_free(keystore);
+	return 0;
+}
+
+static void test_nat_rebinding(void **state)
+{
+	struct quic_pair_config config = quic_pair_defaults(1);
+	struct quic_pair *p = quic_pair_new(&config, keystore, provider);
+	struct quic_pair_side *client = &p->side[INLAY_CLIENT], *server = &p->side[INLAY_SERVER];
+	static __u8 data[30000];
+	__u64 id;
+
+	quic_pair_run(p, p->now + INLAY_S);
+	quic_pair_rebind(p);
+	assert_int_equal(inlay_conn_stream_open(client->conn, true, 0, NULL, NULL, &id), 0);
+	assert_int_equal(inlay_conn_stream_write(client->conn, id, data, 100, true), 0);
+	quic_pair_run(p, p->now + 30 * INLAY_MS);
+	/* It follows at once, and asks for proof. */
+	assert_int_equal(server->path.remote.port, client->outside.port);
+	assert_false(server->conn->paths.validated);
+	quic_pair_run(p, p->now + INLAY_S);
+	assert_true(server->conn->paths.validated);
+	assert_int_equal(inlay_conn_stream_write(server->conn, id, data, sizeof(data), true), 0);
+	quic_pair_run(p, p->now + 2 * INLAY_S);
+	assert_int_equal(inlay_sentlog_in_flight(&server->conn->log), 0);
+	assert_int_equal(client->conn->streams.n, 0);
+	assert_false(client->closed || server->closed);
+	assert_int_equal(server->refused, 0);
+	quic_pair_free(p);
+}
+
+/* A copy of a packet that somebody sends from elsewhere: little is sent there, and the path comes
+ * back. */
+static void test_a_forged_address_is_left_again(void **state)
+{
+	static __u8 data[60000], room[INLAY_FRAME_MAX];
+	struct inlay_path there, to;
+	struct solo s;
+	size_t len, sent = 0;
+	__u64 id;
+
+	solo_init(&s, INLAY_SERVER);
+	s.handover.peer.initial_max_data = 1 << 20;
+	s.handover.peer.initial_max_stream_data_bidi_remote = 1 << 20;
+	assert_true(solo_start(&s));
+	solo_drain(&s);
+	solo_ack(&s, 0);
+	there = s.path;
+	there.remote.port = 9;
+	s.path = there;
+	solo_recv(&s, ping, 1);
+	assert_int_equal(s.path_changes, 1);
+	assert_int_equal(inlay_conn_stream_open(s.conn, true, 0, NULL, NULL, &id), 0);
+	assert_int_equal(inlay_conn_stream_write(s.conn, id, data, sizeof(data), true), 0);
+	while ((len = inlay_conn_send(s.conn, room, sizeof(room), &to, s.now)) > 0) {
+		assert_memory_equal(&to, &there, sizeof(to));
+		sent += len;
+	}
+	assert_in_range(sent, 1, 3 * 34); /* a ping weighs 34 bytes */
+	for (; s.now < SOLO_T0 + INLAY_S && s.path_changes < 2;
+	     s.now = inlay_conn_deadline(s.conn)) {
+		inlay_conn_on_timer(s.conn, s.now);
+		/* What is due and cannot be sent does not make the caller spin. */
+		assert_true(s.path_changes == 2 || inlay_conn_deadline(s.conn) > s.now);
+	}
+	assert_int_equal(s.path_changes, 2);
+	assert_int_equal(s.path.remote.port, 4433);
+	assert_true(inlay_conn_send(s.conn, room, sizeof(room), &to, s.now) > 0);
+	assert_int_equal(to.remote.port, 4433);
+	solo_stop(&s);
+}
+
+static void test_only_the_newest_packet_moves_the_path(void **state)
+{
+	const __u8 probe[] = {0x1a, 1, 2, 3, 4, 5, 6, 7, 8};
+	struct solo s;
+
+	solo_init(&s, INLAY_SERVER);
+	assert_true(solo_start(&s));
+	solo_recv_as(&s, &s.handover.own_cid, 10, 0, ping, 1);
+	s.path.remote.port = 9;
+	solo_recv_as(&s, &s.handover.own_cid, 8, 0, ping, 1);
+	assert_int_equal(s.path_changes, 0);
+	solo_recv_as(&s, &s.handover.own_cid, 11, 0, probe, sizeof(probe));
+	assert_int_equal(s.path_changes, 0);
+	solo_recv_as(&s, &s.handover.own_cid, 12, 0, ping, 1);
+	assert_int_equal(s.path_changes, 1);
+	solo_stop(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_handshake_done_until_acknowledged),
+		cmocka_unit_test(test_headers_and_entry),
+		cmocka_unit_test(test_idle_timeout),
+		cmocka_unit_test(test_a_short_idle_timeout_leaves_three_ptos),
+		cmocka_unit_test(test_closing_answers_at_a_limited_rate),
+		cmocka_unit_test(test_draining_is_silent),
+		cmocka_unit_test(test_stateless_reset),
+		cmocka_unit_test(test_nothing_works_after_closing),
+		cmocka_unit_test(test_datagrams_out),
+		cmocka_unit_test(test_session_tickets_are_swallowed),
+		cmocka_unit_test(test_the_window_holds_and_probes_pass),
+		cmocka_unit_test(test_nat_rebinding),
+		cmocka_unit_test(test_a_forged_address_is_left_again),
+		cmocka_unit_test(test_only_the_newest_packet_moves_the_path),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
