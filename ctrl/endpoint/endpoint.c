@@ -203,12 +203,14 @@ static void recv_short(struct inlay_endpoint *ep, const struct inlay_frame *fram
 	}
 	c = inlay_demux_find_own(&ep->demux, h.dcid);
 	/* RFC 9000 section 12.2: packets of one datagram are one connection's. */
-	if (c && of && c != of)
+	if (of && c != of) {
+		inlay_endpoint_count(ep, INLAY_REASON_UNKNOWN_CID);
 		return;
+	}
 	if (c) {
 		inlay_ep_conn_recv_sealed(c, frame, packet, len, now);
 		touch(c, now);
-	} else if (!of && !recv_reset(ep, frame, now)) {
+	} else if (!recv_reset(ep, frame, now)) {
 		send_reset(ep, frame, h.dcid, now);
 	}
 }
@@ -254,8 +256,11 @@ static void recv_long(struct inlay_endpoint *ep, const struct inlay_frame *frame
 	/* Once a server's handshake is done, repeated Initial and Handshake packets say nothing
 	 * new. */
 	tail = inlay_handshake_short_tail(frame->data, frame->len);
-	if (c->hs)
+	if (c->hs && !c->failed)
 		inlay_handshake_recv(c->hs, &frame->path, frame->data, frame->len, &tail, now);
+	else
+		inlay_endpoint_count(ep, c->failed ? INLAY_REASON_CLOSED_CONN
+						   : INLAY_REASON_LATE_HANDSHAKE);
 	inlay_ep_conn_on_handshake(c, now);
 	touch(c, now);
 	if (tail < frame->len)

@@ -413,6 +413,7 @@ static void late_handshake_packets_start_nothing(void **state)
 	struct world *w = world_new(1);
 	struct inlay_endpoint_config config;
 	struct node *n = add_server(w, &config), *client = add_client(w, PEER);
+	__u64 late;
 
 	assert_non_null(t);
 	w->hook = record;
@@ -420,7 +421,9 @@ static void late_handshake_packets_start_nothing(void **state)
 	assert_true(world_run(w, is_done, client, 10 * INLAY_S));
 	assert_true(t->n >= 2);
 	w->hook = NULL;
+	late = reason(n, INLAY_REASON_LATE_HANDSHAKE);
 	replay(w, t, PEER);
+	assert_int_equal(reason(n, INLAY_REASON_LATE_HANDSHAKE), late + t->n);
 	assert_int_equal(stats_of(n).accepted, 1);
 	assert_false(client->app.closed);
 	/* Nor from another address. */
