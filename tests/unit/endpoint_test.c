@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "endpoint_impl.h"
 #include "endpoint_tls.h"
 
 static struct endpoint_tls tls;
@@ -244,15 +245,6 @@ static void nat_rebinding(void **state)
 	transfer(&(struct transfer){.cipher = INLAY_AES_128_GCM, .rebind = true});
 }
 
-/* --- Ends ----------------------------------------------------------------------------------- */
-
-static bool peer_is_done(struct world *w, void *user)
-{
-	const struct node *n = user;
-
-	return app_is_done(&n->app, false) || n->app.closed;
-}
-
 static struct node *add_server(struct world *w, struct inlay_endpoint_config *config,
 			       __u32 max_connections)
 {
@@ -267,6 +259,87 @@ static struct node *add_client(struct world *w, __u16 port, struct app app)
 
 	endpoint_tls_peer(&tls, &peer, false);
 	return world_add_peer(w, port, OURS, peer, app);
+}
+
+/* --- Connection IDs ------------------------------------------------------------------------- */
+
+static enum inlay_verdict seal_to(struct node *n, struct inlay_ep_conn *c,
+				  const struct inlay_cid *cid)
+{
+	static const __u8 payload[32];
+	__u8 header[1 + INLAY_CID_MAX + 4] = {0x43}, out[128];
+	__u64 pn = c->entry->next_pn++;
+	struct inlay_seal_item item = {
+		.header = header,
+		.header_len = 1U + cid->len + 4U,
+		.payload = payload,
+		.payload_len = sizeof(payload),
+		.dst = out,
+		.dst_room = sizeof(out),
+		.sa = c->tx_sa,
+		.pn = pn,
+		.remote = c->path.remote,
+	};
+
+	memcpy(header + 1, cid->data, cid->len);
+	for (int i = 0; i < 4; i++)
+		header[1 + cid->len + i] = (__u8)(pn >> (24 - 8 * i));
+	n->provider->ops->seal(n->provider, &item, 1);
+	return item.verdict;
+}
+
+/* What the established phase asks for reaches provider and routing. */
+static void cids_reach_the_provider(void **state)
+{
+	const struct inlay_cid a = {.len = 4, .data = {1}}, b = {.len = 20, .data = {2}};
+	struct inlay_cid own[8], added, first;
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *n, *peer;
+	struct inlay_ep_conn *c;
+	__u8 token[16];
+	size_t n_own;
+
+	inlay_endpoint_config_init(&config);
+	config.tls = endpoint_tls_server(&tls, 0);
+	n = world_add_endpoint(w, OURS, &config, 4);
+	peer = add_client(w, PEER, (struct app){.initiator = true});
+	world_pass(w, INLAY_S);
+	assert_true(peer->app.connected);
+	c = n->accepted[0]->ours;
+	n_own = inlay_conn_own_cids(c->conn, own, 8);
+	assert_true(n_own >= 2);
+	for (size_t i = 0; i < n_own; i++) {
+		assert_int_equal(n->provider->ops->cid_add(n->provider, c->rx_sa, &own[i]),
+				 -EEXIST);
+		assert_ptr_equal(inlay_demux_find_own(&n->ep->demux, own[i].data), c);
+	}
+	assert_int_equal(inlay_ep_conn_ops.cid_issue(c, &added, token), 0);
+	assert_ptr_equal(inlay_demux_find_own(&n->ep->demux, added.data), c);
+	inlay_ep_conn_ops.cid_retire(c, &added);
+	assert_null(inlay_demux_find_own(&n->ep->demux, added.data));
+	assert_int_equal(n->provider->ops->cid_del(n->provider, c->rx_sa, &added), -ENOENT);
+
+	/* The CID before stays good for packets under way; the one before that does not. */
+	inlay_cid_set(&first, c->entry->headers[c->entry->headers_index & 1].bytes + 1, 8);
+	assert_int_equal(seal_to(n, c, &a), INLAY_WRONG_PATH);
+	inlay_ep_conn_ops.peer_cid_change(c, &first, &a);
+	assert_int_equal(seal_to(n, c, &a), INLAY_OK);
+	assert_int_equal(seal_to(n, c, &first), INLAY_OK);
+	inlay_ep_conn_ops.peer_cid_change(c, &a, &b);
+	assert_int_equal(seal_to(n, c, &b), INLAY_OK);
+	assert_int_equal(seal_to(n, c, &a), INLAY_OK);
+	assert_int_equal(seal_to(n, c, &first), INLAY_WRONG_PATH);
+	world_free(w);
+}
+
+/* --- Ends ----------------------------------------------------------------------------------- */
+
+static bool peer_is_done(struct world *w, void *user)
+{
+	const struct node *n = user;
+
+	return app_is_done(&n->app, false) || n->app.closed;
 }
 
 /* More than the provider and the key store hold at once: what is not given back is missed. */
@@ -457,6 +530,7 @@ int main(void)
 		cmocka_unit_test(key_updates),
 		cmocka_unit_test(over_loss),
 		cmocka_unit_test(nat_rebinding),
+		cmocka_unit_test(cids_reach_the_provider),
 		cmocka_unit_test(many_come_and_go),
 		cmocka_unit_test(shutdown_is_heard),
 		cmocka_unit_test(application_refuses),
