@@ -40,7 +40,8 @@ struct inlay_cids {
 	__u32 peer_max; /* our active_connection_id_limit */
 	__u32 current;	/* index of the one in use */
 	__u64 retire_prior_to;
-	struct inlay_intervals seen; /* sequence numbers that have come, in force or retired since */
+	struct inlay_intervals
+		seen; /* sequence numbers that have come, in force or retired since */
 	struct inlay_intervals retiring; /* sequences in RETIRE_CONNECTION_ID frames to send */
 	__u32 retires_open; /* RETIRE_CONNECTION_ID frames to send or not acknowledged */
 };

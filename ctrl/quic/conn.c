@@ -54,6 +54,7 @@ static void copy_config(struct inlay_conn *c, const struct inlay_conn_config *co
 	c->role = h->role;
 	c->cc = config->cc;
 	c->max_streams_open = config->max_streams_open;
+	c->keep_alive = config->keep_alive;
 	c->own = h->own;
 	c->peer = h->peer;
 	if (c->peer.ack_delay_exponent > 20) /* RFC 9000 section 18.2; checked by the handshake */
@@ -181,6 +182,14 @@ static bool can_ack(const struct inlay_conn *c)
 	return inlay_sentlog_may_take(&c->log, true) && inlay_paths_allowance(&c->paths) > ACK_ROOM;
 }
 
+/* What is in flight keeps the connection alive by itself. */
+static inlay_ns keep_alive_deadline(const struct inlay_conn *c)
+{
+	if (c->keep_alive == 0 || c->ping_due || inlay_sentlog_in_flight(&c->log) > 0)
+		return INLAY_NEVER;
+	return c->close.active + c->keep_alive;
+}
+
 inlay_ns inlay_conn_deadline(const struct inlay_conn *c)
 {
 	inlay_ns at = inlay_close_deadline(&c->close, inlay_conn_pto(c));
@@ -191,6 +200,7 @@ inlay_ns inlay_conn_deadline(const struct inlay_conn *c)
 	if (can_ack(c))
 		at = earlier(at, c->acks.deadline);
 	at = earlier(at, c->keys.drop_at);
+	at = earlier(at, keep_alive_deadline(c));
 	return earlier(at, inlay_paths_deadline(&c->paths));
 }
 
@@ -210,6 +220,8 @@ void inlay_conn_on_timer(struct inlay_conn *c, inlay_ns now)
 	if (!inlay_conn_is_open(c))
 		return;
 	on_recovery_timer(c, now);
+	if (now >= keep_alive_deadline(c))
+		c->ping_due = true;
 	if (now >= c->keys.drop_at) {
 		c->keys.drop_at = INLAY_NEVER;
 		if (c->ops->drop_old_phase)

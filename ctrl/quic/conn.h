@@ -122,7 +122,9 @@ struct inlay_conn_ops {
 	int (*next_phase_tx)(void *user, __u64 first_pn);
 	int (*next_phase_rx)(void *user);
 	void (*drop_old_phase)(void *user);
-	/* The path's remote address changed (NAT rebinding, validated). */
+	/* Send to this remote address from now on. The peer's packets come from there (RFC 9000
+	 * section 9.3), little is sent until it has proved that it is there, and if it does not,
+	 * another call restores the path before. */
 	void (*path_change)(void *user, const struct inlay_path *path);
 	/* |len| random bytes, cryptographically good. */
 	void (*random)(void *user, __u8 *dst, size_t len);
@@ -142,6 +144,9 @@ struct inlay_conn_config {
 	__u64 max_send_buffer;          /* bytes kept of streams without a source, over all; 0: 4 MiB */
 	__u64 max_datagram_queue;       /* bytes of datagrams waiting to be sent */
 	__u64 max_streams_open;         /* streams of ours at once, either direction together */
+	/* Send a PING once nothing has been exchanged for this long; 0: never. Well below the idle
+	 * timeout, for connections that wait in silence. */
+	inlay_ns keep_alive;
 };
 
 /* NULL: no memory. */

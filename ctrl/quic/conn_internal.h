@@ -36,6 +36,7 @@ struct inlay_conn {
 	struct inlay_close close;
 	struct inlay_intervals crypto; /* bytes of CRYPTO frames seen: read, and thrown away */
 
+	inlay_ns keep_alive; /* 0: none */
 	bool handshake_done_due;
 	bool confirmed; /* client: HANDSHAKE_DONE has come */
 	bool ping_due;

@@ -6,7 +6,8 @@
 #define PERSISTENT_PTOS	     3 /* section 7.6.1 */
 #define PTO_PROBES	     2 /* section 6.2.4 */
 #define MAX_BACKOFF	     16
-#define RELIEF_PART	     8 /* of the log is freed at a time */
+#define LOOK_BACK	     128 /* numbers */
+#define RELIEF_PART	     8	 /* of the log is freed at a time */
 #define HOLE_GRACE	     (20 * INLAY_MS)
 
 void inlay_recovery_init(struct inlay_recovery *r, struct inlay_sentlog *log,
@@ -163,6 +164,9 @@ static bool ack_ranges(struct inlay_recovery *r, const struct inlay_quic_ack *ac
 	__u64 lowest = inlay_sentlog_lowest(r->log), pn;
 	struct inlay_quic_range range;
 
+	/* Below the oldest open number only late ACKs of lost packets and lies are to be found. */
+	if (r->log->oldest - lowest > LOOK_BACK)
+		lowest = r->log->oldest - LOOK_BACK;
 	while (inlay_quic_ack_next(&it, &range)) {
 		if (range.end <= lowest)
 			break;

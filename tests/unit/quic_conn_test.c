@@ -94,6 +94,39 @@ static void test_idle_timeout(void **state)
 	solo_stop(&s);
 }
 
+static void test_keep_alive(void **state)
+{
+	struct inlay_quic_frame f;
+	struct solo s;
+	int i;
+
+	solo_init(&s, INLAY_CLIENT);
+	s.keep_alive = 10 * INLAY_S;
+	assert_true(solo_start(&s));
+	solo_drain(&s);
+	solo_ack(&s, 0);
+	for (i = 0; i < 20; i++) {
+		inlay_ns silence = s.now;
+
+		assert_int_equal(solo_find(&s, INLAY_QUIC_PING, &f), 0);
+		s.now = inlay_conn_deadline(s.conn);
+		assert_true(s.now == silence + 10 * INLAY_S);
+		inlay_conn_on_timer(s.conn, s.now);
+		assert_int_equal(solo_find(&s, INLAY_QUIC_PING, &f), 1);
+		s.now += 50 * INLAY_MS;
+		solo_ack(&s, 0);
+	}
+	assert_false(s.closed);
+	/* Nobody answers: it ends all the same. */
+	for (i = 0; i < 100 && !s.closed; i++) {
+		s.now = inlay_conn_deadline(s.conn);
+		inlay_conn_on_timer(s.conn, s.now);
+		solo_drain(&s);
+	}
+	assert_true(s.closed && s.why.idle);
+	solo_stop(&s);
+}
+
 static void test_a_short_idle_timeout_leaves_three_ptos(void **state)
 {
 	struct solo s;
@@ -365,6 +398,7 @@ int main(void)
 		cmocka_unit_test(test_handshake_done_until_acknowledged),
 		cmocka_unit_test(test_headers_and_entry),
 		cmocka_unit_test(test_idle_timeout),
+		cmocka_unit_test(test_keep_alive),
 		cmocka_unit_test(test_a_short_idle_timeout_leaves_three_ptos),
 		cmocka_unit_test(test_closing_answers_at_a_limited_rate),
 		cmocka_unit_test(test_draining_is_silent),

@@ -22,6 +22,7 @@ struct solo {
 	inlay_ns now;
 	__u64 next_pn; /* of the peer */
 	__u8 next_cid;
+	inlay_ns keep_alive;
 	bool closed;
 	struct inlay_close_reason why;
 	/* What the engine told the application and the endpoint. */
@@ -205,6 +206,7 @@ static inline bool solo_start(struct solo *s)
 		.max_send_buffer = 64 * 1024,
 		.max_datagram_queue = 4000,
 		.max_streams_open = 8,
+		.keep_alive = s->keep_alive,
 	};
 
 	s->conn = inlay_conn_new(&config, s->now);
