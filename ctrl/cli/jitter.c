@@ -185,7 +185,8 @@ static bool try_to_start(struct inlay_jitter *j)
 		struct group *g = inlay_list_entry(at, struct group, node);
 
 		o = first_object(g);
-		if (o && o->id == 0) {
+		if (o && (o->id == 0 || o->datagram)) {
+			g->next = o->id;
 			inlay_jitter_start(j, g->id);
 			return true;
 		}

@@ -37,7 +37,7 @@ struct inlay_jitter *inlay_jitter_new(const struct inlay_jitter_config *config);
 void inlay_jitter_free(struct inlay_jitter *j);
 
 /* The track starts with this group: earlier ones are late. Without it, with the first group whose
- * object 0 comes. Also begins anew, after inlay_jitter_flush(). */
+ * object 0 comes, or with the first datagram. Also begins anew, after inlay_jitter_flush(). */
 void inlay_jitter_start(struct inlay_jitter *j, __u64 group);
 void inlay_jitter_start_anywhere(struct inlay_jitter *j);
 

@@ -191,7 +191,12 @@ static void test_datagrams(void **state)
 	struct inlay_jitter *j = begin(&s);
 
 	inlay_jitter_start_anywhere(j);
-	put_datagram(j, 6, 3, T0); /* before the first object 0 */
+	put_datagram(j, 6, 3, T0);
+	assert_string_equal(s.text, "6.3 ");
+	s.text[0] = 0;
+	inlay_jitter_flush(j);
+	inlay_jitter_start(j, 7);
+	put_datagram(j, 6, 4, T0);
 	put_datagram(j, 7, 0, T0);
 	put_datagram(j, 7, 2, T0);
 	put_datagram(j, 7, 3, T0);
