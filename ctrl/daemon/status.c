@@ -120,7 +120,10 @@ static void add_relay(json_t *o, const struct inlay_daemon *d)
 	set(o, "objects_sent", s.objects_out);
 	set(o, "object_bytes_received", s.bytes_in);
 	set(o, "object_bytes_sent", s.bytes_out);
+	set(o, "datagrams_received", s.datagrams_in);
+	set(o, "datagrams_sent", s.datagrams_out);
 	set(o, "datagrams_dropped", s.datagrams_dropped);
+	set(o, "duplicates", s.duplicates);
 	set(o, "requests_refused", s.refused);
 	set(o, "malformed_tracks", s.malformed_tracks);
 	json_object_set_new(o, "stream_resets", stream_resets(&s));
