@@ -101,6 +101,8 @@ struct inlay_relay_session *inlay_relay_session_new(struct inlay_relay *r,
 						    void *user);
 /* The transport is gone, or is not to be used any more. Takes NULL. */
 void inlay_relay_session_free(struct inlay_relay_session *rs);
+/* Tracks that no publisher here has are asked for at this session, the newest one so named. */
+void inlay_relay_session_set_origin(struct inlay_relay_session *rs);
 struct inlay_moq_session *inlay_relay_session_moq(const struct inlay_relay_session *rs);
 void *inlay_relay_session_user(const struct inlay_relay_session *rs);
 

@@ -226,8 +226,9 @@ static bool is_read(const struct relay_subscription *sub, const struct inlay_cac
 	return false;
 }
 
-/* Streams that are arriving, from their next object on. */
-static void attach_live(struct relay_subscription *sub)
+/* Streams that are arriving, from their next object on; not those of groups that |before| (may be
+ * NULL) wanted: what was reset or stopped there is not begun again (section 11.4.3). */
+static void attach_live(struct relay_subscription *sub, const struct relay_subscription *before)
 {
 	struct inlay_list *g, *s;
 
@@ -235,7 +236,8 @@ static void attach_live(struct relay_subscription *sub)
 		struct inlay_cache_group *group =
 			inlay_list_entry(g, struct inlay_cache_group, node);
 
-		if (!relay_subscription_wants_group(sub, group->id))
+		if (!relay_subscription_wants_group(sub, group->id) ||
+		    (before != NULL && relay_subscription_wants_group(before, group->id)))
 			continue;
 		inlay_list_for_each (s, &group->streams) {
 			struct inlay_cache_stream *stream =
@@ -287,7 +289,7 @@ void relay_subscription_accept(struct relay_subscription *sub)
 	/* "Subscribe only requests newly published Objects" (10.7): the past is for who names it.
 	 */
 	if (sub->unfiltered)
-		attach_live(sub);
+		attach_live(sub, NULL);
 	else
 		attach_cached(sub);
 	relay_reader_open_pending(sub);
@@ -316,6 +318,7 @@ static void narrow(struct relay_subscription *sub)
 void relay_subscription_update(struct relay_subscription *sub,
 			       const struct inlay_moq_params *params)
 {
+	const struct relay_subscription before = *sub;
 	struct inlay_moq_params answer;
 	struct inlay_list *node;
 
@@ -339,7 +342,7 @@ void relay_subscription_update(struct relay_subscription *sub,
 	answer = relay_track_params(sub->track);
 	(void)inlay_moq_request_update_ok(sub->request, &answer);
 	if (sub->state == RELAY_SUBSCRIPTION_ACTIVE && sub->params.forward)
-		attach_live(sub);
+		attach_live(sub, before.params.forward ? &before : NULL);
 	relay_reader_open_pending(sub);
 	relay_subscription_check_end(sub);
 }

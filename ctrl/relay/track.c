@@ -241,6 +241,8 @@ void relay_track_want(struct relay_track *t)
 		if (inlay_moq_namespace_has_prefix(&t->name->ns, n->ns))
 			(void)relay_upstream_subscribe(t, n->session);
 	}
+	if (t->n_upstreams == 0 && r->origin != NULL)
+		(void)relay_upstream_subscribe(t, r->origin);
 	if (t->n_upstreams > 0)
 		t->state = RELAY_TRACK_CONNECTING;
 	else if (t->state == RELAY_TRACK_IDLE)
