@@ -333,6 +333,90 @@ static void test_nat_rebinding(void **state)
 	quic_pair_free(p);
 }
 
+/* --- Throughput, in simulated time ---------------------------------------------------------- */
+
+static void swallow(void *user, __u64 id, const __u8 *data, size_t len, bool fin)
+{
+	struct quic_pair_side *s = user;
+
+	*(__u64 *)s->app += len;
+	inlay_conn_stream_consume(s->conn, id, len);
+}
+
+static int read_ones(void *ctx, __u64 offset, __u8 *dst, size_t len)
+{
+	memset(dst, 1, len);
+	return 0;
+}
+
+/* How long |bytes| take from server to client; and nothing is left over. */
+static inlay_ns time_transfer(struct quic_pair_config *config, __u64 bytes,
+			      struct inlay_conn_stats *ret_stats)
+{
+	static const struct inlay_conn_ops ops = {.on_stream_data = swallow};
+	static const struct inlay_stream_source ones = {.read = read_ones};
+	struct quic_pair_side *server;
+	struct quic_pair *p;
+	__u64 got = 0, id;
+	inlay_ns start;
+
+	config->app = &ops;
+	p = quic_pair_new(config, keystore, provider);
+	server = &p->side[INLAY_SERVER];
+	p->side[INLAY_CLIENT].app = &got;
+	quic_pair_run(p, p->now + INLAY_S);
+	start = p->now;
+	assert_int_equal(inlay_conn_stream_open(server->conn, false, 0, &ones, NULL, &id), 0);
+	assert_int_equal(inlay_conn_stream_extend(server->conn, id, bytes, true), 0);
+	while (server->conn->streams.n > 0 && p->now < start + 100 * INLAY_S)
+		quic_pair_step(p, start + 100 * INLAY_S);
+	start = p->now - start;
+	assert_true(got == bytes);
+	inlay_conn_stats(server->conn, ret_stats);
+	quic_pair_free(p);
+	return start;
+}
+
+static void test_a_bottleneck_is_filled(void **state)
+{
+	enum inlay_cc_algorithm cc;
+	struct inlay_conn_stats st;
+	inlay_ns took;
+
+	for (cc = INLAY_CC_NEWRENO; cc <= INLAY_CC_CUBIC; cc++) {
+		struct quic_pair_config config = quic_pair_defaults(5);
+
+		/* 10 Mbit/s, 40 ms, a buffer of one such product: 5 MB need 4 s at the least. */
+		config.cc = cc;
+		config.params.initial_max_data = 2 << 20;
+		config.params.initial_max_stream_data_uni = 2 << 20;
+		config.bytes_per_s = 1250000;
+		config.queue_bytes = 50000;
+		took = time_transfer(&config, 5000000, &st);
+		if (took > 5500 * INLAY_MS)
+			print_error("took %llu ms, lost %llu of %llu, ptos %llu spurious %llu cwnd %llu\n", took / INLAY_MS, st.packets_lost, st.packets_sent, st.ptos, st.packets_spurious, st.cwnd);
+		assert_in_range(took / INLAY_MS, 4000, 5500);
+		assert_int_equal(st.ptos, 0);
+		assert_int_equal(st.packets_spurious, 0);
+	}
+}
+
+static void test_a_small_log_is_no_dead_end(void **state)
+{
+	struct quic_pair_config config = quic_pair_defaults(6);
+	struct inlay_conn_stats st;
+	inlay_ns took;
+
+	/* More may be in flight than the log has numbers for: 496 packets a round trip of 200 ms.
+	 */
+	config.delay = 100 * INLAY_MS;
+	config.params.initial_max_data = 16 << 20;
+	config.params.initial_max_stream_data_uni = 16 << 20;
+	took = time_transfer(&config, 6000000, &st);
+	assert_in_range(took / INLAY_MS, 2000, 5000);
+	assert_int_equal(st.packets_lost, 0);
+}
+
 /* A copy of a packet that somebody sends from elsewhere: little is sent there, and the path comes
  * back. */
 static void test_a_forged_address_is_left_again(void **state)
@@ -408,6 +492,8 @@ int main(void)
 		cmocka_unit_test(test_session_tickets_are_swallowed),
 		cmocka_unit_test(test_the_window_holds_and_probes_pass),
 		cmocka_unit_test(test_nat_rebinding),
+		cmocka_unit_test(test_a_bottleneck_is_filled),
+		cmocka_unit_test(test_a_small_log_is_no_dead_end),
 		cmocka_unit_test(test_a_forged_address_is_left_again),
 		cmocka_unit_test(test_only_the_newest_packet_moves_the_path),
 	};
