@@ -214,6 +214,13 @@ static const struct inlay_conn_ops *on_connection(void *user, struct inlay_ep_co
 	return inlay_sessions_accept(&d->sessions, c, handover, ret_user);
 }
 
+static void origin_lost(struct inlay_daemon *d, const char *why)
+{
+	/* At the end it is we who go. */
+	if (!inlay_loop_signals(d->loop))
+		inlay_origin_on_lost(&d->origin, why, d->now);
+}
+
 static void on_failed(void *user, struct inlay_ep_conn *c,
 		      const struct inlay_handshake_failure *why)
 {
@@ -221,7 +228,7 @@ static void on_failed(void *user, struct inlay_ep_conn *c,
 	char text[INLAY_ADDRESS_TEXT];
 
 	if (inlay_ep_conn_dial_user(c)) {
-		inlay_origin_on_lost(&d->origin, why->text, d->now);
+		origin_lost(d, why->text);
 		return;
 	}
 	inlay_address_format(&inlay_ep_conn_path(c)->remote, text);
@@ -234,8 +241,7 @@ static void on_dialled_end(void *user, const struct inlay_close_reason *why)
 	struct inlay_daemon *d = user;
 	const char *text = why->idle ? "it was silent" : *why->text ? why->text : "it closed";
 
-	if (!inlay_loop_signals(d->loop))
-		inlay_origin_on_lost(&d->origin, text, d->now);
+	origin_lost(d, text);
 }
 
 static const struct inlay_endpoint_ops endpoint_ops = {.on_connection = on_connection,

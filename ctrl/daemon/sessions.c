@@ -89,6 +89,8 @@ const struct inlay_conn_ops *inlay_sessions_accept(struct inlay_sessions *s,
 		session_free(one);
 		return NULL;
 	}
+	if (one->dialled)
+		inlay_relay_session_set_origin(one->relayed);
 	inlay_list_append(&s->active, &one->node);
 	s->n_active++;
 	inlay_log(INLAY_LOG_DEBUG, "%s is connected", one->peer);

@@ -295,10 +295,29 @@ void inlay_relay_session_free(struct inlay_relay_session *rs)
 {
 	if (rs == NULL)
 		return;
+	if (rs->relay->origin == rs)
+		rs->relay->origin = NULL;
 	inlay_moq_session_free(rs->moq);
 	inlay_list_remove(&rs->node);
 	rs->relay->stats.sessions_now--;
 	free(rs);
+}
+
+void inlay_relay_session_set_origin(struct inlay_relay_session *rs)
+{
+	struct inlay_relay *r = rs->relay;
+	struct inlay_list *node, *after;
+
+	r->origin = rs;
+	if (r->now < inlay_moq_session_now(rs->moq))
+		r->now = inlay_moq_session_now(rs->moq);
+	/* Asking may free that track, and no other. */
+	inlay_list_for_each_safe (node, after, &r->tracks) {
+		struct relay_track *t = inlay_list_entry(node, struct relay_track, node);
+
+		if (relay_track_is_wanted(t))
+			relay_track_want(t);
+	}
 }
 
 struct inlay_moq_session *inlay_relay_session_moq(const struct inlay_relay_session *rs)

@@ -20,11 +20,12 @@ struct inlay_relay {
 	struct inlay_relay_config config;
 	struct inlay_relay_stats stats;
 	struct inlay_cache cache;
-	struct inlay_list sessions;   /* inlay_relay_session.node */
-	struct inlay_list tracks;     /* relay_track.node */
-	struct inlay_list namespaces; /* relay_namespace.node, in order of arrival */
-	struct inlay_list orphans;    /* relay_reader.of_subscription: their subscription ended */
-	struct inlay_map by_hash;     /* hash of the name to the first relay_track with it */
+	struct inlay_list sessions;	    /* inlay_relay_session.node */
+	struct inlay_list tracks;	    /* relay_track.node */
+	struct inlay_list namespaces;	    /* relay_namespace.node, in order of arrival */
+	struct inlay_relay_session *origin; /* asked where no publisher is here; or NULL */
+	struct inlay_list orphans; /* relay_reader.of_subscription: their subscription ended */
+	struct inlay_map by_hash;  /* hash of the name to the first relay_track with it */
 	inlay_ns now;
 	inlay_ns deadline;    /* nothing is due before */
 	inlay_ns next_expiry; /* of the cache */
