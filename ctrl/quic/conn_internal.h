@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The connection as its own parts see it: conn.c (public functions, timers), conn_recv.c (frames
- * in), conn_send.c (packets out), conn_fate.c (what became of frames sent).
+ * in), conn_send.c (packets out), conn_frames.c (what is in them), conn_fate.c (what became of it).
  */
 #ifndef INLAY_QUIC_CONN_INTERNAL_H
 #define INLAY_QUIC_CONN_INTERNAL_H

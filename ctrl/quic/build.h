@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A packet being put together: conn_send.c begins and finishes it, conn_frames.c fills it. */
+#ifndef INLAY_QUIC_BUILD_H
+#define INLAY_QUIC_BUILD_H
+
+#include "conn_internal.h"
+#include "inlay_quic_write.h"
+
+struct inlay_build {
+	struct inlay_conn *c;
+	struct inlay_writer w;
+	__u8 *header;
+	__u8 hdr_len;
+	__u32 frames; /* chain of records */
+	__u32 n_frames;
+	struct inlay_sent_frame last;
+	bool eliciting;
+	bool padded;
+	bool full; /* no room, or no records, for one more frame */
+	inlay_ns now;
+};
+
+/* |written|: the result of a put that began at |mark|. Records the frame; false: there was no room,
+ * for the frame or for its record, and it is taken back. */
+bool inlay_build_put(struct inlay_build *b, bool written, struct inlay_writer mark, __u8 type,
+		     __u64 id, __u64 offset);
+
+/* Each writes what there is to send of its kind, as far as there is room. */
+void inlay_build_ack(struct inlay_build *b);
+void inlay_build_control(struct inlay_build *b);
+void inlay_build_owed(struct inlay_build *b); /* by streams */
+void inlay_build_datagrams(struct inlay_build *b);
+void inlay_build_streams(struct inlay_build *b);
+
+#endif
