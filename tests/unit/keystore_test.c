@@ -127,10 +127,11 @@ static int count_in_memory(const __u8 *inverse)
 		for (; start + len <= end; start += room - len + 1) {
 			size_t want = end - start < room ? end - start : room;
 			ssize_t got = pread(mem, buffer, want, (off_t)start);
-			ssize_t i;
+			const __u8 *at = buffer, *last = buffer + got - len;
 
-			for (i = 0; i + (ssize_t)len <= got; i++)
-				count += is_inverse(buffer + i, inverse);
+			while (got >= (ssize_t)len && at <= last &&
+			       (at = memchr(at, inverse[0] ^ 0xff, (size_t)(last - at) + 1)))
+				count += is_inverse(at++, inverse);
 		}
 	}
 	inlay_secure_free(buffer, room);
