@@ -245,7 +245,7 @@ static void speak(struct pair *p, int end, char how, const char *hex)
 	__u8 data[4096];
 	size_t len = unhex(hex, data);
 	bool bidi = how == 'b' || how == 'B';
-	__u64 id;
+	__u64 id = 0;
 
 	if (how == 'd') {
 		inlay_moq_session_on_datagram(p->side[!end].s, data, len, p->link->now);
@@ -489,14 +489,12 @@ static __u64 refusal_of(const char *hex)
 	struct pair *p = pair_new(NULL, 1 << 1);
 	struct link_half *answer;
 	struct inlay_cursor c, payload;
-	__u64 type, code = 0;
-
-	speak(p, 0, 'u', SETUP);
-	/* The answer stays readable: the client's session, which never started, throws it away. */
+	__u64 type, code = 0, id = 0;
 	__u8 data[256];
 	size_t len = unhex(hex, data);
-	__u64 id;
 
+	speak(p, 0, 'u', SETUP);
+	/* Not by way of the link, which would carry the answer off. */
 	assert_int_equal(link_open(&p->link->ends[0], true, 0, NULL, NULL, &id), 0);
 	inlay_moq_session_on_stream_data(p->side[1].s, id, data, len, false, p->link->now);
 	assert_false(p->side[1].closed);
@@ -572,7 +570,7 @@ static void unknown_alias_waits_and_is_stopped(void **state)
 	struct inlay_moq_session_config bounds = {.max_pending_bytes = 1000};
 	struct pair *p = pair_new(&bounds, 1 << 1);
 	__u8 big[2000] = {0x30, 0x07, 0x00, 0x00, 0x87, 0xc0};
-	__u64 id;
+	__u64 id = 0;
 
 	speak(p, 0, 'u', SETUP);
 	speak(p, 0, 'u', "30 05 00 00 01 61");
@@ -598,7 +596,7 @@ static void object_header_is_bounded(void **state)
 	struct inlay_moq_session_config bounds = {.max_object_header = 100};
 	struct pair *p = pair_new(&bounds, 1 << 1);
 	__u8 big[300] = {0x31, 0x05, 0x00, 0x00, 0x80, 0xc8}; /* 200 bytes of properties */
-	__u64 id;
+	__u64 id = 0;
 
 	speak(p, 0, 'u', SETUP);
 	speak(p, 0, 'b', PUBLISH);
