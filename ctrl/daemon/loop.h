@@ -18,8 +18,9 @@ struct inlay_watch {
 	void *user;
 };
 
-/* Blocks SIGTERM and SIGINT for the calling thread and those that it starts: they end the loop;
- * and SIGPIPE. 0; -ENOMEM; what epoll_create, timerfd_create and signalfd return. */
+/* Blocks SIGTERM, SIGINT, SIGQUIT and SIGHUP for the calling thread and those that it starts: they
+ * end the loop; ignores SIGPIPE. 0; -ENOMEM; what epoll_create, timerfd_create and signalfd return.
+ */
 int inlay_loop_new(struct inlay_loop **ret_loop);
 /* Takes NULL. */
 void inlay_loop_free(struct inlay_loop *loop);
