@@ -227,12 +227,27 @@ static int make_item(struct inlay_datathread *dt, struct inlay_frame *f, __u32 l
 	return REFUSED;
 }
 
+/* What becomes of a down frame: as make_item(), or AS_IT_IS. */
+static int judge(struct inlay_datathread *dt, struct inlay_frame *f, __u16 port, __u32 *ret_len,
+		 struct inlay_seal_item *items, size_t *n_items)
+{
+	if (inlay_ring_frame_len(f, ret_len) && port < dt->config.n_ports) {
+		if (f->kind == INLAY_FRAME_CLEAR)
+			return make_item(dt, f, *ret_len, items, n_items);
+		if (passes_as_it_is(f, *ret_len))
+			return AS_IT_IS;
+	}
+	count(dt, INLAY_REASON_BAD_FRAME, 1);
+	return REFUSED;
+}
+
 /* Takes a burst from the down ring: what may leave, sealed, stands in dt->tx afterwards. */
 static bool take_burst(struct inlay_datathread *dt)
 {
 	struct inlay_seal_item items[BURST];
 	struct inlay_frame *frames[BURST];
 	__u32 lens[BURST];
+	__u16 ports[BURST];
 	int item_of[BURST]; /* index of its seal item, or one of the above */
 	struct tx_burst *tx = &dt->tx;
 	size_t n_items = 0;
@@ -240,17 +255,8 @@ static bool take_burst(struct inlay_datathread *dt)
 	tx->n = tx->at = 0;
 	tx->taken = inlay_ring_peek(dt->config.down, BURST, frames);
 	for (size_t i = 0; i < tx->taken; i++) {
-		struct inlay_frame *f = frames[i];
-
-		item_of[i] = REFUSED;
-		if (!inlay_ring_frame_len(f, &lens[i]) || f->port >= dt->config.n_ports)
-			count(dt, INLAY_REASON_BAD_FRAME, 1);
-		else if (f->kind == INLAY_FRAME_CLEAR)
-			item_of[i] = make_item(dt, f, lens[i], items, &n_items);
-		else if (passes_as_it_is(f, lens[i]))
-			item_of[i] = AS_IT_IS;
-		else
-			count(dt, INLAY_REASON_BAD_FRAME, 1);
+		ports[i] = *(const volatile __u16 *)&frames[i]->port; /* read once */
+		item_of[i] = judge(dt, frames[i], ports[i], &lens[i], items, &n_items);
 	}
 	if (n_items)
 		add(&dt->stats.sealed,
@@ -264,7 +270,7 @@ static bool take_burst(struct inlay_datathread *dt)
 		}
 		tx->frames[tx->n] = frames[i];
 		tx->lens[tx->n] = lens[i];
-		tx->ports[tx->n++] = frames[i]->port;
+		tx->ports[tx->n++] = ports[i];
 	}
 	return tx->taken > 0;
 }
