@@ -202,7 +202,8 @@ static void linger(struct pub *pub, inlay_ns now)
 	/* PUBLISH_DONE must not overtake a datagram (section 10.10). */
 	if (stats.datagram_bytes && now < pub->give_up)
 		return;
-	inlay_publisher_finish(pub->publisher);
+	inlay_publisher_finish(pub->publisher, pub->failed ? INLAY_MOQ_DONE_INTERNAL_ERROR
+							   : INLAY_MOQ_DONE_TRACK_ENDED);
 	inlay_peer_stats(pub->client.link.peer, &stats);
 	if (stats.bytes_unacked && now < pub->give_up)
 		return;

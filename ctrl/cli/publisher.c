@@ -202,14 +202,15 @@ int inlay_publisher_frame(struct inlay_publisher *p, const __u8 *data, size_t le
 	return rv;
 }
 
-void inlay_publisher_finish(struct inlay_publisher *p)
+void inlay_publisher_finish(struct inlay_publisher *p, enum inlay_moq_done_code status)
 {
 	if (p->finished)
 		return;
 	p->finished = true;
 	end_group(p);
 	if (p->subscription)
-		inlay_moq_request_publish_done(p->subscription, INLAY_MOQ_DONE_TRACK_ENDED, "");
+		inlay_moq_request_publish_done(p->subscription, status,
+					       inlay_moq_done_code_text(status));
 	p->subscription = NULL;
 }
 

@@ -56,7 +56,7 @@ int inlay_publisher_frame(struct inlay_publisher *p, const __u8 *data, size_t le
 			  bool starts_group, inlay_ns now);
 /* The track has ended: finishes the group and the subscription. Not while datagrams wait to be
  * sent: what says that there will be no more would overtake them. Later calls do nothing. */
-void inlay_publisher_finish(struct inlay_publisher *p);
+void inlay_publisher_finish(struct inlay_publisher *p, enum inlay_moq_done_code status);
 void inlay_publisher_stats(const struct inlay_publisher *p, struct inlay_publisher_stats *ret);
 
 #endif

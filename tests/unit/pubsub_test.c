@@ -117,7 +117,7 @@ static void publish_source(struct scene *s)
 	while (inlay_publisher_is_wanted(s->publisher) && !s->finished) {
 		if (inlay_pub_source_peek(s->source, &frame)) {
 			s->finished = true;
-			inlay_publisher_finish(s->publisher);
+			inlay_publisher_finish(s->publisher, INLAY_MOQ_DONE_TRACK_ENDED);
 			return;
 		}
 		if (inlay_publisher_frame(s->publisher, frame.data, frame.len, frame.starts_group,
@@ -147,7 +147,7 @@ static void publish_due(struct scene *s)
 	inlay_peer_stats(s->pair.peer[1], &stats);
 	if (s->n_frames == s->max_frames && !stats.datagram_bytes && !s->finished) {
 		s->finished = true;
-		inlay_publisher_finish(s->publisher);
+		inlay_publisher_finish(s->publisher, INLAY_MOQ_DONE_TRACK_ENDED);
 	}
 }
 
