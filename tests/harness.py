@@ -14,16 +14,25 @@ import tempfile
 import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 
 class HarnessError(Exception):
     """Something a person can act on."""
 
 
+given_ports = set()
+
+
 def free_udp_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of loopback that nobody uses, and that nobody was given before."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        if port not in given_ports:
+            given_ports.add(port)
+            return port
 
 
 def certificate(scratch, name="cert"):
@@ -104,6 +113,14 @@ class Processes:
                 child.kill()
                 child.wait()
         return child.returncode
+
+    def findings(self):
+        """What sanitizers said of any program, leaks at its end included."""
+        for log in sorted(self.scratch.glob("*.log")):
+            text = log.read_text(errors="replace")
+            if re.search(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:", text):
+                return f"{log.name}:\n{text[-6000:]}"
+        return ""
 
     def end_all(self):
         for child in reversed(self.running):
@@ -205,23 +222,31 @@ class LossyLink:
             one.close()
 
 
-def run_cases(cases, build):
-    """Runs test cases, each with a scratch folder and processes of its own; prints TAP. A case
+def run_case(case, build):
+    """Runs one test case in a scratch folder, with processes of its own. Returns why it failed."""
+    with tempfile.TemporaryDirectory(prefix="inlay-test-") as folder:
+        processes = Processes(pathlib.Path(folder), build)
+        try:
+            case(processes)
+        except (HarnessError, AssertionError, OSError, KeyError, ValueError) as error:
+            return "".join(traceback.format_exception(error))
+        finally:
+            processes.end_all()
+        return processes.findings()
+
+
+def run_cases(cases, build, jobs=3):
+    """Runs test cases, which mostly wait, a few at a time; prints TAP in their order. A case
     raises HarnessError or AssertionError to fail. Returns the exit code."""
     failed = 0
     print(f"1..{len(cases)}", flush=True)
-    for number, case in enumerate(cases, 1):
-        with tempfile.TemporaryDirectory(prefix="inlay-test-") as folder:
-            processes = Processes(pathlib.Path(folder), build)
-            try:
-                case(processes)
-                result, why = "ok", ""
-            except (HarnessError, AssertionError, OSError, KeyError, ValueError) as error:
-                result, why = "not ok", "".join(traceback.format_exception(error))
-                failed += 1
-            finally:
-                processes.end_all()
-        print(f"{result} {number} - {case.__doc__.splitlines()[0].rstrip('.')}", flush=True)
-        for line in why.splitlines():
-            print(f"# {line}", flush=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(run_case, case, build) for case in cases]
+        for number, (case, done) in enumerate(zip(cases, waiting), 1):
+            why = done.result()
+            failed += bool(why)
+            print(f"{'not ok' if why else 'ok'} {number} - "
+                  f"{case.__doc__.splitlines()[0].rstrip('.')}", flush=True)
+            for line in why.splitlines():
+                print(f"# {line}", flush=True)
     return 1 if failed else 0
