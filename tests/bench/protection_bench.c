@@ -404,7 +404,7 @@ static int report(const struct options *o, const struct bench_host *host,
 	json_t *rows = json_object_get(root, "rows"), *others = json_array();
 	size_t i;
 
-	printf("%-10s %-18s %-5s %-9s %8s %7s\n", "backend", "cipher", "op", "height", "ns",
+	printf("%-10s %-18s %-5s %-9s %8s %7s\n", "backend", "cipher", "op", "layer", "ns",
 	       "spread");
 	for (i = 0; i < n; i++) {
 		const struct contender *c = &contenders[i];
@@ -418,7 +418,7 @@ static int report(const struct options *o, const struct bench_host *host,
 		       height_names[c->height], ns, 100 * spread);
 		json_array_append_new(c->height == PACKET ? rows : others,
 				      json_pack("{s:s, s:s, s:s, s:s, s:f, s:f}", "backend",
-						backend, "cipher", cipher, "op", op, "height",
+						backend, "cipher", cipher, "op", op, "layer",
 						height_names[c->height], "ns", ns, "spread",
 						spread));
 	}
