@@ -211,6 +211,13 @@ void inlay_moq_request_data(struct inlay_moq_request *req, const __u8 *data, siz
 void inlay_moq_request_aborted(struct inlay_moq_request *req, __u64 code);
 void inlay_moq_request_end(struct inlay_moq_request *req, enum inlay_moq_end end, __u64 code,
 			   const struct inlay_moq_request_error *error);
+/* Its stream's part: both directions, whatever is still open (section 3.3.2); or FIN, if there was
+ * none, and what the peer still sends is thrown away. */
+void inlay_moq_request_abort_stream(struct inlay_moq_request *req, __u64 code);
+void inlay_moq_request_finish_stream(struct inlay_moq_request *req);
+/* The record's part: out of every table, so that nothing finds it any more; what its streams
+ * carried is cut off. */
+void inlay_moq_request_detach(struct inlay_moq_request *req, enum inlay_moq_end end);
 void inlay_moq_request_malformed(struct inlay_moq_request *req);
 void inlay_moq_request_check_drained(struct inlay_moq_request *req);
 /* SETUP has arrived: looks at what waited for it. */

@@ -5,6 +5,9 @@
 
 #include <stdlib.h>
 
+/* Namespaces that one SUBSCRIBE_NAMESPACE may match (section 10.6: NAMESPACE_TOO_LARGE). */
+#define MAX_MATCHING 1024
+
 static bool is_allowed(struct inlay_relay_session *rs, enum inlay_relay_action action,
 		       const struct inlay_moq_namespace_request *m)
 {
@@ -146,12 +149,42 @@ static bool overlaps(const struct inlay_relay_session *rs, const struct inlay_mo
 	return false;
 }
 
+static __u32 count_matching(const struct inlay_relay *r, const struct inlay_moq_namespace *prefix)
+{
+	struct inlay_list *node;
+	__u32 n = 0;
+
+	inlay_list_for_each (node, &r->namespaces)
+		n += inlay_moq_namespace_has_prefix(
+			inlay_list_entry(node, struct relay_namespace, node)->ns, prefix);
+	return n;
+}
+
+/* Once for each name: at its first publisher. */
+static void tell_matching(const struct inlay_relay *r, const struct relay_prefix *p)
+{
+	struct inlay_list *node, *earlier;
+
+	inlay_list_for_each (node, &r->namespaces) {
+		struct relay_namespace *n = inlay_list_entry(node, struct relay_namespace, node);
+
+		if (!inlay_moq_namespace_has_prefix(n->ns, p->ns))
+			continue;
+		for (earlier = r->namespaces.next; earlier != node; earlier = earlier->next)
+			if (inlay_moq_namespace_equal(
+				    inlay_list_entry(earlier, struct relay_namespace, node)->ns,
+				    n->ns))
+				break;
+		if (earlier == node)
+			tell(p, n, false);
+	}
+}
+
 void relay_prefix_subscribe(struct inlay_relay_session *rs, struct inlay_moq_request *req,
 			    const struct inlay_moq_namespace_request *m)
 {
 	struct inlay_relay *r = rs->relay;
 	struct relay_prefix *p;
-	struct inlay_list *node;
 
 	if (!is_allowed(rs, INLAY_RELAY_SUBSCRIBE_NAMESPACE, m)) {
 		refuse(rs, req, INLAY_MOQ_REQUEST_UNAUTHORIZED, 0);
@@ -163,6 +196,10 @@ void relay_prefix_subscribe(struct inlay_relay_session *rs, struct inlay_moq_req
 	}
 	if (rs->n_namespaces >= r->config.max_session_namespaces) {
 		refuse(rs, req, INLAY_MOQ_REQUEST_EXCESSIVE_LOAD, 1001);
+		return;
+	}
+	if (count_matching(r, &m->ns) > MAX_MATCHING) {
+		refuse(rs, req, INLAY_MOQ_REQUEST_NAMESPACE_TOO_LARGE, 0);
 		return;
 	}
 	p = calloc(1, sizeof(*p));
@@ -179,18 +216,7 @@ void relay_prefix_subscribe(struct inlay_relay_session *rs, struct inlay_moq_req
 	rs->n_namespaces++;
 	inlay_moq_request_set_user(req, p);
 	(void)inlay_moq_request_ok(req, NULL, NULL);
-	inlay_list_for_each (node, &r->namespaces) {
-		struct relay_namespace *n = inlay_list_entry(node, struct relay_namespace, node);
-		struct inlay_list *earlier = r->namespaces.next;
-
-		/* Once for each name: at its first publisher. */
-		while (earlier != node &&
-		       !inlay_moq_namespace_equal(
-			       inlay_list_entry(earlier, struct relay_namespace, node)->ns, n->ns))
-			earlier = earlier->next;
-		if (earlier == node)
-			tell(p, n, false);
-	}
+	tell_matching(r, p);
 }
 
 void relay_prefix_end(struct relay_prefix *p)

@@ -218,7 +218,7 @@ static int try_open(struct relay_reader *rd)
 	struct inlay_relay_stats *stats = &rd->relay->stats;
 	int rv;
 
-	if (s->group == NULL || s->begin > rd->from_object) {
+	if (rd->from_object < s->size && (s->group == NULL || s->begin > rd->from_object)) {
 		stats->reset_evicted++;
 		relay_reader_drop(rd, 0, NULL);
 		return -ENODATA;
@@ -401,10 +401,16 @@ static void on_end(struct relay_reader *rd)
 {
 	struct inlay_cache_stream *s = rd->stream;
 	struct relay_subscription *sub = rd->subscription;
+	struct inlay_relay_stats *stats = &rd->relay->stats;
 	__u64 last;
 
 	if (s->end == INLAY_CACHE_RESET) {
-		relay_reader_drop(rd, s->end_code, &rd->relay->stats.reset_upstream);
+		/* Evicted while it arrived: it was wanted, even if nothing of it was sent yet. */
+		if (s->group == NULL && rd->state == RELAY_READER_WAITING)
+			stats->reset_evicted++;
+		relay_reader_drop(rd, s->end_code,
+				  s->group == NULL ? &stats->reset_evicted
+						   : &stats->reset_upstream);
 		relay_reader_open_pending(sub);
 		return;
 	}
@@ -415,7 +421,7 @@ static void on_end(struct relay_reader *rd)
 		return;
 	}
 	/* Nothing passed the filter. An empty subgroup is passed on for what its FIN says. */
-	if (inlay_cache_stream_last_object(s, &last) || s->group == NULL ||
+	if (inlay_cache_stream_last_object(s, &last) ||
 	    s->header.id_mode == INLAY_MOQ_SUBGROUP_FIRST_OBJECT ||
 	    !relay_subscription_wants(sub, (struct inlay_moq_location){s->header.group, 0}))
 		relay_reader_drop(rd, 0, NULL);
