@@ -591,4 +591,24 @@ static inline struct inlay_relay_stats stats_of(const struct world *w)
 	return s;
 }
 
+static inline struct inlay_moq_track_properties properties_of(const __u8 *bytes, size_t len)
+{
+	return (struct inlay_moq_track_properties){.bytes = {bytes, len}};
+}
+
+/* One publisher by PUBLISH_NAMESPACE and |subscribers| that are ready. */
+static inline struct world *start(const struct inlay_relay_config *config, int subscribers)
+{
+	struct world *w = world_new(config);
+
+	client_announce(world_client(w));
+	world_run(w);
+	for (int i = 1; i <= subscribers; i++)
+		client_subscribe(world_client(w), "video", NULL);
+	world_run(w);
+	for (int i = 1; i <= subscribers; i++)
+		assert_true(w->clients[i].ok);
+	return w;
+}
+
 #endif
