@@ -13,9 +13,10 @@
 
 /* No more than this waits for acknowledgement: a relay that is slow stops the source, not the
  * memory. */
-#define BACKLOG	    (8 << 20)
-#define LINGER	    (10 * INLAY_S) /* for the last bytes to be acknowledged */
-#define RETRY_PAUSE (5 * INLAY_MS)
+#define BACKLOG	       (8 << 20)
+#define LINGER	       (10 * INLAY_S) /* for the last bytes to be acknowledged */
+#define RETRY_PAUSE    (5 * INLAY_MS)
+#define STATUS_TIMEOUT INLAY_S
 
 static const char usage[] =
 	"usage: inlay-pub [options] URI --track NAMESPACE--NAME [FILE]\n"
@@ -96,6 +97,7 @@ struct pub {
 	bool no_wait, started, finishing, watching, said_announced, failed;
 	inlay_ns start_delay, start; /* |start|: when the first frame is due */
 	inlay_ns wake, give_up;
+	inlay_ns ask_until; /* the answer to TRACK_STATUS is waited for; 0: not yet */
 };
 
 /* ---- frames ---- */
@@ -214,6 +216,18 @@ static void linger(struct pub *pub, inlay_ns now)
 	pub->wake = INLAY_NEVER;
 }
 
+/* A relay that waits for a dead publisher itself may take long to say what it has. */
+static void ask(struct pub *pub, inlay_ns now)
+{
+	if (!pub->ask_until)
+		pub->ask_until = now + STATUS_TIMEOUT;
+	pub->wake = pub->ask_until;
+	if (now < pub->ask_until)
+		return;
+	pub->wake = INLAY_NEVER;
+	inlay_publisher_announce(pub->publisher);
+}
+
 static void on_round(void *user, inlay_ns now)
 {
 	struct pub *pub = user;
@@ -228,6 +242,10 @@ static void on_round(void *user, inlay_ns now)
 	if (inlay_publisher_is_announced(pub->publisher) && !pub->said_announced) {
 		pub->said_announced = true;
 		fprintf(stderr, "announced %s\n", pub->client.track_text);
+	}
+	if (inlay_publisher_is_asking(pub->publisher)) {
+		ask(pub, now);
+		return;
 	}
 	if (!pub->started) {
 		if (!inlay_publisher_is_wanted(pub->publisher) &&
@@ -275,6 +293,7 @@ static bool take_number(struct pub *pub, int option, const char *arg)
 		if (!inlay_client_number(c, "first-group", arg, 0, 1e15, &v))
 			return false;
 		pub->publisher_config.first_group = (__u64)v;
+		pub->publisher_config.go_on = false;
 		return true;
 	case OPT_PRIORITY:
 		if (!inlay_client_number(c, "priority", arg, 0, 255, &v))
@@ -472,7 +491,7 @@ int main(int argc, char **argv)
 	};
 	struct pub pub = {
 		.client = {.program = "inlay-pub", .ops = &ops},
-		.publisher_config = {.timestamps = true, .priority = 128},
+		.publisher_config = {.timestamps = true, .priority = 128, .go_on = true},
 		.source_config = {.frame_bytes = 1200, .group_seconds = 1},
 		.wake = INLAY_NEVER,
 	};

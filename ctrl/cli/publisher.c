@@ -11,9 +11,10 @@
 struct inlay_publisher {
 	struct inlay_publisher_config config;
 	struct inlay_moq_session *session;
+	struct inlay_moq_request *status;	/* TRACK_STATUS, before all else */
 	struct inlay_moq_request *announcement; /* PUBLISH_NAMESPACE; with PUBLISH: NULL */
 	struct inlay_moq_request *subscription; /* established, the peer's or our PUBLISH */
-	bool announced, forward, finished;
+	bool announcing, announced, forward, finished;
 	struct inlay_moq_filter filter;
 	struct inlay_moq_outgoing *stream; /* of the group in progress */
 	bool in_group;			   /* the group in progress is being sent */
@@ -52,6 +53,11 @@ bool inlay_publisher_is_wanted(const struct inlay_publisher *p)
 bool inlay_publisher_is_announced(const struct inlay_publisher *p)
 {
 	return p->announced;
+}
+
+bool inlay_publisher_is_asking(const struct inlay_publisher *p)
+{
+	return p->status && !p->announcing;
 }
 
 const char *inlay_publisher_error(const struct inlay_publisher *p)
@@ -291,14 +297,16 @@ static void on_update(void *user, struct inlay_moq_request *req,
 	inlay_moq_request_update_ok(req, &answer);
 }
 
-static void on_setup(void *user, const struct inlay_moq_setup *setup)
+void inlay_publisher_announce(struct inlay_publisher *p)
 {
-	struct inlay_publisher *p = user;
 	struct inlay_moq_namespace_request announcement = {.ns = p->config.name->ns};
 	struct inlay_moq_publish publish = {.name = *p->config.name};
 	struct inlay_moq_request *req;
 	int rv;
 
+	if (p->announcing)
+		return;
+	p->announcing = true;
 	if (p->config.publish)
 		rv = inlay_moq_session_publish(p->session, &publish, p, &req);
 	else
@@ -308,11 +316,34 @@ static void on_setup(void *user, const struct inlay_moq_setup *setup)
 		note_error(p, "cannot announce the track", strerror(-rv));
 }
 
+static void on_setup(void *user, const struct inlay_moq_setup *setup)
+{
+	struct inlay_publisher *p = user;
+	struct inlay_moq_subscribe status = {.name = *p->config.name};
+
+	if (!p->config.go_on || inlay_moq_session_track_status(p->session, &status, p, &p->status))
+		inlay_publisher_announce(p);
+}
+
+/* What the peer knows of the track. */
+static void on_status(struct inlay_publisher *p, const struct inlay_moq_params *params)
+{
+	p->status = NULL;
+	if (!p->announcing && params->present & INLAY_MOQ_HAS_LARGEST_OBJECT &&
+	    params->largest_object.group < INLAY_PN_MAX)
+		p->config.first_group = params->largest_object.group + 1;
+	inlay_publisher_announce(p);
+}
+
 static void on_request_ok(void *user, struct inlay_moq_request *req,
 			  const struct inlay_moq_request_ok *m)
 {
 	struct inlay_publisher *p = user;
 
+	if (req == p->status) {
+		on_status(p, &m->params);
+		return;
+	}
 	p->announced = true;
 	if (req != p->announcement)
 		establish(p, req, &m->params);
@@ -332,6 +363,11 @@ static void on_request_end(void *user, struct inlay_moq_request *req, enum inlay
 	}
 	if (end == INLAY_MOQ_END_SESSION || p->finished)
 		return;
+	if (req == p->status) { /* it knows nothing */
+		p->status = NULL;
+		inlay_publisher_announce(p);
+		return;
+	}
 	if (req != p->announcement && !p->config.publish)
 		return;
 	if (req == p->announcement)

@@ -20,6 +20,10 @@ struct inlay_publisher_config {
 	bool timestamps;
 	__u8 priority;
 	__u64 first_group;
+	/* Ask the peer first (TRACK_STATUS) and begin above the largest group that it knows, so
+	 * that a publisher that comes back collides with nothing it published before (draft
+	 * section 2.4.2). The announcement waits for the answer: inlay_publisher_announce(). */
+	bool go_on;
 	/* A frame went out. May be NULL. */
 	void (*on_sent)(void *user, __u64 group, __u64 object, const __u8 *data, size_t len);
 	void *user;
@@ -40,6 +44,10 @@ const struct inlay_moq_session_ops *inlay_publisher_session_ops(void);
 /* Before the session starts. */
 void inlay_publisher_set_session(struct inlay_publisher *p, struct inlay_moq_session *s);
 
+/* The peer was asked what it has of the track, and has not answered. */
+bool inlay_publisher_is_asking(const struct inlay_publisher *p);
+/* Announces the track without waiting for that answer any longer. */
+void inlay_publisher_announce(struct inlay_publisher *p);
 /* Somebody is subscribed and wants objects. */
 bool inlay_publisher_is_wanted(const struct inlay_publisher *p);
 /* The announcement was accepted. */

@@ -160,7 +160,7 @@ def publisher_restart(processes):
     processes.wait_for(subscriber, "^ready")
     time.sleep(1)
     processes.end(first, signal.SIGKILL)
-    second = scene.publish("pub2", "--first-group", "1000", seconds=2)
+    second = scene.publish("pub2", seconds=2)
     processes.finish(second, 40)
     processes.finish(subscriber, 40)
     received = scene.hashes("sub")
