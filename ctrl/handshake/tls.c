@@ -210,6 +210,12 @@ static int require_alpn(gnutls_session_t session)
 	return 0;
 }
 
+/* GnuTLS would write every secret, those of 1-RTT too, to the file that SSLKEYLOGFILE names. */
+static int log_no_key(gnutls_session_t session, const char *label, const gnutls_datum_t *secret)
+{
+	return 0;
+}
+
 static int configure_server(struct inlay_tls *tls, gnutls_session_t session)
 {
 	gnutls_certificate_server_set_request(session, GNUTLS_CERT_IGNORE);
@@ -240,6 +246,7 @@ int inlay_tls_session_new(struct inlay_tls *tls, const char *host, gnutls_sessio
 	/* Early data and tickets would need state past the handshake, which nobody keeps. */
 	if (gnutls_init(&session, side | GNUTLS_NO_TICKETS) < 0)
 		return -ENOMEM;
+	gnutls_session_set_keylog_function(session, log_no_key);
 	for (unsigned int i = 0; i < tls->n_alpn; i++) {
 		alpn[i].data = (unsigned char *)tls->alpn[i];
 		alpn[i].size = (unsigned int)strlen(tls->alpn[i]);

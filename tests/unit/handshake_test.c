@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <setjmp.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 #include <ngtcp2/ngtcp2.h>
@@ -29,6 +30,7 @@ static struct {
 	struct inlay_tls *client; /* trusts the server's certificate */
 	struct inlay_keystore *keystore;
 	struct inlay_transport_params params[2];
+	char key_log[80]; /* what SSLKEYLOGFILE names */
 } t;
 
 /* --- Setting up ----------------------------------------------------------------------------- */
@@ -68,6 +70,9 @@ static int set_up(void **state)
 {
 	if (pair_certificate_make(&t.files))
 		return -1;
+	/* GnuTLS looks at it once, before the first secret. */
+	snprintf(t.key_log, sizeof(t.key_log), "%s/keys.log", t.files.dir);
+	setenv("SSLKEYLOGFILE", t.key_log, 1);
 	t.server = new_server_tls(NULL);
 	t.client = new_client_tls(NULL);
 	t.keystore = inlay_keystore_new(STORE);
@@ -99,6 +104,7 @@ static int tear_down(void **state)
 	inlay_tls_free(t.server);
 	inlay_tls_free(t.client);
 	inlay_keystore_free(t.keystore);
+	unlink(t.key_log); /* of peers, which are free to log */
 	pair_certificate_remove(&t.files);
 	return 0;
 }
@@ -287,6 +293,28 @@ static void ours_with_ours(void **state)
 		inlay_tls_free(tls);
 		assert_store_is_empty();
 	}
+}
+
+static off_t size_of_key_log(void)
+{
+	struct stat st;
+
+	return stat(t.key_log, &st) ? 0 : st.st_size;
+}
+
+/* No environment makes us write a secret to a file. */
+static void logs_no_keys(void **state)
+{
+	off_t before = size_of_key_log();
+	struct hs_pair *p = hs_pair_new(1);
+
+	use_ours(p, 0, t.client);
+	use_ours(p, 1, t.server);
+	assert_true(hs_run(p, INLAY_S));
+	assert_int_equal(state_of(p, 0), INLAY_HANDSHAKE_COMPLETE);
+	assert_int_equal(state_of(p, 1), INLAY_HANDSHAKE_COMPLETE);
+	hs_pair_free(p);
+	assert_int_equal(size_of_key_log(), before);
 }
 
 /* The server's order of preference decides. */
@@ -771,6 +799,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ours_with_ours),
+		cmocka_unit_test(logs_no_keys),
 		cmocka_unit_test(server_prefers),
 		cmocka_unit_test(server_with_peer),
 		cmocka_unit_test(client_with_peer),
