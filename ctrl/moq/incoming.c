@@ -219,7 +219,7 @@ static void follow_fin(struct inlay_moq_incoming *in)
 
 /* --- the beginning of a stream --------------------------------------------------------------- */
 
-static bool is_tombstone(const struct inlay_moq_session *s, __u64 alias)
+bool inlay_moq_is_tombstone(const struct inlay_moq_session *s, __u64 alias)
 {
 	for (__u32 i = 0; i < INLAY_MOQ_TOMBSTONES && i < s->tombstone_count; i++)
 		if (s->tombstones[i] == alias)
@@ -257,7 +257,7 @@ static void find_alias(struct inlay_moq_incoming *in, size_t header_len)
 
 	if (req != NULL)
 		activate(in, req, header_len);
-	else if (is_tombstone(s, in->header.alias))
+	else if (inlay_moq_is_tombstone(s, in->header.alias))
 		stop_and_drop(in, INLAY_MOQ_RESET_CANCELLED);
 	else
 		in->state = INLAY_MOQ_INCOMING_PENDING;
@@ -339,6 +339,7 @@ void inlay_moq_incoming_retry_all(struct inlay_moq_session *s)
 			return;
 		retry(inlay_list_entry(node, struct inlay_moq_incoming, node));
 	}
+	inlay_moq_datagram_retry_all(s);
 }
 
 /* --- inputs ---------------------------------------------------------------------------------- */

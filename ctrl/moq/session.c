@@ -66,6 +66,7 @@ struct inlay_moq_session *inlay_moq_session_new(const struct inlay_moq_session_c
 	s->why.text = s->why_text;
 	inlay_list_init(&s->requests);
 	inlay_list_init(&s->incoming);
+	inlay_list_init(&s->early_datagrams);
 	inlay_list_init(&s->outgoing);
 	inlay_list_init(&s->dead_requests);
 	inlay_list_init(&s->dead_incoming);
@@ -146,6 +147,7 @@ void inlay_moq_session_free(struct inlay_moq_session *s)
 	inlay_moq_enter(s);
 	s->closing = true;
 	end_input(s);
+	inlay_moq_datagram_expire(s, INLAY_NEVER);
 	inlay_moq_buffer_fini(&s->control_in);
 	inlay_map_fini(&s->streams);
 	inlay_map_fini(&s->aliases);
@@ -454,36 +456,11 @@ void inlay_moq_session_on_stream_closed(struct inlay_moq_session *s, __u64 id, i
 	end_input(s);
 }
 
-static void datagram_data(struct inlay_moq_session *s, const __u8 *data, size_t len)
-{
-	struct inlay_cursor c = inlay_cursor_of(data, len);
-	struct inlay_moq_datagram object;
-	struct inlay_moq_request *req = NULL;
-	enum inlay_moq_verdict verdict;
-
-	verdict = inlay_moq18_datagram_parse(&c, &object);
-	if (verdict == INLAY_MOQ_OK && !object.padding) {
-		verdict = inlay_moq18_object_properties_check(object.properties);
-		req = inlay_map_get(&s->aliases, object.alias);
-	}
-	if (verdict != INLAY_MOQ_OK && verdict != INLAY_MOQ_MALFORMED_TRACK) {
-		inlay_moq_violation(s, verdict, "malformed datagram");
-		return;
-	}
-	/* Section 11.3: one whose alias is not known may be dropped. Padding is. */
-	if (req == NULL || !s->has_setup)
-		return;
-	if (verdict == INLAY_MOQ_MALFORMED_TRACK)
-		inlay_moq_request_malformed(req);
-	else if (s->config.ops->on_datagram != NULL)
-		s->config.ops->on_datagram(s->config.user, req, &object);
-}
-
 void inlay_moq_session_on_datagram(struct inlay_moq_session *s, const __u8 *data, size_t len,
 				   inlay_ns now)
 {
 	if (begin_input(s, now))
-		datagram_data(s, data, len);
+		inlay_moq_datagram_data(s, data, len);
 	end_input(s);
 }
 
@@ -532,11 +509,12 @@ inlay_ns inlay_moq_session_deadline(const struct inlay_moq_session *s)
 {
 	inlay_ns first =
 		s->setup_deadline < s->goaway_deadline ? s->setup_deadline : s->goaway_deadline;
-	inlay_ns t = inlay_moq_incoming_deadline(s);
+	inlay_ns t = inlay_moq_incoming_deadline(s), datagram = inlay_moq_datagram_deadline(s);
 
 	if (s->closing)
 		return s->torn_down ? INLAY_NEVER : s->now;
 	first = t < first ? t : first;
+	first = datagram < first ? datagram : first;
 	t = drain_deadline(s);
 	return t < first ? t : first;
 }
@@ -573,6 +551,7 @@ static void run_timers(struct inlay_moq_session *s)
 		}
 	}
 	inlay_moq_incoming_expire(s);
+	inlay_moq_datagram_expire(s, s->now);
 	end_drained(s);
 }
 

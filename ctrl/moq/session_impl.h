@@ -162,13 +162,14 @@ struct inlay_moq_session {
 	struct inlay_list requests; /* inlay_moq_request.node */
 	struct inlay_list incoming; /* those without a request */
 	struct inlay_list outgoing; /* those without a request */
+	struct inlay_list early_datagrams;
 	struct inlay_list dead_requests, dead_incoming, dead_outgoing;
 	__u32 own_requests, peer_requests;
 	__u64 next_request_id;
 	struct inlay_request_ids peer_ids;
 
 	size_t control_bytes; /* in buffers of control and request streams */
-	size_t pending_bytes; /* in buffers of incoming streams */
+	size_t pending_bytes; /* in buffers of incoming streams, and in early datagrams */
 };
 
 /* Bookends of every public function that can end something: what died is freed when the outermost
@@ -240,9 +241,19 @@ void inlay_moq_incoming_data(struct inlay_moq_incoming *in, const __u8 *data, si
 void inlay_moq_incoming_end(struct inlay_moq_incoming *in, enum inlay_moq_end end, __u64 code);
 /* Without. */
 void inlay_moq_incoming_drop(struct inlay_moq_incoming *in);
+/* An alias has become known, or SETUP has arrived. */
 void inlay_moq_incoming_retry_all(struct inlay_moq_session *s);
+/* Of a subscription that has ended not long ago: what still comes for it is not wanted. */
+bool inlay_moq_is_tombstone(const struct inlay_moq_session *s, __u64 alias);
 void inlay_moq_incoming_expire(struct inlay_moq_session *s);
 inlay_ns inlay_moq_incoming_deadline(const struct inlay_moq_session *s);
+
+/* --- datagram.c --- */
+void inlay_moq_datagram_data(struct inlay_moq_session *s, const __u8 *data, size_t len);
+void inlay_moq_datagram_retry_all(struct inlay_moq_session *s);
+/* Drops early ones whose time is over at |until|. */
+void inlay_moq_datagram_expire(struct inlay_moq_session *s, inlay_ns until);
+inlay_ns inlay_moq_datagram_deadline(const struct inlay_moq_session *s);
 
 /* --- outgoing.c --- */
 void inlay_moq_outgoing_end(struct inlay_moq_outgoing *out, enum inlay_moq_end end, __u64 code);

@@ -591,6 +591,31 @@ static void unknown_alias_waits_and_is_stopped(void **state)
 	pair_free(p);
 }
 
+static void early_datagram_waits_for_its_alias(void **state)
+{
+	struct inlay_moq_session_config bounds = {.max_pending_bytes = 1000};
+	struct pair *p = pair_new(&bounds, 1 << 1);
+	int i;
+
+	speak(p, 0, 'u', SETUP);
+	speak(p, 0, 'd', "00 05 01 02 80 78");
+	speak(p, 0, 'd', "00 06 01 02 80 78");
+	assert_int_equal(p->side[1].datagrams, 0);
+	pass_time(p, INLAY_S);
+	speak(p, 0, 'b', PUBLISH); /* alias 5, just in time */
+	assert_int_equal(p->side[1].datagrams, 1);
+	/* The other one's time ends, and its room is free again; more than there is room for is
+	 * lost. */
+	pass_time(p, 2 * INLAY_S);
+	for (i = 0; i < 1000; i++)
+		speak(p, 0, 'd', "00 07 01 02 80 78");
+	pass_time(p, 3 * INLAY_S);
+	speak(p, 0, 'd', "00 05 01 03 80 78");
+	assert_int_equal(p->side[1].datagrams, 2);
+	assert_false(p->side[1].closed);
+	pair_free(p);
+}
+
 static void object_header_is_bounded(void **state)
 {
 	struct inlay_moq_session_config bounds = {.max_object_header = 100};
@@ -842,6 +867,7 @@ int main(void)
 		cmocka_unit_test(cancelling_stops_everything),
 		cmocka_unit_test(requests_wait_for_streams),
 		cmocka_unit_test(datagrams_find_their_track),
+		cmocka_unit_test(early_datagram_waits_for_its_alias),
 		cmocka_unit_test(closing_ends_everything_once),
 		cmocka_unit_test(request_ids_in_any_order),
 	};
