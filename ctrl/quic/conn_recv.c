@@ -14,6 +14,7 @@
 struct packet {
 	const struct inlay_path *path;
 	const struct inlay_quic_clear *clear;
+	size_t len;
 	inlay_ns now;
 	bool eliciting;
 	bool probing; /* nothing but probing frames: RFC 9000 section 9.1 */
@@ -300,7 +301,7 @@ static enum inlay_quic_error on_frame(struct inlay_conn *c, const struct inlay_q
 	case INLAY_QUIC_RETIRE_CONNECTION_ID:
 		return inlay_cids_on_retire(&c->cids, f->retire_sequence, p->clear->dcid);
 	case INLAY_QUIC_PATH_CHALLENGE:
-		inlay_paths_on_challenge(&c->paths, p->path, f->path_data);
+		inlay_paths_on_challenge(&c->paths, p->path, f->path_data, p->len);
 		return INLAY_QUIC_NO_ERROR;
 	case INLAY_QUIC_PATH_RESPONSE:
 		on_path_response(c, f->path_data);
@@ -416,7 +417,7 @@ void inlay_conn_recv(struct inlay_conn *c, const struct inlay_path *path, const 
 		     size_t len, inlay_ns now)
 {
 	struct inlay_quic_clear clear;
-	struct packet p = {.path = path, .clear = &clear, .now = now, .probing = true};
+	struct packet p = {.path = path, .clear = &clear, .len = len, .now = now, .probing = true};
 
 	if (!inlay_quic_clear_parse(packet, len, INLAY_OWN_CID, &clear))
 		return;

@@ -276,6 +276,10 @@ static size_t send_response(struct inlay_conn *c, __u8 *dst, size_t room,
 	bool here = !memcmp(&r.path.remote, &p->current.remote, sizeof(r.path.remote));
 	size_t size = here ? datagram_size(c, room) : min_u64(room, c->entry->path_mtu), len;
 
+	/* RFC 9000 section 8.2.2: nor does an answer to where a challenge only seems to come from
+	 * amplify. */
+	if (!here)
+		size = min_u64(size, r.limit);
 	len = send_path(c, dst, size, INLAY_QUIC_PATH_RESPONSE, r.data, now);
 	if (len == 0)
 		return 0;

@@ -42,19 +42,32 @@ bool inlay_paths_on_response(struct inlay_paths *p, const __u8 data[8])
 	return true;
 }
 
-void inlay_paths_on_challenge(struct inlay_paths *p, const struct inlay_path *path,
-			      const __u8 data[8])
+static void drop_response(struct inlay_paths *p, __u32 i)
 {
-	struct inlay_path_response *r;
+	p->n_responses--;
+	memmove(p->responses + i, p->responses + i + 1,
+		sizeof(*p->responses) * (p->n_responses - i));
+}
 
+void inlay_paths_on_challenge(struct inlay_paths *p, const struct inlay_path *path,
+			      const __u8 data[8], __u64 received)
+{
+	bool here =
+		p->validated && !memcmp(&path->remote, &p->current.remote, sizeof(path->remote));
+	struct inlay_path_response *r;
+	__u32 i;
+
+	/* Where the peer is not known to be, one answer: the limit is a packet's, however many
+	 * frames it has. */
+	for (i = 0; i < p->n_responses && !here; i++)
+		if (!memcmp(&path->remote, &p->responses[i].path.remote, sizeof(path->remote)))
+			drop_response(p, i--);
 	/* A flood gets the newest answers: memory is bounded. */
-	if (p->n_responses == INLAY_PATH_RESPONSES) {
-		memmove(p->responses, p->responses + 1,
-			sizeof(*p->responses) * (INLAY_PATH_RESPONSES - 1));
-		p->n_responses--;
-	}
+	if (p->n_responses == INLAY_PATH_RESPONSES)
+		drop_response(p, 0);
 	r = &p->responses[p->n_responses++];
 	r->path = *path;
+	r->limit = received * AMPLIFICATION;
 	memcpy(r->data, data, 8);
 }
 

@@ -15,6 +15,7 @@
 
 struct inlay_path_response {
 	struct inlay_path path;
+	__u64 limit; /* bytes that may answer it where the peer has not been seen */
 	__u8 data[8];
 };
 
@@ -37,8 +38,9 @@ void inlay_paths_move(struct inlay_paths *p, const struct inlay_path *path, cons
 		      __u64 received, inlay_ns pto, inlay_ns now);
 /* True if it answers our challenge: |current| is validated from now on. */
 bool inlay_paths_on_response(struct inlay_paths *p, const __u8 data[8]);
+/* |received|: bytes of the packet that brings it. */
 void inlay_paths_on_challenge(struct inlay_paths *p, const struct inlay_path *path,
-			      const __u8 data[8]);
+			      const __u8 data[8], __u64 received);
 /* Bytes that may be sent on |current| now; ~0: no limit. */
 __u64 inlay_paths_allowance(const struct inlay_paths *p);
 void inlay_paths_on_challenge_sent(struct inlay_paths *p, inlay_ns pto, inlay_ns now);

@@ -394,7 +394,10 @@ static void test_a_bottleneck_is_filled(void **state)
 		config.queue_bytes = 50000;
 		took = time_transfer(&config, 5000000, &st);
 		if (took > 5500 * INLAY_MS)
-			print_error("took %llu ms, lost %llu of %llu, ptos %llu spurious %llu cwnd %llu\n", took / INLAY_MS, st.packets_lost, st.packets_sent, st.ptos, st.packets_spurious, st.cwnd);
+			print_error("took %llu ms, lost %llu of %llu, ptos %llu spurious %llu cwnd "
+				    "%llu\n",
+				    took / INLAY_MS, st.packets_lost, st.packets_sent, st.ptos,
+				    st.packets_spurious, st.cwnd);
 		assert_in_range(took / INLAY_MS, 4000, 5500);
 		assert_int_equal(st.ptos, 0);
 		assert_int_equal(st.packets_spurious, 0);
@@ -458,6 +461,33 @@ static void test_a_forged_address_is_left_again(void **state)
 	solo_stop(&s);
 }
 
+/* RFC 9000 section 8.2.2: a challenge from elsewhere, which anybody may be, is answered there, and
+ * in no more than three times its bytes. */
+static void test_answers_elsewhere_do_not_amplify(void **state)
+{
+	__u8 probes[2 * 9] = {0x1a, 1, 2, 3, 4, 5, 6, 7, 8, 0x1a, 8, 7, 6, 5, 4, 3, 2, 1};
+	__u8 room[INLAY_FRAME_MAX], large[1180] = {0x1a, 1, 2, 3, 4, 5, 6, 7, 9};
+	size_t len, there = 0;
+	struct inlay_path to;
+	struct solo s;
+
+	solo_init(&s, INLAY_SERVER);
+	assert_true(solo_start(&s));
+	solo_drain(&s);
+	solo_ack(&s, 0);
+	s.path.remote.port = 9;
+	solo_recv(&s, probes, sizeof(probes));
+	while ((len = inlay_conn_send(s.conn, room, sizeof(room), &to, s.now)) > 0)
+		there += to.remote.port == 9 ? len : 0;
+	assert_in_range(there, 1, 3 * (1 + 8 + 4 + sizeof(probes) + INLAY_TAG));
+	/* One that is large enough is answered as large as it should be (section 8.2.1). */
+	solo_recv(&s, large, sizeof(large));
+	assert_int_equal(inlay_conn_send(s.conn, room, sizeof(room), &to, s.now), 1200);
+	assert_int_equal(to.remote.port, 9);
+	assert_int_equal(s.path_changes, 0);
+	solo_stop(&s);
+}
+
 static void test_only_the_newest_packet_moves_the_path(void **state)
 {
 	const __u8 probe[] = {0x1a, 1, 2, 3, 4, 5, 6, 7, 8};
@@ -495,6 +525,7 @@ int main(void)
 		cmocka_unit_test(test_a_bottleneck_is_filled),
 		cmocka_unit_test(test_a_small_log_is_no_dead_end),
 		cmocka_unit_test(test_a_forged_address_is_left_again),
+		cmocka_unit_test(test_answers_elsewhere_do_not_amplify),
 		cmocka_unit_test(test_only_the_newest_packet_moves_the_path),
 	};
 
