@@ -42,7 +42,7 @@
 	NUMBER(udp_payload_bytes, 1400, 1200, 1452)                                                \
 	NUMBER(idle_timeout_ms, 30000, 1000, 600000)                                               \
 	NUMBER(handshake_timeout_ms, 10000, 100, 600000)                                           \
-	NUMBER(sent_log_packets, 8192, 64, 1 << 20)                                                \
+	NUMBER(sent_log_packets, 2048, 64, 1 << 20)                                                \
 	NUMBER(early_packets, 16, 0, 256)                                                          \
 	NUMBER(replies_per_second, 200, 0, 1000000)
 
