@@ -102,7 +102,7 @@ static enum inlay_verdict prepare_seal(struct inlay_local *l, const struct inlay
 		v = check_room(item);
 	if (v != INLAY_OK)
 		return v;
-	if (memcmp(&item->remote, &sa->path.remote, sizeof(item->remote)) != 0 ||
+	if (!inlay_local_sa_has_remote(sa, &item->remote) ||
 	    !inlay_local_sa_has_cid(sa, item->header + 1, item->header_len - 1 - INLAY_TX_PN))
 		return INLAY_WRONG_PATH;
 	v = take_key(l, sa, item->pn, &phase);

@@ -91,6 +91,12 @@ static int move_cids(struct inlay_local *l, struct local_sa *sa, __be16 port)
 	return 0;
 }
 
+bool inlay_local_sa_has_remote(const struct local_sa *sa, const struct inlay_addr *remote)
+{
+	return !memcmp(remote, &sa->path.remote, sizeof(*remote)) ||
+	       !memcmp(remote, &sa->remote_before, sizeof(*remote));
+}
+
 int inlay_local_sa_set_path(struct inlay_local *l, struct local_sa *sa,
 			    const struct inlay_path *path)
 {
@@ -100,6 +106,8 @@ int inlay_local_sa_set_path(struct inlay_local *l, struct local_sa *sa,
 		if (err)
 			return err;
 	}
+	if (memcmp(&path->remote, &sa->path.remote, sizeof(path->remote)))
+		sa->remote_before = sa->path.remote;
 	sa->path = *path;
 	return 0;
 }
@@ -242,6 +250,7 @@ static int sa_fill(struct inlay_local *l, struct local_sa *sa, const struct inla
 	sa->direction = params->direction;
 	sa->cipher = params->cipher;
 	sa->path = params->path;
+	sa->remote_before = params->path.remote;
 	sa->phase_bit = params->phase;
 	sa->first_pn = params->next_pn;
 	sa->expected = params->next_pn;

@@ -40,7 +40,8 @@ struct local_sa {
 	__u16 n_cids;
 	struct inlay_cid cids[INLAY_SA_CIDS];
 	struct inlay_path path;
-	void *hp; /* locked memory */
+	struct inlay_addr remote_before; /* transmit: of packets under way since set_path() */
+	void *hp;			 /* locked memory */
 	struct local_phase phases[N_PHASES];
 	__u64 first_pn;		       /* transmit: PHASE_CURRENT seals from here on */
 	struct inlay_pn_window window; /* transmit */
@@ -88,6 +89,7 @@ int inlay_local_sa_cid_add(struct inlay_local *l, struct local_sa *sa, const str
 int inlay_local_sa_cid_del(struct inlay_local *l, struct local_sa *sa, const struct inlay_cid *cid);
 int inlay_local_sa_set_path(struct inlay_local *l, struct local_sa *sa,
 			    const struct inlay_path *path);
+bool inlay_local_sa_has_remote(const struct local_sa *sa, const struct inlay_addr *remote);
 bool inlay_local_sa_has_cid(const struct local_sa *sa, const __u8 *cid, size_t len);
 
 int inlay_local_sa_next_phase(struct inlay_local *l, struct local_sa *sa, __u64 first_pn,

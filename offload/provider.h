@@ -162,8 +162,11 @@ struct inlay_provider_ops {
 	/* Transmit: refuse all below |pn|. Receive: expect numbers near |pn|. 0; -ESTALE; -EINVAL
 	 */
 	int (*advance)(struct inlay_provider *p, struct inlay_sa_ref sa, __u64 pn);
-	/* Replaces the transmit SA's remote address, or the receive SA's local one. 0; -ESTALE;
-	 * -EEXIST */
+	/*
+	 * Replaces the transmit SA's remote address, or the receive SA's local one. Packets on
+	 * their way to the remote address before, a challenge's answer among them, stay good until
+	 * the next change. 0; -ESTALE; -EEXIST
+	 */
 	int (*set_path)(struct inlay_provider *p, struct inlay_sa_ref sa,
 			const struct inlay_path *path);
 	/* Number of items with verdict INLAY_OK. */

@@ -265,8 +265,20 @@ int case_tx_wrong_path(struct inlay_case_env *env)
 	path.remote = d.to;
 	CHECK(p->ops->set_path(p, d.tx, &path) == 0);
 	CHECK(seal_pattern(env, &d, 1, 30, packet) == INLAY_OK);
+	/* What was under way to the address before is good; to the one before that, it is not. */
 	d.to = good;
-	CHECK(seal_pattern(env, &d, 2, 30, packet) == INLAY_WRONG_PATH);
+	CHECK(seal_pattern(env, &d, 2, 30, packet) == INLAY_OK);
+	path.remote.ip[3] = 3;
+	CHECK(p->ops->set_path(p, d.tx, &path) == 0);
+	CHECK(p->ops->set_path(p, d.tx, &path) == 0);
+	CHECK(seal_pattern(env, &d, 3, 30, packet) == INLAY_WRONG_PATH);
+	d.to.ip[3] = 2;
+	CHECK(seal_pattern(env, &d, 3, 30, packet) == INLAY_OK);
+	d.to.ip[3] = 3;
+	CHECK(seal_pattern(env, &d, 4, 30, packet) == INLAY_OK);
+	/* No address is none. */
+	memset(&d.to, 0, sizeof(d.to));
+	CHECK(seal_pattern(env, &d, 5, 30, packet) == INLAY_WRONG_PATH);
 	return 0;
 }
 
