@@ -100,7 +100,7 @@ int inlay_ep_conn_new(struct inlay_endpoint *ep, enum inlay_role role,
 	c->ep = ep;
 	c->role = role;
 	c->path = *path;
-	c->port = port;
+	inlay_ep_conn_note_port(c, &path->local, port);
 	c->early_end = &c->early;
 	inlay_list_init(&c->in_dirty);
 	inlay_list_append(&ep->all, &c->in_all);
@@ -384,12 +384,39 @@ void inlay_ep_conn_recv_sealed(struct inlay_ep_conn *c, const struct inlay_frame
 	}
 }
 
+void inlay_ep_conn_note_port(struct inlay_ep_conn *c, const struct inlay_addr *local, __u16 port)
+{
+	unsigned int i;
+
+	for (i = 0; i < c->n_ports; i++)
+		if (!memcmp(&c->ports[i].local, local, sizeof(*local)))
+			return;
+	/* When all are taken, the newest makes room, unless we send from there. */
+	if (i == INLAY_EP_PORTS)
+		i--;
+	if (i < c->n_ports && !memcmp(&c->ports[i].local, &c->path.local, sizeof(*local)))
+		i--;
+	c->ports[i].local = *local;
+	c->ports[i].port = port;
+	if (i == c->n_ports)
+		c->n_ports++;
+}
+
+static __u16 port_of(const struct inlay_ep_conn *c, const struct inlay_addr *local)
+{
+	for (unsigned int i = 1; i < c->n_ports; i++)
+		if (!memcmp(&c->ports[i].local, local, sizeof(*local)))
+			return c->ports[i].port;
+	/* A client that dials from any address has not heard yet which one that is. */
+	return c->ports[0].port;
+}
+
 static void start_frame(struct inlay_frame *frame, enum inlay_frame_kind kind,
 			const struct inlay_ep_conn *c)
 {
 	memset(frame, 0, offsetof(struct inlay_frame, data));
 	frame->kind = kind;
-	frame->port = c->port;
+	frame->port = port_of(c, &c->path.local);
 	frame->path = c->path;
 }
 
@@ -430,6 +457,7 @@ bool inlay_ep_conn_send(struct inlay_ep_conn *c, struct inlay_frame *frame, inla
 		return false;
 	follow_path(c, &path);
 	frame->path = path;
+	frame->port = port_of(c, &path.local);
 	frame->len = (__u32)len;
 	return true;
 }

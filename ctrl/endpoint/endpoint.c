@@ -131,7 +131,7 @@ static void recv_clear(struct inlay_endpoint *ep, const struct inlay_frame *fram
 		inlay_endpoint_count(ep, INLAY_REASON_STALE_SA);
 		return;
 	}
-	c->port = frame->port;
+	inlay_ep_conn_note_port(c, &frame->path.local, frame->port);
 	inlay_conn_recv(c->conn, &frame->path, frame->data, frame->len, now);
 	touch(c, now);
 }

@@ -17,6 +17,7 @@
 
 #define INLAY_EP_OWN_CIDS    8 /* of ours in force at once, per connection */
 #define INLAY_EP_PEER_TOKENS 8
+#define INLAY_EP_PORTS	     4 /* local addresses whose port is remembered, per connection */
 
 /* A 1-RTT packet that arrived before the handshake ended. */
 struct inlay_early {
@@ -42,7 +43,13 @@ struct inlay_ep_conn {
 	bool closed_told;	    /* the application has had its on_closed() */
 
 	struct inlay_path path;
-	__u16 port;
+	/* Which port a local address of ours is behind; the first is the handshake's. A packet that
+	 * comes again by another port, as anybody can make it, does not change where we send. */
+	struct {
+		struct inlay_addr local;
+		__u16 port;
+	} ports[INLAY_EP_PORTS];
+	unsigned int n_ports;
 	struct inlay_cid own[INLAY_EP_OWN_CIDS];
 	unsigned int n_own;
 	struct inlay_cid initial; /* DCID of an accepted client's first Initial; len 0: none */
@@ -93,6 +100,8 @@ int inlay_ep_conn_new(struct inlay_endpoint *ep, enum inlay_role role,
 /* Takes it out of everything, zeroes its secrets. Takes NULL. */
 void inlay_ep_conn_free(struct inlay_ep_conn *c);
 void inlay_ep_conn_mark(struct inlay_ep_conn *c);
+/* A packet of its came to |local| by |port|. */
+void inlay_ep_conn_note_port(struct inlay_ep_conn *c, const struct inlay_addr *local, __u16 port);
 /* After anything happened to its handshake: carries completion or failure on. */
 void inlay_ep_conn_on_handshake(struct inlay_ep_conn *c, inlay_ns now);
 /* Sets the timer to the connection's next deadline. */

@@ -13,8 +13,10 @@
 
 #include <cmocka.h>
 
+#include "clear.h"
 #include "endpoint_impl.h"
 #include "endpoint_tls.h"
+#include "inlay_quic_write.h"
 
 static struct endpoint_tls tls;
 
@@ -333,6 +335,76 @@ static void cids_reach_the_provider(void **state)
 	world_free(w);
 }
 
+/* A clear packet of the peer's, as if opened just now. */
+static void recv_clear(struct node *n, struct inlay_ep_conn *c, const struct inlay_path *path,
+		       __u16 port, __u64 pn, const __u8 *frames, size_t len)
+{
+	static struct inlay_frame f;
+	struct inlay_writer w = inlay_writer_of(f.data, sizeof(f.data));
+
+	memset(&f, 0, offsetof(struct inlay_frame, data));
+	f.kind = INLAY_FRAME_CLEAR;
+	f.port = port;
+	f.path = *path;
+	inlay_quic_put_short(&w, &c->own[0], pn, INLAY_TX_PN);
+	inlay_writer_bytes(&w, frames, len);
+	inlay_quic_put_desc(&w, c->rx_sa.number, c->rx_sa.generation, 0,
+			    1 + INLAY_OWN_CID + INLAY_TX_PN, pn);
+	f.len = (__u32)inlay_writer_len(&w);
+	inlay_endpoint_recv(n->ep, &f, n->world->now);
+}
+
+/*
+ * A challenge from elsewhere, by another port, is answered there, while all else goes on as before;
+ * and all of that is sealed, though it waits in one ring. A packet that comes again by another port
+ * changes nothing.
+ */
+static void other_paths_get_their_answers_alone(void **state)
+{
+	static const __u8 challenge[100] = {0x1a, 1, 2, 3, 4, 5, 6, 7, 8}, ping = 1, data[5000];
+	static struct inlay_frame frames[32];
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	unsigned int there = 0, here = 0;
+	struct inlay_path path;
+	struct inlay_ep_conn *c;
+	struct node *n;
+	size_t sent;
+	__u64 id;
+
+	inlay_endpoint_config_init(&config);
+	config.tls = endpoint_tls_server(&tls, 0);
+	n = world_add_endpoint(w, OURS, &config, 4);
+	add_client(w, PEER, (struct app){.initiator = true});
+	world_pass(w, INLAY_S);
+	c = n->accepted[0]->ours;
+	path = c->path;
+	path.local.ip[3] = 2;
+	recv_clear(n, c, &path, 1, 0, &ping, 1);
+	path.remote.port = htons(9);
+	recv_clear(n, c, &path, 1, 1000, challenge, sizeof(challenge));
+	assert_int_equal(inlay_conn_stream_open(inlay_ep_conn_get(c), false, 1, NULL, NULL, &id),
+			 0);
+	inlay_conn_stream_write(inlay_ep_conn_get(c), id, data, sizeof(data), false);
+	sent = inlay_endpoint_send(n->ep, frames, 32, w->now);
+	for (size_t i = 0; i < sent; i++) {
+		struct inlay_frame *f = &frames[i];
+		struct inlay_seal_item item;
+		bool elsewhere = f->path.remote.port == htons(9);
+
+		assert_int_equal(f->port, elsewhere ? 1 : 0);
+		assert_int_equal(inlay_clear_seal_item(f->data, f->len, &f->path.remote, &item),
+				 INLAY_OK);
+		n->provider->ops->seal(n->provider, &item, 1);
+		assert_int_equal(item.verdict, INLAY_OK);
+		there += elsewhere;
+		here += !elsewhere;
+	}
+	assert_int_equal(there, 1);
+	assert_true(here >= 4);
+	world_free(w);
+}
+
 /* --- Ends ----------------------------------------------------------------------------------- */
 
 static bool peer_is_done(struct world *w, void *user)
@@ -531,6 +603,7 @@ int main(void)
 		cmocka_unit_test(over_loss),
 		cmocka_unit_test(nat_rebinding),
 		cmocka_unit_test(cids_reach_the_provider),
+		cmocka_unit_test(other_paths_get_their_answers_alone),
 		cmocka_unit_test(many_come_and_go),
 		cmocka_unit_test(shutdown_is_heard),
 		cmocka_unit_test(application_refuses),
