@@ -67,6 +67,50 @@ static bool is_done(struct world *w, void *user)
 	return app_is_done(&n->app, false) || n->app.closed;
 }
 
+/* --- Amplification -------------------------------------------------------------------------- */
+
+struct tally {
+	size_t received, sent;
+	unsigned int datagrams; /* of the client's to let through */
+};
+
+/* The client's address is forged: what is sent to it is not for it. */
+static bool count_forged(struct world *w, struct inlay_path *path, __u8 *data, size_t len,
+			 void *user)
+{
+	struct tally *t = user;
+
+	if (path->local.port != htons(OURS)) {
+		t->sent += len;
+		return false;
+	}
+	if (!t->datagrams)
+		return false;
+	t->datagrams--;
+	t->received += len;
+	return true;
+}
+
+/* RFC 9000 section 8.1, to the very end of the handshake that nobody answers. */
+static void unvalidated_addresses_get_three_times(void **state)
+{
+	for (unsigned int n = 1; n <= 3; n++) {
+		struct tally t = {.datagrams = n};
+		struct world *w = world_new(n);
+		struct inlay_endpoint_config config;
+		struct node *node = add_server(w, &config);
+
+		w->hook = count_forged;
+		w->hook_user = &t;
+		add_client(w, PEER);
+		world_pass(w, 60 * INLAY_S);
+		assert_int_equal(node->n_failed, 1);
+		assert_true(t.received >= n * 1200);
+		assert_in_range(t.sent, 1, 3 * t.received);
+		world_free(w);
+	}
+}
+
 /* --- Stateless resets ----------------------------------------------------------------------- */
 
 static void unknown_cids_are_reset_at_a_rate(void **state)
@@ -665,6 +709,7 @@ static void record_corpus(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unvalidated_addresses_get_three_times),
 		cmocka_unit_test(unknown_cids_are_reset_at_a_rate),
 		cmocka_unit_test(resets_are_shorter_than_their_cause),
 		cmocka_unit_test(resets_do_not_loop),
