@@ -110,17 +110,18 @@ static int read_nothing(void *ctx, __u64 offset, __u8 *dst, size_t len)
 
 static const struct inlay_stream_source no_source = {.read = read_nothing};
 
-static struct inlay_stream *create(struct inlay_streams *t, __u64 id)
+/* A record, and room for it in the tables. */
+static struct inlay_stream *allocate(struct inlay_streams *t)
+{
+	return reserve(t) ? NULL : calloc(1, sizeof(struct inlay_stream));
+}
+
+static void add(struct inlay_streams *t, struct inlay_stream *s, __u64 id)
 {
 	bool own = inlay_stream_is_own(t, id), bidi = inlay_stream_kind_of(id) == INLAY_BIDI;
 	__u64 send_limit, recv_window;
-	struct inlay_stream *s, **bucket;
+	struct inlay_stream **bucket;
 
-	if (reserve(t))
-		return NULL;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return NULL;
 	s->id = id;
 	s->has_send = own || bidi;
 	s->has_recv = !own || bidi;
@@ -135,7 +136,6 @@ static struct inlay_stream *create(struct inlay_streams *t, __u64 id)
 	*bucket = s;
 	t->n++;
 	t->n_own += own;
-	return s;
 }
 
 /* Unidirectional numbers are shared with a forwarder. */
@@ -161,21 +161,23 @@ static int take_number(struct inlay_streams *t, bool bidi, __u64 *ret)
 int inlay_streams_open(struct inlay_streams *t, bool bidi, struct inlay_stream **ret)
 {
 	enum inlay_stream_kind kind = bidi ? INLAY_BIDI : INLAY_UNI;
+	/* Memory first: a number once taken has to be used. */
+	struct inlay_stream *s = allocate(t);
 	__u64 number;
 	int err;
 
-	/* Memory first: a number once taken has to be used. */
-	err = reserve(t);
-	if (err)
-		return err;
+	if (!s)
+		return -ENOMEM;
 	err = take_number(t, bidi, &number);
 	if (err) {
+		free(s);
 		t->quota[kind].blocked |= !t->quota[kind].refused;
 		t->quota[kind].refused = true;
 		return err;
 	}
-	*ret = create(t, number << 2 | (__u64)kind << 1 | (t->role == INLAY_SERVER));
-	return *ret ? 0 : -ENOMEM;
+	add(t, s, number << 2 | (__u64)kind << 1 | (t->role == INLAY_SERVER));
+	*ret = s;
+	return 0;
 }
 
 static bool was_opened(const struct inlay_streams *t, __u64 id)
@@ -197,10 +199,11 @@ static enum inlay_quic_error accept_new(struct inlay_streams *t, __u64 id,
 		return INLAY_QUIC_NO_ERROR;
 	if (inlay_intervals_add(&q->used, number, number + 1))
 		return INLAY_QUIC_INTERNAL_ERROR;
-	*ret = create(t, id);
+	*ret = allocate(t);
 	*ret_new = true;
 	if (!*ret)
 		return INLAY_QUIC_INTERNAL_ERROR;
+	add(t, *ret, id);
 	if ((*ret)->has_send && inlay_streams_set_source(t, *ret, NULL, NULL))
 		return INLAY_QUIC_INTERNAL_ERROR;
 	return INLAY_QUIC_NO_ERROR;
@@ -313,7 +316,8 @@ void inlay_streams_update(struct inlay_streams *t, struct inlay_stream *s)
 			heap_remove(t, s);
 		return;
 	}
-	s->rank = lost ? 0 : 1;
+	/* What takes no credit of the connection must not wait behind what does. */
+	s->rank = lost || s->send.next == s->send.end ? 0 : 1;
 	if (!s->heap_index) {
 		s->turn = ++t->turn;
 		heap_put(t, t->n_heap++, s);

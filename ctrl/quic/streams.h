@@ -34,7 +34,7 @@ struct inlay_stream {
 	bool has_recv;
 	bool is_dead;
 	__u32 heap_index; /* + 1; 0: not waiting to send */
-	__u8 rank;	  /* 0: something to send again; 1: something new */
+	__u8 rank;	  /* 0: something to send again, or a FIN alone; 1: new bytes */
 	__u64 priority;
 	__u64 turn;
 	__u64 blocked_at; /* limit that STREAM_DATA_BLOCKED was sent for, + 1 */
