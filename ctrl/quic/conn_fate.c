@@ -78,6 +78,10 @@ static void stream_control_lost(struct inlay_conn *c, const struct inlay_sent_fr
 		if (s->recv.flow.pending)
 			inlay_streams_owe(&c->streams, s, INLAY_OWES_MAX_DATA);
 		break;
+	case INLAY_QUIC_STREAM_DATA_BLOCKED:
+		if (f->offset == s->send.limit && inlay_stream_send_is_blocked(&s->send))
+			inlay_streams_owe(&c->streams, s, INLAY_OWES_BLOCKED);
+		break;
 	}
 }
 
@@ -89,6 +93,26 @@ static void max_streams_lost(struct inlay_conn *c, const struct inlay_sent_frame
 		q->pending = true;
 }
 
+/* The *_BLOCKED frames go out again while their limit still holds us back. */
+static void data_blocked_lost(struct inlay_conn *c, const struct inlay_sent_frame *f)
+{
+	const struct inlay_stream *first = inlay_streams_first(&c->streams);
+
+	if (f->offset == c->entry->flow_limit && first && first->rank > 0 &&
+	    inlay_load_u64(&c->entry->flow_bytes) >= c->entry->flow_limit)
+		c->data_blocked_due = true;
+}
+
+static void streams_blocked_lost(struct inlay_conn *c, const struct inlay_sent_frame *f)
+{
+	enum inlay_stream_kind kind = f->type & 1 ? INLAY_UNI : INLAY_BIDI;
+	struct inlay_stream_quota *q = &c->streams.quota[kind];
+	__u64 limit = kind == INLAY_BIDI ? c->streams.bidi_limit : c->entry->stream_limit;
+
+	if (f->offset == limit && q->refused)
+		q->blocked = true;
+}
+
 static void frame_lost(struct inlay_conn *c, const struct inlay_sent_frame *f)
 {
 	switch (f->type) {
@@ -98,7 +122,15 @@ static void frame_lost(struct inlay_conn *c, const struct inlay_sent_frame *f)
 	case INLAY_QUIC_RESET_STREAM:
 	case INLAY_QUIC_STOP_SENDING:
 	case INLAY_QUIC_MAX_STREAM_DATA:
+	case INLAY_QUIC_STREAM_DATA_BLOCKED:
 		stream_control_lost(c, f);
+		break;
+	case INLAY_QUIC_DATA_BLOCKED:
+		data_blocked_lost(c, f);
+		break;
+	case INLAY_QUIC_STREAMS_BLOCKED:
+	case INLAY_QUIC_STREAMS_BLOCKED | 1:
+		streams_blocked_lost(c, f);
 		break;
 	case INLAY_QUIC_MAX_DATA:
 		inlay_flow_on_lost(&c->flow, f->offset);
@@ -116,7 +148,7 @@ static void frame_lost(struct inlay_conn *c, const struct inlay_sent_frame *f)
 	case INLAY_QUIC_HANDSHAKE_DONE:
 		c->handshake_done_due = true;
 		break;
-	default: /* ACK, PING, *_BLOCKED, PATH_*, DATAGRAM: not repeated as such */
+	default: /* ACK, PING, PATH_*, DATAGRAM: not repeated as such */
 		break;
 	}
 }

@@ -98,7 +98,7 @@ static void put_blocked(struct inlay_build *b)
 
 	if (c->data_blocked_due && !b->full &&
 	    inlay_build_put(b, inlay_quic_put_data_blocked(&b->w, c->entry->flow_limit), mark,
-			    INLAY_QUIC_DATA_BLOCKED, 0, 0))
+			    INLAY_QUIC_DATA_BLOCKED, 0, c->entry->flow_limit))
 		c->data_blocked_due = false;
 	for (kind = INLAY_BIDI; kind <= INLAY_UNI; kind++) {
 		struct inlay_stream_quota *q = &c->streams.quota[kind];
@@ -108,7 +108,7 @@ static void put_blocked(struct inlay_build *b)
 		if (q->blocked && !b->full &&
 		    inlay_build_put(
 			    b, inlay_quic_put_streams_blocked(&b->w, kind == INLAY_BIDI, limit),
-			    mark, (__u8)(INLAY_QUIC_STREAMS_BLOCKED | kind), 0, 0))
+			    mark, (__u8)(INLAY_QUIC_STREAMS_BLOCKED | kind), 0, limit))
 			q->blocked = false;
 	}
 }
@@ -161,7 +161,7 @@ static void put_owed(struct inlay_build *b, struct inlay_stream *s)
 	mark = b->w;
 	if ((s->owes & INLAY_OWES_BLOCKED) && !b->full &&
 	    inlay_build_put(b, inlay_quic_put_stream_data_blocked(&b->w, s->id, s->send.limit),
-			    mark, INLAY_QUIC_STREAM_DATA_BLOCKED, s->id, 0))
+			    mark, INLAY_QUIC_STREAM_DATA_BLOCKED, s->id, s->send.limit))
 		inlay_streams_paid(s, INLAY_OWES_BLOCKED);
 }
 

@@ -284,6 +284,74 @@ static void test_limits_of_the_peer(void **state)
 	solo_stop(&s);
 }
 
+/* A stream that owes its FIN alone does not wait for credit behind others. */
+static void test_a_fin_needs_no_credit(void **state)
+{
+	struct inlay_quic_frame f;
+	struct solo s;
+	__u64 a, b;
+
+	solo_init(&s, INLAY_SERVER);
+	s.handover.peer.initial_max_data = 1000;
+	assert_true(solo_start(&s));
+	assert_int_equal(inlay_conn_stream_open(s.conn, false, 0, &zeros, NULL, &a), 0);
+	assert_int_equal(inlay_conn_stream_open(s.conn, false, 9, &zeros, NULL, &b), 0);
+	inlay_conn_stream_extend(s.conn, b, 400, false);
+	solo_drain(&s);
+	inlay_conn_stream_extend(s.conn, a, 1500, false);
+	assert_true(solo_find(&s, INLAY_QUIC_DATA_BLOCKED, &f) == 1);
+	assert_int_equal(s.entry.flow_bytes, 1000);
+	inlay_conn_stream_extend(s.conn, b, 400, true);
+	assert_int_equal(solo_find(&s, INLAY_QUIC_STREAM, &f), 1);
+	assert_int_equal(f.stream.id, b);
+	assert_int_equal(f.stream.offset, 400);
+	assert_true(f.stream.fin);
+	solo_stop(&s);
+}
+
+/* RFC 9000 section 13.3: a lost *_BLOCKED goes out again while it holds true. */
+static void test_blocked_is_repeated(void **state)
+{
+	const __u8 more[] = {0x10, 0x50, 0x00, 0x13, 5}, type[3] = {0x14, 0x15, 0x16};
+	__u8 room[INLAY_FRAME_MAX];
+	struct inlay_quic_clear clear;
+	struct inlay_quic_frame f;
+	int seen[3] = {0}, round, i;
+	struct solo s;
+	__u64 id;
+
+	solo_init(&s, INLAY_SERVER);
+	s.handover.peer.initial_max_data = 800;
+	s.handover.peer.initial_max_stream_data_uni = 500;
+	assert_true(solo_start(&s));
+	solo_drain(&s);
+	for (i = 0; i < 4; i++) {
+		assert_int_equal(inlay_conn_stream_open(s.conn, false, 0, &zeros, NULL, &id), 0);
+		inlay_conn_stream_extend(s.conn, id, 501, false);
+	}
+	assert_int_equal(inlay_conn_stream_open(s.conn, false, 0, &zeros, NULL, &id), -EAGAIN);
+	solo_drain(&s);
+	for (round = 0; round < 10; round++) {
+		if (round == 5) { /* limits of the connection rise: only the stream's still holds */
+			solo_recv(&s, more, sizeof(more));
+			solo_drain(&s);
+			assert_true(seen[0] > 0 && seen[1] > 0 && seen[2] > 0);
+			seen[0] = seen[2] = 0;
+		}
+		s.now = inlay_conn_deadline(s.conn);
+		inlay_conn_on_timer(s.conn, s.now);
+		while (solo_send(&s, room, &clear))
+			while (inlay_cursor_left(&clear.frames) > 0) {
+				assert_int_equal(inlay_quic_frame_parse(&clear.frames, &f), 0);
+				for (i = 0; i < 3; i++)
+					seen[i] += f.type == type[i];
+			}
+	}
+	assert_int_equal(seen[0], 0);
+	assert_int_equal(seen[2], 0);
+	solo_stop(&s);
+}
+
 /* Streams of the peer that end give it others; those that it skips stay open. */
 static void test_quota_is_given_back(void **state)
 {
@@ -369,6 +437,8 @@ int main(void)
 		cmocka_unit_test(test_lost_before_new),
 		cmocka_unit_test(test_evicted_bytes_reset_the_stream),
 		cmocka_unit_test(test_limits_of_the_peer),
+		cmocka_unit_test(test_a_fin_needs_no_credit),
+		cmocka_unit_test(test_blocked_is_repeated),
 		cmocka_unit_test(test_quota_is_given_back),
 		cmocka_unit_test(test_stopped_and_reset_streams_return_credit),
 		cmocka_unit_test(test_written_bytes_are_bounded),
