@@ -451,6 +451,10 @@ bool inlay_ep_conn_send(struct inlay_ep_conn *c, struct inlay_frame *frame, inla
 	}
 	if (!c->conn)
 		return false;
+	/* Refused while the update before is young, or the sent log full: then at the next packet.
+	 */
+	if (c->update_due && !inlay_conn_update_keys(c->conn, now))
+		c->update_due = false;
 	start_frame(frame, INLAY_FRAME_CLEAR, c);
 	len = inlay_conn_send(c->conn, frame->data, sizeof(frame->data), &path, now);
 	if (!len)

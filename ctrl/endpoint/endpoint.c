@@ -358,10 +358,9 @@ static void on_event(struct inlay_endpoint *ep, const struct inlay_provider_even
 
 	if (!c || !c->conn)
 		return;
-	/* RFC 9001 section 6.6. A refused update is asked for again by nobody: the hard limit is
-	 * the guard. */
+	/* RFC 9001 section 6.6. */
 	if (event->kind == INLAY_EVENT_SOFT_LIMIT)
-		inlay_conn_update_keys(c->conn, now);
+		c->update_due = true;
 	else if (event->kind == INLAY_EVENT_HARD_LIMIT)
 		inlay_conn_close(c->conn, false, INLAY_QUIC_AEAD_LIMIT_REACHED, "", now);
 	else

@@ -41,6 +41,7 @@ struct inlay_ep_conn {
 	bool failed;		    /* on_failed() was called, or need not be: to be freed */
 	bool confirmed;		    /* HANDSHAKE_DONE came: |hs| may go */
 	bool closed_told;	    /* the application has had its on_closed() */
+	bool update_due;	    /* a key's soft limit was reached: asked for until granted */
 
 	struct inlay_path path;
 	/* Which port a local address of ours is behind; the first is the handshake's. A packet that

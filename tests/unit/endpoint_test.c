@@ -405,6 +405,77 @@ static void other_paths_get_their_answers_alone(void **state)
 	world_free(w);
 }
 
+/* --- Limits of keys ------------------------------------------------------------------------- */
+
+static struct inlay_provider_event pending_event;
+
+static size_t give_pending_event(struct inlay_provider *p, struct inlay_provider_event *events,
+				 size_t n)
+{
+	if (!pending_event.kind)
+		return 0;
+	events[0] = pending_event;
+	pending_event.kind = 0;
+	return 1;
+}
+
+static void provider_says(struct node *n, const struct inlay_ep_conn *c,
+			  enum inlay_provider_event_kind kind)
+{
+	pending_event = (struct inlay_provider_event){.kind = kind, .sa = c->tx_sa};
+	inlay_endpoint_on_provider(n->ep, n->world->now);
+}
+
+static __u64 updates_of(struct inlay_ep_conn *c)
+{
+	struct inlay_conn_stats stats;
+
+	inlay_conn_stats(inlay_ep_conn_get(c), &stats);
+	return stats.key_updates;
+}
+
+/* The soft limit is told once; an update that cannot be at that moment is made up for later. The
+ * hard limit ends the connection. */
+static void key_limits_are_heeded(void **state)
+{
+	static struct inlay_provider_ops ops;
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *n, *peer;
+	struct inlay_ep_conn *c;
+
+	inlay_endpoint_config_init(&config);
+	config.tls = endpoint_tls_server(&tls, 0);
+	n = world_add_endpoint(w, OURS, &config, 4);
+	ops = *n->provider->ops;
+	ops.events = give_pending_event;
+	n->provider->ops = &ops;
+	peer = add_client(w, PEER, (struct app){.initiator = true});
+	world_pass(w, INLAY_S);
+	c = n->accepted[0]->ours;
+	provider_says(n, c, INLAY_EVENT_SOFT_LIMIT);
+	world_step(w, w->now);
+	assert_int_equal(updates_of(c), 1);
+	/* Nothing is acknowledged yet: not again so soon (RFC 9001 section 6.1). */
+	provider_says(n, c, INLAY_EVENT_SOFT_LIMIT);
+	world_step(w, w->now);
+	assert_int_equal(updates_of(c), 1);
+	world_pass(w, 2 * INLAY_S);
+	inlay_ep_conn_get(c);
+	world_pass(w, INLAY_S);
+	inlay_ep_conn_get(c);
+	world_pass(w, INLAY_S);
+	/* Two of ours, and the peer's following each. */
+	assert_int_equal(updates_of(c), 4);
+	assert_false(peer->app.closed);
+	provider_says(n, c, INLAY_EVENT_HARD_LIMIT);
+	world_pass(w, INLAY_S);
+	assert_true(peer->app.closed);
+	assert_int_equal(peer->app.why.code, INLAY_QUIC_AEAD_LIMIT_REACHED);
+	assert_int_equal(n->seal_refused, 0);
+	world_free(w);
+}
+
 /* --- Ends ----------------------------------------------------------------------------------- */
 
 static bool peer_is_done(struct world *w, void *user)
@@ -603,6 +674,7 @@ int main(void)
 		cmocka_unit_test(over_loss),
 		cmocka_unit_test(nat_rebinding),
 		cmocka_unit_test(cids_reach_the_provider),
+		cmocka_unit_test(key_limits_are_heeded),
 		cmocka_unit_test(other_paths_get_their_answers_alone),
 		cmocka_unit_test(many_come_and_go),
 		cmocka_unit_test(shutdown_is_heard),
