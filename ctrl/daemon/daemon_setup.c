@@ -203,22 +203,27 @@ static int make_datathread(struct inlay_daemon *d, struct inlay_daemon_failure *
 /* --- The control plane --------------------------------------------------------------------------
  */
 
-static const struct inlay_conn_ops *on_connection(void *user, struct inlay_ep_conn *c,
-						  const struct inlay_handover *handover,
-						  void **ret_user)
-{
-	struct inlay_daemon *d = user;
-
-	if (inlay_ep_conn_dial_user(c))
-		inlay_origin_on_connected(&d->origin);
-	return inlay_sessions_accept(&d->sessions, c, handover, ret_user);
-}
-
 static void origin_lost(struct inlay_daemon *d, const char *why)
 {
 	/* At the end it is we who go. */
 	if (!inlay_loop_signals(d->loop))
 		inlay_origin_on_lost(&d->origin, why, d->now);
+}
+
+static const struct inlay_conn_ops *on_connection(void *user, struct inlay_ep_conn *c,
+						  const struct inlay_handover *handover,
+						  void **ret_user)
+{
+	struct inlay_daemon *d = user;
+	const struct inlay_conn_ops *ops =
+		inlay_sessions_accept(&d->sessions, c, handover, ret_user);
+
+	/* Without a session nobody will hear of the connection's end. */
+	if (inlay_ep_conn_dial_user(c) && ops)
+		inlay_origin_on_connected(&d->origin);
+	else if (inlay_ep_conn_dial_user(c))
+		origin_lost(d, "no session with it");
+	return ops;
 }
 
 static void on_failed(void *user, struct inlay_ep_conn *c,
