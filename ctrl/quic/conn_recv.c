@@ -358,8 +358,8 @@ static void follow_phase(struct inlay_conn *c, const struct inlay_quic_clear *cl
 	enum inlay_keyupdate_step step;
 	int err = 0;
 
-	step = inlay_keyupdate_on_packet(&c->keys, clear->pn, clear->desc_flags, inlay_conn_pto(c),
-					 now);
+	step = inlay_keyupdate_on_packet(&c->keys, clear->pn, clear->first & INLAY_QUIC_SHORT_PHASE,
+					 clear->desc_flags, inlay_conn_pto(c), now);
 	if (step == INLAY_KEYS_VIOLATED) {
 		inlay_conn_fail(c, INLAY_QUIC_KEY_UPDATE_ERROR, 0, "", now);
 		return;

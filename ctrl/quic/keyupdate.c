@@ -8,7 +8,6 @@ void inlay_keyupdate_init(struct inlay_keyupdate *k, __u64 next_pn)
 	*k = (struct inlay_keyupdate){
 		.tx_first = next_pn,
 		.rx_first = ~0ULL,
-		.rx_settled = true,
 		.drop_at = INLAY_NEVER,
 	};
 }
@@ -22,8 +21,6 @@ static enum inlay_keyupdate_step on_next_phase(struct inlay_keyupdate *k, __u64 
 	k->rx_phase++;
 	k->rx_first = pn;
 	k->rx_largest = pn;
-	k->rx_settled = false;
-	k->confirmed = now;
 	k->updated = now;
 	k->drop_at = now + KEEP_PTOS * pto;
 	/* Our own update is confirmed by it, if there is one; or else we follow. */
@@ -31,22 +28,19 @@ static enum inlay_keyupdate_step on_next_phase(struct inlay_keyupdate *k, __u64 
 }
 
 enum inlay_keyupdate_step inlay_keyupdate_on_packet(struct inlay_keyupdate *k, __u64 pn,
-						    __u8 desc_flags, inlay_ns pto, inlay_ns now)
+						    bool phase_bit, __u8 desc_flags, inlay_ns pto,
+						    inlay_ns now)
 {
-	bool next = desc_flags & INLAY_DESC_NEXT_PHASE, old = desc_flags & INLAY_DESC_OLD_PHASE;
+	bool is_ours = phase_bit == (k->rx_phase & 1);
 
-	if (next && !k->rx_settled && now < k->confirmed + pto)
-		next = false; /* opened before we confirmed this very phase */
-	else if (!next && !old && !k->rx_settled && pn < k->rx_first)
-		old = true; /* opened before we confirmed the phase after its own */
-	if (next)
-		return on_next_phase(k, pn, pto, now);
-	if (old)
+	/* Opened two phases ago, it has the bit of this one: its flag tells. */
+	if (desc_flags & INLAY_DESC_OLD_PHASE ||
+	    (!is_ours && !(desc_flags & INLAY_DESC_NEXT_PHASE)))
 		return k->rx_first != ~0ULL && k->rx_phase > 0 && pn > k->rx_first
 			       ? INLAY_KEYS_VIOLATED
 			       : INLAY_KEYS_STAY;
-	if (!(desc_flags & INLAY_DESC_NEXT_PHASE) && pn > k->rx_first)
-		k->rx_settled = true;
+	if (!is_ours)
+		return on_next_phase(k, pn, pto, now);
 	if (pn < k->rx_first)
 		k->rx_first = pn;
 	if (pn > k->rx_largest)

@@ -4,10 +4,11 @@
  * direction is in, and when to tell the provider to move on. The phase is a function of the packet
  * number, both ways.
  *
- * The provider's NEXT_PHASE flag is relative to the phase that we confirmed when the packet was
- * opened. Packets opened before the confirmation and read after it still carry the flag, so it is
- * believed again only after a packet of the confirmed phase, or once a PTO has passed: no ring
- * holds packets for that long.
+ * The provider's flags are relative to the phase that we had confirmed when the packet was opened:
+ * packets opened before a confirmation and read after it, however late, are flagged as if it had
+ * not been. The phase bit in the plain header tells: with that of our phase, NEXT_PHASE is no news;
+ * without it, a packet with no flag is of the phase before. Packets are read in the order they were
+ * opened, so that no flag is older than the confirmation before the last.
  */
 #ifndef INLAY_QUIC_KEYUPDATE_H
 #define INLAY_QUIC_KEYUPDATE_H
@@ -20,8 +21,6 @@ struct inlay_keyupdate {
 	bool tx_acked;		  /* one of them, or a later one, was acknowledged */
 	__u64 rx_first;		  /* lowest number seen in the peer's phase */
 	__u64 rx_largest;	  /* and the largest */
-	bool rx_settled;	  /* NEXT_PHASE means something new */
-	inlay_ns confirmed;	  /* when |rx_phase| rose */
 	inlay_ns updated;	  /* when either of them rose; 0: never */
 	inlay_ns drop_at;	  /* forget the phase before; INLAY_NEVER */
 };
@@ -36,7 +35,8 @@ enum inlay_keyupdate_step {
 void inlay_keyupdate_init(struct inlay_keyupdate *k, __u64 next_pn);
 /* A packet arrived. On RX and RX_TX the receiving phase has moved on. |pto|: without backoff. */
 enum inlay_keyupdate_step inlay_keyupdate_on_packet(struct inlay_keyupdate *k, __u64 pn,
-						    __u8 desc_flags, inlay_ns pto, inlay_ns now);
+						    bool phase_bit, __u8 desc_flags, inlay_ns pto,
+						    inlay_ns now);
 /* Section 6.1: the last update is acknowledged, confirmed, and three PTOs old. */
 bool inlay_keyupdate_may_start(const struct inlay_keyupdate *k, inlay_ns pto, inlay_ns now);
 /* Our keys moved on: numbers from |first_pn| use them. */

@@ -19,33 +19,27 @@ static void test_the_peer_updates(void **state)
 	struct inlay_keyupdate k;
 
 	inlay_keyupdate_init(&k, 0);
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 10, 0, PTO, SOLO_T0), INLAY_KEYS_STAY);
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 12, NEXT, PTO, SOLO_T0), INLAY_KEYS_RX_TX);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 10, 0, 0, PTO, SOLO_T0), INLAY_KEYS_STAY);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 12, 1, NEXT, PTO, SOLO_T0),
+			 INLAY_KEYS_RX_TX);
 	inlay_keyupdate_on_tx(&k, 100, SOLO_T0);
 	assert_true(k.drop_at == SOLO_T0 + 3 * PTO);
-	/* In the ring before we confirmed: the same update, not another. */
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 13, NEXT, PTO, SOLO_T0), INLAY_KEYS_STAY);
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 11, 0, PTO, SOLO_T0), INLAY_KEYS_STAY);
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 14, NEXT, PTO, SOLO_T0), INLAY_KEYS_STAY);
-	/* From here on the flag is news. */
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 15, 0, PTO, SOLO_T0), INLAY_KEYS_STAY);
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 9, OLD, PTO, SOLO_T0), INLAY_KEYS_STAY);
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 16, NEXT, PTO, SOLO_T0 + 1),
+	/* In the ring before we confirmed, for however long: the same update, not another. */
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 13, 1, NEXT, PTO, SOLO_T0), INLAY_KEYS_STAY);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 11, 0, 0, PTO, SOLO_T0), INLAY_KEYS_STAY);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 14, 1, NEXT, PTO, SOLO_T0 + 9 * PTO),
+			 INLAY_KEYS_STAY);
+	assert_int_equal(k.rx_phase, 1);
+	/* Opened after it. */
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 15, 1, 0, PTO, SOLO_T0), INLAY_KEYS_STAY);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 9, 0, OLD, PTO, SOLO_T0), INLAY_KEYS_STAY);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 16, 0, NEXT, PTO, SOLO_T0 + 1),
 			 INLAY_KEYS_RX_TX);
 	assert_int_equal(k.rx_phase, 2);
-}
-
-static void test_the_flag_is_news_after_a_pto(void **state)
-{
-	struct inlay_keyupdate k;
-
-	inlay_keyupdate_init(&k, 0);
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 1, NEXT, PTO, SOLO_T0), INLAY_KEYS_RX_TX);
-	inlay_keyupdate_on_tx(&k, 5, SOLO_T0);
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 2, NEXT, PTO, SOLO_T0 + PTO - 1),
+	/* Of the first phase, opened in the second, read in the third, whose bit it has. */
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 8, 0, OLD, PTO, SOLO_T0 + 1),
 			 INLAY_KEYS_STAY);
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 3, NEXT, PTO, SOLO_T0 + PTO),
-			 INLAY_KEYS_RX_TX);
+	assert_int_equal(k.rx_first, 16);
 }
 
 static void test_the_peer_answers_ours(void **state)
@@ -61,7 +55,8 @@ static void test_the_peer_answers_ours(void **state)
 	assert_true(inlay_keyupdate_may_start(&k, PTO, SOLO_T0));
 	inlay_keyupdate_on_tx(&k, 20, SOLO_T0);
 	assert_false(inlay_keyupdate_may_start(&k, PTO, SOLO_T0 + 10 * PTO));
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 3, NEXT, PTO, SOLO_T0 + PTO), INLAY_KEYS_RX);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 3, 1, NEXT, PTO, SOLO_T0 + PTO),
+			 INLAY_KEYS_RX);
 	/* Not before the new phase is acknowledged, and three PTOs old. */
 	assert_false(inlay_keyupdate_may_start(&k, PTO, SOLO_T0 + 5 * PTO));
 	inlay_keyupdate_on_acked(&k, 20);
@@ -74,14 +69,18 @@ static void test_phases_out_of_order(void **state)
 	struct inlay_keyupdate k;
 
 	inlay_keyupdate_init(&k, 0);
-	inlay_keyupdate_on_packet(&k, 50, 0, PTO, SOLO_T0);
+	inlay_keyupdate_on_packet(&k, 50, 0, 0, PTO, SOLO_T0);
 	/* Newer keys on a lower number. */
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 40, NEXT, PTO, SOLO_T0),
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 40, 1, NEXT, PTO, SOLO_T0),
 			 INLAY_KEYS_VIOLATED);
 	inlay_keyupdate_init(&k, 0);
-	inlay_keyupdate_on_packet(&k, 50, NEXT, PTO, SOLO_T0);
+	inlay_keyupdate_on_packet(&k, 50, 1, NEXT, PTO, SOLO_T0);
 	/* Older keys on a higher number. */
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 51, OLD, PTO, SOLO_T0), INLAY_KEYS_VIOLATED);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 51, 0, OLD, PTO, SOLO_T0),
+			 INLAY_KEYS_VIOLATED);
+	/* Though opened before we confirmed the newer ones. */
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 51, 0, 0, PTO, SOLO_T0),
+			 INLAY_KEYS_VIOLATED);
 }
 
 static void test_a_connection_follows(void **state)
@@ -148,7 +147,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_peer_updates),
-		cmocka_unit_test(test_the_flag_is_news_after_a_pto),
 		cmocka_unit_test(test_the_peer_answers_ours),
 		cmocka_unit_test(test_phases_out_of_order),
 		cmocka_unit_test(test_a_connection_follows),
