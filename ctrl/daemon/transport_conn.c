@@ -62,11 +62,28 @@ static void stream_consume(void *transport, __u64 id, size_t bytes)
 		inlay_conn_stream_consume(c, id, bytes);
 }
 
-static int datagram(void *transport, const __u8 *data, size_t len)
+static int datagram(void *transport, const struct inlay_datagram_order *order, const __u8 *data,
+		    size_t len)
 {
 	struct inlay_conn *c = conn_of(transport);
 
-	return c ? inlay_conn_datagram(c, data, len) : -ENOTSUP;
+	return c ? inlay_conn_datagram(c, order, data, len) : -ENOTSUP;
+}
+
+static size_t datagrams_queued(void *transport, __u64 flow)
+{
+	const struct inlay_transport_conn *t = transport;
+	const struct inlay_conn *c = t->conn ? inlay_ep_conn_peek(t->conn) : NULL;
+
+	return c ? inlay_conn_datagrams_queued(c, flow) : 0;
+}
+
+static void datagrams_drop(void *transport, __u64 flow)
+{
+	struct inlay_conn *c = conn_of(transport);
+
+	if (c)
+		inlay_conn_datagrams_drop(c, flow);
 }
 
 static size_t max_datagram(void *transport)
@@ -104,6 +121,8 @@ static const struct inlay_moq_transport_ops down_ops = {
 	.max_datagram = max_datagram,
 	.close = close_conn,
 	.stream_set_priority = stream_set_priority,
+	.datagrams_queued = datagrams_queued,
+	.datagrams_drop = datagrams_drop,
 };
 
 void inlay_transport_conn_init(struct inlay_transport_conn *t, struct inlay_ep_conn *conn,

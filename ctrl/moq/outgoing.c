@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Subgroup streams and datagrams that we send. */
+#include "conn.h" /* struct inlay_datagram_order */
 #include "session_impl.h"
 
 #include <errno.h>
@@ -215,8 +216,10 @@ void *inlay_moq_outgoing_user(const struct inlay_moq_outgoing *out)
 }
 
 int inlay_moq_request_datagram(struct inlay_moq_request *req,
-			       const struct inlay_moq_datagram *object)
+			       const struct inlay_moq_datagram *object, __u64 priority,
+			       inlay_ns deadline)
 {
+	const struct inlay_datagram_order order = {priority, req->alias, deadline};
 	struct inlay_moq_session *s = req->session;
 	const struct inlay_moq_transport *t = &s->config.transport;
 	struct inlay_moq_datagram o = *object;
@@ -236,5 +239,29 @@ int inlay_moq_request_datagram(struct inlay_moq_request *req,
 	}
 	if (!inlay_writer_bytes(&w, o.payload.data, o.payload.len))
 		return -EMSGSIZE;
-	return t->ops->datagram(t->ctx, room, inlay_writer_len(&w));
+	return t->ops->datagram(t->ctx, &order, room, inlay_writer_len(&w));
+}
+
+/* Aliases of ours tell our datagrams apart; on other requests the alias is the peer's. */
+static bool sends(const struct inlay_moq_request *req)
+{
+	return req->has_alias &&
+	       req->type == (req->ours ? INLAY_MOQ_MSG_PUBLISH : INLAY_MOQ_MSG_SUBSCRIBE);
+}
+
+size_t inlay_moq_request_datagrams_queued(const struct inlay_moq_request *req)
+{
+	const struct inlay_moq_transport *t = &req->session->config.transport;
+
+	if (!sends(req) || req->session->closing || t->ops->datagrams_queued == NULL)
+		return 0;
+	return t->ops->datagrams_queued(t->ctx, req->alias);
+}
+
+void inlay_moq_request_drop_datagrams(struct inlay_moq_request *req)
+{
+	const struct inlay_moq_transport *t = &req->session->config.transport;
+
+	if (sends(req) && !req->session->closing && t->ops->datagrams_drop != NULL)
+		t->ops->datagrams_drop(t->ctx, req->alias);
 }

@@ -70,6 +70,7 @@ void inlay_moq_request_detach(struct inlay_moq_request *req, enum inlay_moq_end 
 	struct inlay_moq_session *s = req->session;
 
 	req->dead = true;
+	inlay_moq_request_drop_datagrams(req);
 	drop_alias(req);
 	inlay_list_remove(&req->node);
 	if (req->ours)

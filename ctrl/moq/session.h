@@ -289,8 +289,12 @@ void inlay_moq_outgoing_set_priority(struct inlay_moq_outgoing *out, __u64 prior
 void inlay_moq_outgoing_reset(struct inlay_moq_outgoing *out, __u64 code);
 void *inlay_moq_outgoing_user(const struct inlay_moq_outgoing *out);
 
-/* |object|'s alias is replaced by the one of |req|. 0; -EMSGSIZE; -ENOBUFS; -ENOTSUP; -EINVAL. */
+/* |object|'s alias is replaced by the one of |req|. |priority|: as of streams. |deadline|: not sent
+ * from then on (section 8.3); 0: none. 0; -EMSGSIZE; -ENOBUFS; -ENOTSUP; -EINVAL. */
 int inlay_moq_request_datagram(struct inlay_moq_request *req,
-			       const struct inlay_moq_datagram *object);
+			       const struct inlay_moq_datagram *object, __u64 priority,
+			       inlay_ns deadline);
+/* How many of |req| wait in the transport: PUBLISH_DONE, and every other end, throws them away. */
+size_t inlay_moq_request_datagrams_queued(const struct inlay_moq_request *req);
 
 #endif

@@ -259,5 +259,7 @@ inlay_ns inlay_moq_datagram_deadline(const struct inlay_moq_session *s);
 void inlay_moq_outgoing_end(struct inlay_moq_outgoing *out, enum inlay_moq_end end, __u64 code);
 /* PUBLISH_DONE was sent: finished streams go on without |req|, others are reset. */
 void inlay_moq_outgoing_detach_all(struct inlay_moq_request *req);
+/* None that waits in the transport is sent any more. */
+void inlay_moq_request_drop_datagrams(struct inlay_moq_request *req);
 
 #endif

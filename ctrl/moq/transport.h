@@ -10,7 +10,9 @@
 
 #include "inlay_types.h"
 
-struct inlay_stream_source; /* ctrl/quic/conn.h: the definition that every transport uses */
+/* ctrl/quic/conn.h: the definitions that every transport uses */
+struct inlay_stream_source;
+struct inlay_datagram_order;
 
 struct inlay_moq_transport_ops {
 	/* 0; -EAGAIN: MAX_STREAMS reached, on_streams_available() follows; -ENOTCONN; -ENOMEM.
@@ -26,11 +28,16 @@ struct inlay_moq_transport_ops {
 	/* Bytes delivered by on_stream_data() are done with. */
 	void (*stream_consume)(void *transport, __u64 id, size_t bytes);
 	/* 0; -EMSGSIZE; -ENOBUFS; -ENOTSUP. Copied. */
-	int (*datagram)(void *transport, const __u8 *data, size_t len);
+	int (*datagram)(void *transport, const struct inlay_datagram_order *order, const __u8 *data,
+			size_t len);
 	size_t (*max_datagram)(void *transport);
 	void (*close)(void *transport, __u64 code, const char *text);
 	/* 0; -ENOENT. May be NULL: priorities are then those given at opening. */
 	int (*stream_set_priority)(void *transport, __u64 id, __u64 priority);
+	/* Datagrams of |flow| that wait to be sent: how many; throws them away. Both may be NULL:
+	 * none ever waits. */
+	size_t (*datagrams_queued)(void *transport, __u64 flow);
+	void (*datagrams_drop)(void *transport, __u64 flow);
 };
 
 struct inlay_moq_transport {

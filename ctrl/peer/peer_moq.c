@@ -37,7 +37,8 @@ static void stream_consume(void *peer, __u64 id, size_t bytes)
 	inlay_peer_stream_consume(peer, id, bytes);
 }
 
-static int datagram(void *peer, const __u8 *data, size_t len)
+static int datagram(void *peer, const struct inlay_datagram_order *order, const __u8 *data,
+		    size_t len)
 {
 	int rv = inlay_peer_datagram(peer, data, len);
 

@@ -394,7 +394,8 @@ size_t inlay_conn_max_datagram(const struct inlay_conn *c)
 	return room > 3 ? room - 3 : 0;
 }
 
-int inlay_conn_datagram(struct inlay_conn *c, const __u8 *data, size_t len)
+int inlay_conn_datagram(struct inlay_conn *c, const struct inlay_datagram_order *order,
+			const __u8 *data, size_t len)
 {
 	int err;
 
@@ -404,10 +405,20 @@ int inlay_conn_datagram(struct inlay_conn *c, const __u8 *data, size_t len)
 		return -ENOTSUP;
 	if (len > inlay_conn_max_datagram(c))
 		return -EMSGSIZE;
-	err = inlay_datagrams_push(&c->datagrams, data, len);
+	err = inlay_datagrams_push(&c->datagrams, order, data, len);
 	if (err)
 		c->stats.datagrams_dropped++;
 	return err ? -ENOBUFS : 0;
+}
+
+size_t inlay_conn_datagrams_queued(const struct inlay_conn *c, __u64 flow)
+{
+	return inlay_datagrams_queued(&c->datagrams, flow);
+}
+
+void inlay_conn_datagrams_drop(struct inlay_conn *c, __u64 flow)
+{
+	c->stats.datagrams_dropped += inlay_datagrams_drop(&c->datagrams, flow);
 }
 
 /* --- Keys ----------------------------------------------------------------------------------- */

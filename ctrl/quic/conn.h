@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The established phase of a QUIC connection (RFC 9000, 9002, 9221), sans-I/O: clear packets and the
- * time go in, clear packets and the next deadline come out. It runs no cipher, reads no clock,
+ * The established phase of a QUIC connection (RFC 9000, 9002, 9221), sans-I/O: clear packets and
+ * the time go in, clear packets and the next deadline come out. It runs no cipher, reads no clock,
  * owns no socket. The handshake before it belongs to ngtcp2 (ctrl/handshake/); what passes between
  * the two is struct inlay_handover.
  *
@@ -48,12 +48,12 @@ struct inlay_handover {
 	enum inlay_role role;
 	__u32 version;
 	struct inlay_path path;
-	struct inlay_cid own_cid;   /* sequence number 0 of ours */
-	struct inlay_cid peer_cid;  /* sequence number 0 of the peer's */
+	struct inlay_cid own_cid;  /* sequence number 0 of ours */
+	struct inlay_cid peer_cid; /* sequence number 0 of the peer's */
 	struct inlay_transport_params own;
 	struct inlay_transport_params peer;
 	inlay_ns latest_rtt, min_rtt, smoothed_rtt, rttvar; /* 0: no sample */
-	__u64 secret;               /* inlay_secret */
+	__u64 secret;					    /* inlay_secret */
 	char alpn[32];
 };
 
@@ -65,11 +65,11 @@ enum inlay_cc_algorithm {
 /* Why a connection ended. */
 struct inlay_close_reason {
 	bool by_peer;
-	bool application;   /* |code| is the application's (CONNECTION_CLOSE 0x1d) */
-	bool idle;          /* idle timeout: no frame was exchanged */
-	bool reset;         /* stateless reset */
+	bool application; /* |code| is the application's (CONNECTION_CLOSE 0x1d) */
+	bool idle;	  /* idle timeout: no frame was exchanged */
+	bool reset;	  /* stateless reset */
 	__u64 code;
-	char text[128];     /* printable, NUL-terminated, truncated */
+	char text[128]; /* printable, NUL-terminated, truncated */
 };
 
 /*
@@ -85,6 +85,13 @@ struct inlay_stream_source {
 	void (*release)(void *ctx);
 	/* Error code of the RESET_STREAM that follows -ENODATA. */
 	__u64 evicted_code;
+};
+
+/* When a datagram is sent, and until when. All 0: before every stream, and at any time. */
+struct inlay_datagram_order {
+	__u64 priority;	   /* as of streams; among equals datagrams go first */
+	__u64 flow;	   /* whose it is, to the application */
+	inlay_ns deadline; /* dropped if it waits for as long; 0: it may wait */
 };
 
 /*
@@ -115,7 +122,8 @@ struct inlay_conn_ops {
 	int (*cid_issue)(void *user, struct inlay_cid *ret_cid, __u8 ret_token[16]);
 	void (*cid_retire)(void *user, const struct inlay_cid *cid);
 	/* Send with this CID from now on, not with |old|. |token|: a stateless reset carries it. */
-	void (*peer_cid_change)(void *user, const struct inlay_cid *old, const struct inlay_cid *cid);
+	void (*peer_cid_change)(void *user, const struct inlay_cid *old,
+				const struct inlay_cid *cid);
 	/* Learned a reset token of the peer's (add) or may forget it. */
 	void (*peer_token)(void *user, const __u8 token[16], bool add);
 	/* Install the next keys. TX: from |first_pn| on. */
@@ -135,15 +143,15 @@ struct inlay_conn_config {
 	const struct inlay_conn_ops *ops;
 	void *user;
 	struct inlay_subscriber *entry; /* zeroed by the caller; shared with a forwarder */
-	struct inlay_sent *log;         /* zeroed; |log_size| entries, a power of two, 64 at least */
+	struct inlay_sent *log; /* zeroed; |log_size| entries, a power of two, 64 at least */
 	__u32 log_size;
 	enum inlay_cc_algorithm cc;
 	/* Bytes of out-of-order stream data kept, over all streams; 0: 1 MiB. Less than our
 	 * initial_max_data works, but slowly: what has no room is not acknowledged. */
 	__u64 max_recv_buffer;
-	__u64 max_send_buffer;          /* bytes kept of streams without a source, over all; 0: 4 MiB */
-	__u64 max_datagram_queue;       /* bytes of datagrams waiting to be sent */
-	__u64 max_streams_open;         /* streams of ours at once, either direction together */
+	__u64 max_send_buffer;	  /* bytes kept of streams without a source, over all; 0: 4 MiB */
+	__u64 max_datagram_queue; /* bytes of datagrams waiting to be sent */
+	__u64 max_streams_open;	  /* streams of ours at once, either direction together */
 	/* Send a PING once nothing has been exchanged for this long; 0: never. Well below the idle
 	 * timeout, for connections that wait in silence. */
 	inlay_ns keep_alive;
@@ -154,8 +162,8 @@ struct inlay_conn *inlay_conn_new(const struct inlay_conn_config *config, inlay_
 /* Releases every source; sends nothing. Takes NULL. */
 void inlay_conn_free(struct inlay_conn *c);
 
-/* Takes one clear packet (design section 4). Whatever is wrong with it ends, at worst, in a close of
- * this connection. |packet| is not kept. */
+/* Takes one clear packet (design section 4). Whatever is wrong with it ends, at worst, in a close
+ * of this connection. |packet| is not kept. */
 void inlay_conn_recv(struct inlay_conn *c, const struct inlay_path *path, const __u8 *packet,
 		     size_t len, inlay_ns now);
 /*
@@ -199,7 +207,11 @@ void inlay_conn_stream_consume(struct inlay_conn *c, __u64 id, size_t bytes);
 
 /* Queues a datagram (RFC 9221); copied. 0; -EMSGSIZE: larger than the peer or the path takes;
  * -ENOBUFS: the queue is full; -ENOTSUP; -ENOTCONN. */
-int inlay_conn_datagram(struct inlay_conn *c, const __u8 *data, size_t len);
+int inlay_conn_datagram(struct inlay_conn *c, const struct inlay_datagram_order *order,
+			const __u8 *data, size_t len);
+/* How many of |flow| wait to be sent; throws those away. */
+size_t inlay_conn_datagrams_queued(const struct inlay_conn *c, __u64 flow);
+void inlay_conn_datagrams_drop(struct inlay_conn *c, __u64 flow);
 /* Largest datagram that fits now; 0: none. */
 size_t inlay_conn_max_datagram(const struct inlay_conn *c);
 

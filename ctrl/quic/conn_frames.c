@@ -190,27 +190,40 @@ void inlay_build_control(struct inlay_build *b)
 	inlay_build_owed(b);
 }
 
-void inlay_build_datagrams(struct inlay_build *b)
+/* --- Datagrams ------------------------------------------------------------------------------ */
+
+/* NULL: none waits that is not too late. */
+static const struct inlay_datagram *first_datagram(struct inlay_build *b)
 {
 	struct inlay_conn *c = b->c;
 	const struct inlay_datagram *d;
-	struct inlay_writer mark;
 
-	while ((d = inlay_datagrams_first(&c->datagrams)) != NULL) {
-		mark = b->w;
-		if (!inlay_quic_put_datagram(&b->w, d->data, d->len, true)) {
-			if (b->n_frames > 0)
-				return;
-			/* The path has shrunk since it was queued. */
-			c->stats.datagrams_dropped++;
-			inlay_datagrams_pop(&c->datagrams);
-			continue;
-		}
-		if (!note(b, mark, INLAY_QUIC_DATAGRAM, 0, 0))
-			return;
-		c->stats.datagrams_sent++;
+	while ((d = inlay_datagrams_first(&c->datagrams)) != NULL && d->order.deadline != 0 &&
+	       d->order.deadline <= b->now) {
+		c->stats.datagrams_dropped++;
 		inlay_datagrams_pop(&c->datagrams);
 	}
+	return d;
+}
+
+/* The first one. False: there is no room for it here. */
+static bool put_datagram(struct inlay_build *b, const struct inlay_datagram *d)
+{
+	struct inlay_conn *c = b->c;
+	struct inlay_writer mark = b->w;
+
+	if (inlay_quic_put_datagram(&b->w, d->data, d->len, true)) {
+		if (!note(b, mark, INLAY_QUIC_DATAGRAM, 0, 0))
+			return false;
+		c->stats.datagrams_sent++;
+	} else {
+		if (b->n_frames > 0)
+			return false;
+		/* The path has shrunk since it was queued. */
+		c->stats.datagrams_dropped++;
+	}
+	inlay_datagrams_pop(&c->datagrams);
+	return true;
 }
 
 /* --- Streams -------------------------------------------------------------------------------- */
@@ -324,23 +337,39 @@ static void tell_stream_blocked(struct inlay_conn *c, struct inlay_stream *s)
 	inlay_streams_owe(&c->streams, s, INLAY_OWES_BLOCKED);
 }
 
-void inlay_build_streams(struct inlay_build *b)
+/* A frame of |s|, the first one in order. False: nothing more of streams in this packet. */
+static bool put_first_stream(struct inlay_build *b, struct inlay_stream *s)
 {
 	struct inlay_conn *c = b->c;
 	struct inlay_send_range r;
-	struct inlay_stream *s;
 
-	while (!b->full && (s = inlay_streams_first(&c->streams))) {
-		if (!next_range(b, s, &r)) {
-			if (!b->full)
-				tell_blocked(c);
+	if (!next_range(b, s, &r)) {
+		if (!b->full)
+			tell_blocked(c);
+		return false;
+	}
+	if (!r.again && !charge_flow(c, r.len))
+		return false;
+	if (put_stream(b, s, &r))
+		tell_stream_blocked(c, s);
+	else if (!r.again)
+		inlay_fetch_add_u64(&c->entry->flow_bytes, -r.len);
+	return true;
+}
+
+void inlay_build_payload(struct inlay_build *b)
+{
+	bool datagrams = true, streams = true;
+
+	while (!b->full) {
+		const struct inlay_datagram *d = datagrams ? first_datagram(b) : NULL;
+		struct inlay_stream *s = streams ? inlay_streams_first(&b->c->streams) : NULL;
+
+		if (d && !(s && s->priority < d->order.priority))
+			datagrams = put_datagram(b, d);
+		else if (s)
+			streams = put_first_stream(b, s);
+		else
 			return;
-		}
-		if (!r.again && !charge_flow(c, r.len))
-			return;
-		if (put_stream(b, s, &r))
-			tell_stream_blocked(c, s);
-		else if (!r.again)
-			inlay_fetch_add_u64(&c->entry->flow_bytes, -r.len);
 	}
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Packets out. A packet is put together first, and takes its number last, once it is sure to be
- * sent (design section 5, rule 1). In order: ACK, control frames, datagrams, stream bytes to be
- * sent again, new stream bytes by priority. Bytes are reserved in the counter that is shared with a
- * forwarder before the packet is built, and given back as far as it stays smaller.
+ * sent (design section 5, rule 1). In order: ACK, control frames, stream bytes to be sent again,
+ * new ones by priority; datagrams between them by theirs. Bytes are reserved in the counter that is
+ * shared with a forwarder before the packet is built, and given back as far as it stays smaller.
  */
 #include "build.h"
 
@@ -130,9 +130,7 @@ static void put_ping(struct inlay_build *b)
 static void put_everything(struct inlay_build *b)
 {
 	inlay_build_control(b);
-	if (!b->full)
-		inlay_build_datagrams(b);
-	inlay_build_streams(b);
+	inlay_build_payload(b);
 	inlay_build_owed(b); /* a stream that ran dry owes a reset now */
 	if (b->c->ping_due && !b->eliciting)
 		put_ping(b);

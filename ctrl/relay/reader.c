@@ -156,14 +156,10 @@ void relay_reader_ended(struct relay_reader *rd, enum inlay_moq_end end)
 __u64 relay_reader_priority(const struct relay_subscription *sub,
 			    const struct inlay_cache_stream *stream)
 {
-	const struct relay_track *t = sub->track;
-	__u64 group = stream->header.group;
-	__u8 publisher = stream->header.has_priority ? stream->header.priority
-						     : t->properties.publisher_priority;
+	const struct inlay_moq_subgroup *h = &stream->header;
 
-	group = group > t->base_group ? group - t->base_group : 0;
-	return inlay_moq_priority(sub->params.subscriber_priority, publisher, sub->descending,
-				  group, stream->header.subgroup);
+	return relay_subscription_priority(sub, h->has_priority, h->priority, h->group,
+					   h->subgroup);
 }
 
 /* |object| NULL: the stream has none, there is only a header. */

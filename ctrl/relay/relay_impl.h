@@ -194,7 +194,7 @@ void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_mo
 enum relay_subscription_state {
 	RELAY_SUBSCRIPTION_PENDING, /* SUBSCRIBE_OK is not sent */
 	RELAY_SUBSCRIPTION_ACTIVE,
-	RELAY_SUBSCRIPTION_ENDING, /* PUBLISH_DONE follows when no reader waits */
+	RELAY_SUBSCRIPTION_ENDING, /* PUBLISH_DONE follows when no reader or datagram waits */
 };
 
 struct relay_subscription {
@@ -240,6 +240,11 @@ bool relay_subscription_wants(const struct relay_subscription *sub,
 			      struct inlay_moq_location where);
 bool relay_subscription_wants_group(const struct relay_subscription *sub, __u64 group);
 void relay_subscription_on_timer(struct relay_subscription *sub);
+/* Section 8.2. |subgroup|: for datagrams the object ID, which orders them in its place. */
+__u64 relay_subscription_priority(const struct relay_subscription *sub, bool has_priority,
+				  __u8 priority, __u64 group, __u64 subgroup);
+void relay_subscription_datagram(struct relay_subscription *sub,
+				 const struct inlay_moq_datagram *d);
 /* Timeouts follow from parameters and track properties. */
 void relay_subscription_set_timeouts(struct relay_subscription *sub);
 

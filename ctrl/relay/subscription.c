@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#define DATAGRAM_POLL (10 * INLAY_MS) /* nobody tells that a queue has drained */
+
 /* --- what it asked for ----------------------------------------------------------------------- */
 
 bool relay_subscription_wants_group(const struct relay_subscription *sub, __u64 group)
@@ -295,6 +297,32 @@ void relay_subscription_accept(struct relay_subscription *sub)
 	relay_reader_open_pending(sub);
 }
 
+__u64 relay_subscription_priority(const struct relay_subscription *sub, bool has_priority,
+				  __u8 priority, __u64 group, __u64 subgroup)
+{
+	const struct relay_track *t = sub->track;
+	__u8 publisher = has_priority ? priority : t->properties.publisher_priority;
+
+	group = group > t->base_group ? group - t->base_group : 0;
+	return inlay_moq_priority(sub->params.subscriber_priority, publisher, sub->descending,
+				  group, subgroup);
+}
+
+void relay_subscription_datagram(struct relay_subscription *sub, const struct inlay_moq_datagram *d)
+{
+	struct inlay_relay *r = sub->track->relay;
+	/* Section 8.3: of datagrams both timeouts mean the same. */
+	inlay_ns timeout = smaller(sub->object_timeout, sub->subgroup_timeout);
+	__u64 priority =
+		relay_subscription_priority(sub, d->has_priority, d->priority, d->group, d->object);
+
+	if (inlay_moq_request_datagram(sub->request, d, priority,
+				       timeout > 0 ? r->now + timeout : 0) == 0)
+		r->stats.datagrams_out++;
+	else
+		r->stats.datagrams_dropped++;
+}
+
 /* --- its changes ----------------------------------------------------------------------------- */
 
 /* Resets streams that it does not want any more. */
@@ -400,15 +428,23 @@ void relay_subscription_behind(struct relay_subscription *sub)
 
 void relay_subscription_check_end(struct relay_subscription *sub)
 {
+	struct inlay_relay *r = sub->track->relay;
 	struct inlay_list *node;
 
 	if (sub->state != RELAY_SUBSCRIPTION_ENDING)
 		return;
-	/* Section 10.10: PUBLISH_DONE follows the last stream that is opened. */
-	if (sub->end_deadline > sub->track->relay->now)
+	/* Section 10.10: PUBLISH_DONE follows the last stream that is opened, and the last
+	 * datagram.
+	 */
+	if (sub->end_deadline > r->now) {
 		inlay_list_for_each (node, &sub->readers)
 			if (!inlay_list_entry(node, struct relay_reader, of_subscription)->finished)
 				return;
+		if (inlay_moq_request_datagrams_queued(sub->request) > 0) {
+			relay_wake(r, r->now + DATAGRAM_POLL);
+			return;
+		}
+	}
 	end(sub, sub->end_status);
 }
 

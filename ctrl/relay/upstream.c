@@ -487,12 +487,8 @@ void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_mo
 		struct relay_subscription *sub =
 			inlay_list_entry(node, struct relay_subscription, of_track);
 
-		if (sub->state != RELAY_SUBSCRIPTION_ACTIVE || !sub->params.forward ||
-		    !relay_subscription_wants(sub, where))
-			continue;
-		if (inlay_moq_request_datagram(sub->request, d) == 0)
-			r->stats.datagrams_out++;
-		else
-			r->stats.datagrams_dropped++;
+		if (sub->state == RELAY_SUBSCRIPTION_ACTIVE && sub->params.forward &&
+		    relay_subscription_wants(sub, where))
+			relay_subscription_datagram(sub, d);
 	}
 }

@@ -123,7 +123,8 @@ static void stream_consume(void *ctx, __u64 id, size_t bytes)
 {
 }
 
-static int datagram(void *ctx, const __u8 *data, size_t len)
+static int datagram(void *ctx, const struct inlay_datagram_order *order, const __u8 *data,
+		    size_t len)
 {
 	struct inlay_cursor c = inlay_cursor_of(data, len);
 	struct inlay_moq_datagram d;

@@ -198,7 +198,8 @@ static void do_step(struct fuzz *z, struct inlay_cursor *c)
 		use_stream(z, step, c);
 		break;
 	case STEP_DATAGRAM:
-		inlay_conn_datagram(z->s.conn, bytes, take(c) * 16U);
+		inlay_conn_datagram(z->s.conn, &(struct inlay_datagram_order){0}, bytes,
+				    take(c) * 16U);
 		break;
 	case STEP_UPDATE:
 		inlay_conn_update_keys(z->s.conn, z->s.now);

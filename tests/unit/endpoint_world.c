@@ -42,7 +42,8 @@ static int send_datagram(struct app *a, const __u8 *data, size_t len)
 {
 	if (a->peer)
 		return inlay_peer_datagram(a->peer, data, len);
-	return inlay_conn_datagram(inlay_ep_conn_get(a->ours), data, len);
+	return inlay_conn_datagram(inlay_ep_conn_get(a->ours), &(struct inlay_datagram_order){0},
+				   data, len);
 }
 
 static void initiate(struct app *a)

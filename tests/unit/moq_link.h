@@ -42,6 +42,7 @@ struct link_stream {
 };
 
 struct link_datagram {
+	struct inlay_datagram_order order;
 	size_t len;
 	__u8 data[INLAY_FRAME_MAX];
 };
@@ -197,7 +198,8 @@ static inline void link_consume(void *ctx, __u64 id, size_t bytes)
 	(void)bytes;
 }
 
-static inline int link_send_datagram(void *ctx, const __u8 *data, size_t len)
+static inline int link_send_datagram(void *ctx, const struct inlay_datagram_order *order,
+				     const __u8 *data, size_t len)
 {
 	struct link_end *e = ctx;
 
@@ -207,6 +209,7 @@ static inline int link_send_datagram(void *ctx, const __u8 *data, size_t len)
 		return -EMSGSIZE;
 	if (e->queued == INLAY_ARRAY_SIZE(e->queue))
 		return -ENOBUFS;
+	e->queue[e->queued].order = *order;
 	e->queue[e->queued].len = len;
 	memcpy(e->queue[e->queued].data, data, len);
 	e->queued++;
@@ -240,6 +243,27 @@ static inline int link_set_priority(void *ctx, __u64 id, __u64 priority)
 	return 0;
 }
 
+static inline size_t link_datagrams_queued(void *ctx, __u64 flow)
+{
+	const struct link_end *e = ctx;
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->queued; i++)
+		n += e->queue[i].order.flow == flow;
+	return n;
+}
+
+static inline void link_datagrams_drop(void *ctx, __u64 flow)
+{
+	struct link_end *e = ctx;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < e->queued; i++)
+		if (e->queue[i].order.flow != flow)
+			e->queue[kept++] = e->queue[i];
+	e->queued = kept;
+}
+
 static const struct inlay_moq_transport_ops link_ops = {
 	.stream_open = link_open,
 	.stream_write = link_write,
@@ -251,6 +275,8 @@ static const struct inlay_moq_transport_ops link_ops = {
 	.max_datagram = link_max_datagram,
 	.close = link_close,
 	.stream_set_priority = link_set_priority,
+	.datagrams_queued = link_datagrams_queued,
+	.datagrams_drop = link_datagrams_drop,
 };
 
 static inline struct link *link_new(__u64 seed)

@@ -110,7 +110,8 @@ static void on_datagram(void *user, const __u8 *data, size_t len)
 	struct end *e = user;
 
 	if (!e->client)
-		inlay_conn_datagram(inlay_ep_conn_get(e->conn), data, len);
+		inlay_conn_datagram(inlay_ep_conn_get(e->conn), &(struct inlay_datagram_order){0},
+				    data, len);
 }
 
 static void on_closed(void *user, const struct inlay_close_reason *why)
@@ -139,7 +140,7 @@ static void initiate(struct inlay_conn *c)
 		if (inlay_conn_stream_write(c, id, data, sizeof(data), true))
 			inlay_conn_stream_reset(c, id, 1);
 	}
-	inlay_conn_datagram(c, data, 100);
+	inlay_conn_datagram(c, &(struct inlay_datagram_order){0}, data, 100);
 }
 
 static const struct inlay_conn_ops *on_connection(void *user, struct inlay_ep_conn *c,

@@ -211,7 +211,8 @@ static void test_nothing_works_after_closing(void **state)
 	assert_true(solo_start(&s));
 	inlay_conn_close(s.conn, false, 0, NULL, s.now);
 	assert_int_equal(inlay_conn_stream_open(s.conn, true, 0, NULL, NULL, &id), -ENOTCONN);
-	assert_int_equal(inlay_conn_datagram(s.conn, ping, 1), -ENOTCONN);
+	assert_int_equal(inlay_conn_datagram(s.conn, &(struct inlay_datagram_order){0}, ping, 1),
+			 -ENOTCONN);
 	assert_int_equal(inlay_conn_update_keys(s.conn, s.now), -EAGAIN);
 	solo_stop(&s);
 }
@@ -226,8 +227,9 @@ static void test_datagrams_out(void **state)
 	solo_init(&s, INLAY_SERVER);
 	assert_true(solo_start(&s));
 	assert_int_equal(inlay_conn_max_datagram(s.conn), 997);
-	assert_int_equal(inlay_conn_datagram(s.conn, data, 998), -EMSGSIZE);
-	while (inlay_conn_datagram(s.conn, data, 997) == 0)
+	assert_int_equal(inlay_conn_datagram(s.conn, &(struct inlay_datagram_order){0}, data, 998),
+			 -EMSGSIZE);
+	while (inlay_conn_datagram(s.conn, &(struct inlay_datagram_order){0}, data, 997) == 0)
 		n++;
 	assert_int_equal(n, 3); /* of 4000 bytes, with their own cost */
 	assert_int_equal(solo_find(&s, INLAY_QUIC_DATAGRAM, &f), 3);
@@ -237,8 +239,67 @@ static void test_datagrams_out(void **state)
 	solo_init(&s, INLAY_SERVER);
 	s.handover.peer.max_datagram_frame_size = 0;
 	assert_true(solo_start(&s));
-	assert_int_equal(inlay_conn_datagram(s.conn, data, 1), -ENOTSUP);
+	assert_int_equal(inlay_conn_datagram(s.conn, &(struct inlay_datagram_order){0}, data, 1),
+			 -ENOTSUP);
 	assert_int_equal(inlay_conn_max_datagram(s.conn), 0);
+	solo_stop(&s);
+}
+
+static int read_zeros(void *ctx, __u64 offset, __u8 *dst, size_t len)
+{
+	memset(dst, 0, len);
+	return 0;
+}
+
+/* Between streams of higher and of lower priority; too late ones not at all. */
+static void test_datagrams_take_their_turn(void **state)
+{
+	const struct inlay_stream_source zeros = {.read = read_zeros};
+	const struct inlay_datagram_order order[4] = {
+		{.priority = 7, .flow = 1},
+		{.priority = 5, .flow = 1},
+		{.priority = 5, .flow = 2},
+		{.priority = 6, .flow = 1, .deadline = SOLO_T0 + INLAY_MS},
+	};
+	const __u64 priorities[2] = {9, 1};
+	__u8 room[INLAY_FRAME_MAX], data[10];
+	struct inlay_quic_clear clear;
+	struct inlay_quic_frame f;
+	char seen[16] = {0};
+	struct solo s;
+	size_t n = 0, i;
+	__u64 id;
+
+	solo_init(&s, INLAY_SERVER);
+	assert_true(solo_start(&s));
+	solo_drain(&s);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(
+			inlay_conn_stream_open(s.conn, false, priorities[i], &zeros, NULL, &id), 0);
+		inlay_conn_stream_extend(s.conn, id, 50, true);
+	}
+	for (i = 0; i < 4; i++) {
+		data[0] = (__u8)('a' + i);
+		assert_int_equal(inlay_conn_datagram(s.conn, &order[i], data, sizeof(data)), 0);
+	}
+	assert_int_equal(inlay_conn_datagrams_queued(s.conn, 1), 3);
+	s.now += INLAY_MS;
+	assert_true(solo_send(&s, room, &clear));
+	while (inlay_cursor_left(&clear.frames) > 0) {
+		assert_int_equal(inlay_quic_frame_parse(&clear.frames, &f), 0);
+		if (f.type == INLAY_QUIC_STREAM)
+			seen[n++] = f.stream.id >> 2 == 1 ? '1' : '9';
+		else if (f.type == INLAY_QUIC_DATAGRAM)
+			seen[n++] = (char)f.bytes.data[0];
+	}
+	assert_string_equal(seen, "1bca9");
+	assert_int_equal(s.conn->stats.datagrams_dropped, 1);
+	for (i = 0; i < 3; i++)
+		assert_int_equal(inlay_conn_datagram(s.conn, &order[i], data, sizeof(data)), 0);
+	inlay_conn_datagrams_drop(s.conn, 1);
+	assert_int_equal(inlay_conn_datagrams_queued(s.conn, 1), 0);
+	assert_int_equal(solo_find(&s, INLAY_QUIC_DATAGRAM, &f), 1);
+	assert_int_equal(s.conn->datagrams.bytes, 0);
 	solo_stop(&s);
 }
 
@@ -519,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_stateless_reset),
 		cmocka_unit_test(test_nothing_works_after_closing),
 		cmocka_unit_test(test_datagrams_out),
+		cmocka_unit_test(test_datagrams_take_their_turn),
 		cmocka_unit_test(test_session_tickets_are_swallowed),
 		cmocka_unit_test(test_the_window_holds_and_probes_pass),
 		cmocka_unit_test(test_nat_rebinding),

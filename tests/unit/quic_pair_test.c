@@ -311,7 +311,7 @@ static void send_datagram(struct world *w, struct quic_pair_side *s)
 
 	for (i = 0; i < len; i++)
 		data[i] = (__u8)(i0 + i);
-	if (inlay_conn_datagram(s->conn, data, len) == 0)
+	if (inlay_conn_datagram(s->conn, &(struct inlay_datagram_order){0}, data, len) == 0)
 		w->datagrams_to_send[s->role]--;
 }
 

@@ -387,7 +387,7 @@ static void datagrams(void **state)
 		d.payload.len = o % 2 == 0 ? 100 : 1000;
 		for (__u64 i = 0; i < d.payload.len; i++)
 			payload[i] = object_byte(1, 0, o, i);
-		assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d), 0);
+		assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, 0, 0), 0);
 		world_run(w);
 	}
 	assert_int_equal(w->clients[1].datagrams, 40);
@@ -396,6 +396,72 @@ static void datagrams(void **state)
 	assert_int_equal(stats_of(w).datagrams_in, 40);
 	assert_int_equal(stats_of(w).datagrams_out, 40 + 20 + 16);
 	assert_int_equal(stats_of(w).datagrams_dropped, 20 + 24);
+	world_free(w);
+}
+
+/* Section 10.10: nothing may follow PUBLISH_DONE, nor overtake it. */
+static void publish_done_follows_datagrams(void **state)
+{
+	struct world *w = start(NULL, 3);
+	struct client *late = &w->clients[2], *never = &w->clients[3];
+	struct inlay_moq_datagram d = {.group = 1};
+
+	late->link->ends[1].stalled = never->link->ends[1].stalled = true;
+	for (d.object = 0; d.object < 3; d.object++)
+		assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, 0, 0), 0);
+	world_run(w);
+	assert_int_equal(inlay_moq_request_publish_done(w->clients[0].publishing,
+							INLAY_MOQ_DONE_TRACK_ENDED, ""),
+			 0);
+	world_run(w);
+	assert_true(w->clients[1].done);
+	assert_int_equal(w->clients[1].datagrams, 3);
+	world_wait(w, INLAY_S);
+	assert_false(late->done);
+	late->link->ends[1].stalled = false;
+	world_wait(w, 100 * INLAY_MS);
+	assert_true(late->done);
+	assert_int_equal(late->datagrams, 3);
+	assert_int_equal(never->link->ends[1].queued, 3);
+	assert_false(never->done);
+	world_wait(w, 2 * INLAY_S);
+	assert_int_equal(never->link->ends[1].queued, 0);
+	assert_true(never->done);
+	assert_int_equal(never->datagrams, 0);
+	world_free(w);
+}
+
+/* Section 8.3: the smaller timeout is the transport's to keep; section 8.2: as streams. */
+static void datagrams_have_priority_and_deadline(void **state)
+{
+	struct inlay_moq_params params = {.present = INLAY_MOQ_HAS_SUBSCRIBER_PRIORITY |
+						     INLAY_MOQ_HAS_OBJECT_DELIVERY_TIMEOUT |
+						     INLAY_MOQ_HAS_SUBGROUP_DELIVERY_TIMEOUT,
+					  .subscriber_priority = 10,
+					  .object_delivery_timeout = 300,
+					  .subgroup_delivery_timeout = 200};
+	struct inlay_moq_datagram d = {
+		.group = 5, .object = 7, .has_priority = true, .priority = 3};
+	struct world *w = world_new(NULL);
+	const struct link_datagram *sent;
+	struct client *c;
+
+	client_announce(world_client(w));
+	c = world_client(w);
+	client_subscribe(c, "video", &params);
+	world_run(w);
+	c->link->ends[1].stalled = true;
+	assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, 0, 0), 0);
+	world_run(w);
+	assert_int_equal(c->link->ends[1].queued, 1);
+	sent = &c->link->ends[1].queue[0];
+	assert_int_equal(sent->order.priority, inlay_moq_priority(10, 3, false, 0, 7));
+	assert_int_equal(sent->order.deadline, w->now + 200 * INLAY_MS);
+	/* Who unsubscribes gets none of them. */
+	inlay_moq_request_cancel(c->subscription, 0);
+	c->subscription = NULL;
+	world_run(w);
+	assert_int_equal(c->link->ends[1].queued, 0);
 	world_free(w);
 }
 
@@ -444,6 +510,8 @@ int main(void)
 		cmocka_unit_test(limits),
 		cmocka_unit_test(namespaces_are_told),
 		cmocka_unit_test(datagrams),
+		cmocka_unit_test(publish_done_follows_datagrams),
+		cmocka_unit_test(datagrams_have_priority_and_deadline),
 		cmocka_unit_test(subscribers_see_their_priorities),
 	};
 
