@@ -285,6 +285,14 @@ static int parse(const char *text, size_t len, struct inlay_config *config,
 	return ret;
 }
 
+/* A value that a message quotes may hold line breaks, and whatever a terminal obeys. */
+static void make_one_line(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = ' ';
+}
+
 int inlay_config_parse(const char *name, const char *text, size_t len,
 		       struct inlay_config *ret_config, char err[INLAY_CONFIG_ERROR])
 {
@@ -301,6 +309,8 @@ int inlay_config_parse(const char *name, const char *text, size_t len,
 			 complaint.text);
 	else
 		snprintf(err, INLAY_CONFIG_ERROR, "%.120s: %s", name, complaint.text);
+	if (ret)
+		make_one_line(err);
 	return ret;
 }
 
