@@ -259,6 +259,11 @@ size_t inlay_ring_reserve(struct inlay_ring *r, size_t n, struct inlay_frame **r
 	return n;
 }
 
+size_t inlay_ring_room(struct inlay_ring *r)
+{
+	return room(r, r->n_slots);
+}
+
 void inlay_ring_commit(struct inlay_ring *r, size_t n)
 {
 	if (!n)

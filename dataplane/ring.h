@@ -75,6 +75,8 @@ bool inlay_ring_is_broken(const struct inlay_ring *r);
 /* Producer: up to |n| free slots, in order, valid until committed; returns how many. Reserving
  * again without a commit yields the same ones. */
 size_t inlay_ring_reserve(struct inlay_ring *r, size_t n, struct inlay_frame **ret_slots);
+/* Producer: how many slots are free, reserved ones included. */
+size_t inlay_ring_room(struct inlay_ring *r);
 /* Producer: the first |n| reserved slots are ready. Wakes the consumer if it sleeps. */
 void inlay_ring_commit(struct inlay_ring *r, size_t n);
 /*

@@ -17,6 +17,7 @@
 
 #define BURST		INLAY_PORT_BURST
 #define BURSTS_PER_TURN 4 /* in each direction, of each port */
+#define STRANGERS_LEAVE 4 /* of the up ring, the part that only opened packets may fill: 1 in 4 */
 
 /* epoll's data: a port's index, or one of these. */
 enum {
@@ -130,6 +131,25 @@ static void open_burst(struct inlay_datathread *dt, struct inlay_frame **frames,
 	}
 }
 
+/* What strangers can send at will leaves room for packets of connections. */
+static void hold_strangers_back(struct inlay_datathread *dt, struct inlay_frame **frames, size_t n)
+{
+	size_t kept_free = inlay_ring_slots(dt->config.up) / STRANGERS_LEAVE;
+	size_t room = inlay_ring_room(dt->config.up);
+	size_t allowed = room > kept_free ? room - kept_free : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!frames[i]->kind || frames[i]->kind == INLAY_FRAME_CLEAR)
+			continue;
+		if (allowed) {
+			allowed--;
+			continue;
+		}
+		frames[i]->kind = 0;
+		count(dt, INLAY_REASON_RING_FULL_UP, 1);
+	}
+}
+
 static void mark_ce(struct inlay_frame *f)
 {
 	if (f->ecn == 3)
@@ -182,6 +202,7 @@ static bool receive_burst(struct inlay_datathread *dt, struct inlay_port_udp *po
 		count(dt, INLAY_REASON_RING_FULL_UP, n);
 	} else {
 		open_burst(dt, frames, n);
+		hold_strangers_back(dt, frames, n);
 		inlay_ring_commit(dt->config.up, compact(frames, n));
 	}
 	return n == wanted;

@@ -9,6 +9,9 @@
  * not what its kind says is refused (invariant 1). Whatever does not pass is counted by reason
  * (invariant 5).
  *
+ * A quarter of the up ring is for opened packets alone: what strangers send, which costs the
+ * control thread most, crowds nobody out who has a connection.
+ *
  * Work per wake-up is bounded, so that neither direction starves the other.
  */
 #ifndef INLAY_OFFLOAD_DATATHREAD_H

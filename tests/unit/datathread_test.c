@@ -293,13 +293,21 @@ static void a_full_ring_drops_and_counts(void **state)
 {
 	struct inlay_frame *f[64];
 
+	/* Strangers leave a quarter to those with a connection. */
 	for (int i = 0; i < 70; i++)
-		arrive(0, 0xc3, 1, 60, (__u8)i);
+		arrive(0, i & 1 ? 0xc3 : 0x43, i & 1 ? 1 : CID_NO_SA, 60, (__u8)i);
+	inlay_datathread_turn(dt, 0);
+	inlay_datathread_turn(dt, 0);
+	assert_int_equal(reason(INLAY_REASON_RING_FULL_UP), 70 - 48);
+	for (int i = 0; i < 20; i++)
+		arrive(0, 0x43, 1, 60, (__u8)(100 + i));
 	inlay_datathread_turn(dt, 0);
 	inlay_datathread_turn(dt, 0);
 	assert_int_equal(taken_up(f), 64);
-	assert_int_equal(f[63]->data[20], 63);
-	assert_int_equal(reason(INLAY_REASON_RING_FULL_UP), 6);
+	assert_int_equal(f[47]->data[20], 47);
+	assert_int_equal(f[48]->kind, INLAY_FRAME_CLEAR);
+	assert_int_equal(f[63]->data[20], 115);
+	assert_int_equal(reason(INLAY_REASON_RING_FULL_UP), 70 - 48 + 4);
 	inlay_ring_release(up, 64);
 	arrive(0, 0xc3, 1, 60, 77);
 	inlay_datathread_turn(dt, 0);
