@@ -219,6 +219,14 @@ static bool parse_initial(struct inlay_endpoint *ep, const struct inlay_frame *f
 	return false;
 }
 
+/* Under load. A handshake costs a TLS session even if it fails at once, and is in flight no more
+ * then: so their rate counts too. */
+static bool wants_retry(struct inlay_endpoint *ep, inlay_ns now)
+{
+	return ep->config.retry || ep->stats.handshakes >= ep->config.retry_above ||
+	       !inlay_bucket_take(&ep->starts, now);
+}
+
 void inlay_endpoint_accept(struct inlay_endpoint *ep, const struct inlay_frame *frame,
 			   const struct inlay_quic_long *h, struct inlay_cursor rest, inlay_ns now)
 {
@@ -243,8 +251,7 @@ void inlay_endpoint_accept(struct inlay_endpoint *ep, const struct inlay_frame *
 		inlay_endpoint_count(ep, INLAY_REASON_HANDSHAKE_LIMIT);
 		return;
 	}
-	if (!in.info.retried &&
-	    (ep->config.retry || ep->stats.handshakes >= ep->config.retry_above)) {
+	if (!in.info.retried && wants_retry(ep, now)) {
 		send_retry(ep, &in, now);
 		return;
 	}

@@ -85,6 +85,7 @@ int inlay_endpoint_new(const struct inlay_endpoint_config *config, inlay_ns now,
 	inlay_endpoint_random(ep, demux_key, sizeof(demux_key));
 	inlay_demux_init(&ep->demux, demux_key);
 	inlay_bucket_init(&ep->bucket, config->replies_per_second, now);
+	inlay_bucket_init(&ep->starts, config->retry_above, now);
 	*ret_ep = ep;
 	return 0;
 }

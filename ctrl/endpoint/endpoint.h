@@ -52,7 +52,7 @@ struct inlay_endpoint_config {
 	__u32 max_handshakes;	  /* in flight, accepted ones */
 	__u32 max_connections;	  /* accepted and dialled, handshakes included */
 	bool retry;		  /* validate every address by Retry */
-	__u32 retry_above;	  /* and anyway, when more handshakes than this are in flight */
+	__u32 retry_above;	  /* and anyway, when more handshakes are in flight, or begin in a second */
 	inlay_ns token_lifetime;  /* of a Retry token */
 	__u32 max_early;	  /* 1-RTT packets kept per handshake */
 	__u32 replies_per_second; /* stateless resets and refusals */

@@ -335,6 +335,29 @@ static void under_load_addresses_are_validated(void **state)
 	world_free(w);
 }
 
+/* None is in flight any more, but they begin too fast. */
+static void too_many_handshakes_a_second_are_load_too(void **state)
+{
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *n, *client;
+
+	inlay_endpoint_config_init(&config);
+	config.tls = endpoint_tls_server(&tls, 0);
+	config.retry_above = 2;
+	n = world_add_endpoint(w, OURS, &config, 8);
+	for (int i = 0; i < 3; i++) {
+		client = add_client(w, (__u16)(PEER + i));
+		assert_true(world_run(w, is_done, client, INLAY_S / 4));
+		assert_int_equal(stats_of(n).retries_sent, i == 2);
+	}
+	world_pass(w, INLAY_S);
+	client = add_client(w, PEER + 3);
+	assert_true(world_run(w, is_done, client, INLAY_S));
+	assert_int_equal(stats_of(n).retries_sent, 1);
+	world_free(w);
+}
+
 static void connections_are_capped(void **state)
 {
 	struct world *w = world_new(1);
@@ -718,6 +741,7 @@ int main(void)
 		cmocka_unit_test(a_reset_from_elsewhere_is_not),
 		cmocka_unit_test(handshakes_are_capped),
 		cmocka_unit_test(under_load_addresses_are_validated),
+		cmocka_unit_test(too_many_handshakes_a_second_are_load_too),
 		cmocka_unit_test(connections_are_capped),
 		cmocka_unit_test(early_packets_are_kept_within_bounds),
 		cmocka_unit_test(late_handshake_packets_start_nothing),
