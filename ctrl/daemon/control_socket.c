@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -29,6 +30,7 @@ struct inlay_control {
 	inlay_control_command *command;
 	void *user;
 	struct inlay_watch listener;
+	int spare_fd; /* see turn_away() */
 	struct sockaddr_un name;
 	bool bound;
 	__u64 ages;
@@ -200,12 +202,29 @@ static struct client *free_place(struct inlay_control *control)
 	return oldest;
 }
 
+/* No descriptor is left: the one kept for this takes the caller, who would be announced again and
+ * again otherwise, and lets go of it. */
+static void turn_away(struct inlay_control *control)
+{
+	int fd;
+
+	if (control->spare_fd < 0)
+		return;
+	close(control->spare_fd);
+	fd = accept4(control->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	control->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void client_comes(void *user, __u32 events)
 {
 	struct inlay_control *control = user;
 	int fd = accept4(control->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *c;
 
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+		turn_away(control);
 	if (fd < 0)
 		return;
 	c = free_place(control);
@@ -291,6 +310,7 @@ int inlay_control_new(struct inlay_loop *loop, const char *path, inlay_control_c
 	control->command = command;
 	control->user = user;
 	control->listener.fd = -1;
+	control->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	for (size_t i = 0; i < INLAY_CONTROL_CLIENTS; i++)
 		control->clients[i].watch.fd = -1;
 	ret = set_up(control, path);
@@ -314,5 +334,7 @@ void inlay_control_free(struct inlay_control *control)
 	}
 	if (control->bound)
 		unlink(control->name.sun_path);
+	if (control->spare_fd >= 0)
+		close(control->spare_fd);
 	free(control);
 }

@@ -84,7 +84,8 @@ const struct inlay_conn_ops *inlay_sessions_accept(struct inlay_sessions *s,
 		return NULL;
 	}
 	if (inlay_moq_session_start(one->transport.session, *s->now)) {
-		inlay_log(INLAY_LOG_WARNING, "%s takes no MoQ session: it allows no streams",
+		/* A stranger may do this as often as it likes. */
+		inlay_log(INLAY_LOG_DEBUG, "%s takes no MoQ session: it allows no streams",
 			  one->peer);
 		session_free(one);
 		return NULL;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -25,6 +26,8 @@ static char path[64];
 static struct inlay_loop *loop;
 static struct inlay_control *control;
 static int commands;
+static int fillers[64];
+static size_t n_fillers;
 
 static json_t *command(void *user, const char *name, const json_t *request, const char **ret_error)
 {
@@ -378,6 +381,36 @@ static void what_is_unwatched_is_not_called(void **state)
 		close(fds[i / 2][i % 2]);
 }
 
+/* The listener must not be announced for ever: the caller is told by the connection's end. */
+static void who_comes_when_no_descriptor_is_left_is_turned_away(void **state)
+{
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct rlimit limit, none;
+	char byte;
+
+	memcpy(name.sun_path, path, sizeof(path));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	none = (struct rlimit){.rlim_cur = (rlim_t)fd, .rlim_max = limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	/* Descriptors below the limit are all in use. */
+	for (int filler = dup(0); filler >= 0; filler = dup(0))
+		fillers[n_fillers++] = filler;
+	turn();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	while (n_fillers)
+		close(fillers[--n_fillers]);
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), 0);
+	close(fd);
+	fd = dial();
+	turn();
+	say(fd, "{\"version\":1,\"command\":\"echo\"}");
+	turn();
+	assert_int_equal(commands, 1);
+	close(fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -396,6 +429,7 @@ int main(void)
 		TEST(deadlines_end_the_wait),
 		TEST(signals_are_counted),
 		TEST(what_is_unwatched_is_not_called),
+		TEST(who_comes_when_no_descriptor_is_left_is_turned_away),
 	};
 
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
