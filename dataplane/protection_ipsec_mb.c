@@ -319,6 +319,8 @@ static void mask_chacha(struct inlay_mask_item *const items[LANES])
 
 		memcpy(items[k]->mask, words, sizeof(words));
 	}
+	/* The rounds can be run backwards: what they leave is as good as the key. */
+	explicit_bzero(s, sizeof(s));
 }
 
 static void masks(void *instance, struct inlay_mask_item *items, size_t n)
