@@ -51,7 +51,8 @@ static bool take(struct inlay_moq_session *s, const __u8 *data, size_t len)
 	if (verdict == INLAY_MOQ_OK && object.padding)
 		return true;
 	if (verdict == INLAY_MOQ_OK)
-		verdict = inlay_moq18_object_properties_check(object.properties);
+		verdict = inlay_moq18_object_properties_check(object.properties, object.group,
+							      object.object);
 	if (verdict != INLAY_MOQ_OK && verdict != INLAY_MOQ_MALFORMED_TRACK) {
 		inlay_moq_violation(s, verdict, "malformed datagram");
 		return true;

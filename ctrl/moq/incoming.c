@@ -114,7 +114,8 @@ static bool parse_header(struct inlay_moq_incoming *in, struct inlay_cursor *c)
 		return false;
 	if (verdict == INLAY_MOQ_OK)
 		verdict = inlay_moq18_object_properties_check(
-			(struct inlay_moq_bytes){object.properties, object.properties_len});
+			(struct inlay_moq_bytes){object.properties, object.properties_len},
+			in->header.group, object.id);
 	if (verdict == INLAY_MOQ_MALFORMED_TRACK) {
 		inlay_moq_request_malformed(in->request);
 		return false;

@@ -161,9 +161,26 @@ static __u32 once_bit(__u64 type)
 	}
 }
 
+/* Where an object stands, and what has been seen of it. */
+struct object_check {
+	__u64 group, object;
+	__u32 seen;
+};
+
+/* Sections 12.8 and 12.9: a gap does not reach beyond the first group, or object. */
+static bool gap_fits(const struct object_check *o, const struct inlay_moq_kv *kv)
+{
+	if (kv->type == INLAY_MOQ_PROP_PRIOR_GROUP_ID_GAP)
+		return kv->value <= o->group;
+	if (kv->type == INLAY_MOQ_PROP_PRIOR_OBJECT_ID_GAP)
+		return kv->value <= o->object;
+	return true;
+}
+
 /* Section 12.7 to 12.9: once each, and nothing mandatory (2.5.1), inside IMMUTABLE_PROPERTIES too.
  */
-static enum inlay_moq_verdict check_object(struct inlay_moq_bytes bytes, bool outer, __u32 *seen)
+static enum inlay_moq_verdict check_object(struct inlay_moq_bytes bytes, bool outer,
+					   struct object_check *o)
 {
 	struct inlay_moq_kv_iter it = inlay_moq_kv_iter_of(bytes);
 	enum inlay_moq_verdict v;
@@ -177,23 +194,24 @@ static enum inlay_moq_verdict check_object(struct inlay_moq_bytes bytes, bool ou
 		if (inlay_moq18_property_is_mandatory(kv.type))
 			return INLAY_MOQ_MALFORMED_TRACK;
 		bit = once_bit(kv.type);
-		if (*seen & bit)
+		if ((o->seen & bit) || !gap_fits(o, &kv))
 			return INLAY_MOQ_MALFORMED_TRACK;
-		*seen |= bit;
+		o->seen |= bit;
 		if (kv.type != INLAY_MOQ_PROP_IMMUTABLE)
 			continue;
 		if (!outer)
 			return INLAY_MOQ_MALFORMED_TRACK;
-		v = check_object(kv.bytes, false, seen);
+		v = check_object(kv.bytes, false, o);
 		if (v != INLAY_MOQ_OK)
 			return v == INLAY_MOQ_KV_FORMATTING ? INLAY_MOQ_MALFORMED_TRACK : v;
 	}
 	return INLAY_MOQ_OK;
 }
 
-enum inlay_moq_verdict inlay_moq18_object_properties_check(struct inlay_moq_bytes bytes)
+enum inlay_moq_verdict inlay_moq18_object_properties_check(struct inlay_moq_bytes bytes,
+							   __u64 group, __u64 object)
 {
-	__u32 seen = 0;
+	struct object_check o = {.group = group, .object = object};
 
-	return check_object(bytes, true, &seen);
+	return check_object(bytes, true, &o);
 }

@@ -39,6 +39,7 @@ int inlay_moq18_track_properties_parse(struct inlay_moq_bytes bytes,
 bool inlay_moq18_track_properties_put(struct inlay_writer *w,
 				      const struct inlay_moq_track_properties *p);
 /* An object's properties. OK; VIOLATION; KV_FORMATTING; MALFORMED_TRACK. */
-enum inlay_moq_verdict inlay_moq18_object_properties_check(struct inlay_moq_bytes bytes);
+enum inlay_moq_verdict inlay_moq18_object_properties_check(struct inlay_moq_bytes bytes,
+							   __u64 group, __u64 object);
 
 #endif

@@ -263,9 +263,13 @@ void inlay_track_cache_expire(struct inlay_track_cache *t, inlay_ns before)
 	}
 }
 
-int inlay_cache_stream_begin_object(struct inlay_cache_stream *s, __u64 id, __u64 length,
-				    __u8 delta_length, inlay_ns now)
+int inlay_cache_stream_begin_object(struct inlay_cache_stream *s,
+				    const struct inlay_cache_object *object, inlay_ns now)
 {
+	struct inlay_cache_object o = *object;
+
+	o.offset = s->size;
+	o.time = now;
 	if (s->group == NULL)
 		return -ENODATA;
 	if (s->object_count == s->object_room) {
@@ -278,14 +282,8 @@ int inlay_cache_stream_begin_object(struct inlay_cache_stream *s, __u64 id, __u6
 		charge(s, (room - s->object_room) * sizeof(*s->objects));
 		s->object_room = room;
 	}
-	s->objects[s->object_count++] = (struct inlay_cache_object){
-		.id = id,
-		.offset = s->size,
-		.length = length,
-		.time = now,
-		.delta_length = delta_length,
-	};
-	s->last_object = id;
+	s->objects[s->object_count++] = o;
+	s->last_object = o.id;
 	keep_within_bounds(s);
 	return 0;
 }
@@ -406,6 +404,23 @@ bool inlay_cache_stream_last_object(const struct inlay_cache_stream *s, __u64 *r
 		return false;
 	*ret_id = s->last_object;
 	return true;
+}
+
+const struct inlay_cache_object *inlay_cache_stream_object(const struct inlay_cache_stream *s,
+							   __u64 id)
+{
+	size_t low = 0, high = s->object_count;
+
+	/* IDs rise (section 11.4.2). */
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (s->objects[middle].id < id)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < s->object_count && s->objects[low].id == id ? &s->objects[low] : NULL;
 }
 
 const struct inlay_cache_object *inlay_cache_stream_object_at(const struct inlay_cache_stream *s,

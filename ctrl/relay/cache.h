@@ -64,9 +64,10 @@ enum inlay_cache_end {
 
 struct inlay_cache_object {
 	__u64 id;
-	__u64 offset;	   /* of its header in the stream, the subgroup header not counted */
-	__u64 length;	   /* header and payload */
-	inlay_ns time;	   /* when its header was complete */
+	__u64 offset;  /* of its header in the stream, the subgroup header not counted */
+	__u64 length;  /* header and payload */
+	inlay_ns time; /* when its header was complete */
+	__u32 header_length;
 	__u8 delta_length; /* bytes of the object ID delta that opens the header */
 };
 
@@ -111,10 +112,10 @@ void inlay_track_cache_expire(struct inlay_track_cache *t, inlay_ns before);
 /* Evicts everything. */
 void inlay_track_cache_clear(struct inlay_track_cache *t);
 
-/* An object begins at the stream's end; |length|: of header and payload together.
+/* |object| begins at the stream's end: its offset and time are filled in here.
  * 0; -ENOMEM; -ENODATA: the stream is evicted. */
-int inlay_cache_stream_begin_object(struct inlay_cache_stream *s, __u64 id, __u64 length,
-				    __u8 delta_length, inlay_ns now);
+int inlay_cache_stream_begin_object(struct inlay_cache_stream *s,
+				    const struct inlay_cache_object *object, inlay_ns now);
 /* 0; -ENOMEM (nothing was added); -ENODATA: evicted. */
 int inlay_cache_stream_append(struct inlay_cache_stream *s, const __u8 *data, size_t len,
 			      inlay_ns now);
@@ -126,6 +127,9 @@ int inlay_cache_stream_read(const struct inlay_cache_stream *s, __u64 offset, __
 			    size_t len);
 /* The ID of the last object that began; false: none did. */
 bool inlay_cache_stream_last_object(const struct inlay_cache_stream *s, __u64 *ret_id);
+/* The object |id|; NULL: not in the index. */
+const struct inlay_cache_object *inlay_cache_stream_object(const struct inlay_cache_stream *s,
+							   __u64 id);
 /* The object that holds byte |offset|, or begins there; NULL: not in the index. */
 const struct inlay_cache_object *inlay_cache_stream_object_at(const struct inlay_cache_stream *s,
 							      __u64 offset);

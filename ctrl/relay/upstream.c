@@ -341,6 +341,34 @@ static enum object_fate check_subgroup(const struct inlay_cache_stream *s,
 	return OBJECT_NEW;
 }
 
+/*
+ * Section 2.4.2, condition 6: what the cache tells without a look at bytes, that is another
+ * subgroup or length. An ID above all others of the group is new, which is the rule.
+ */
+static enum object_fate check_again(const struct inlay_cache_stream *s,
+				    const struct inlay_moq_object *object)
+{
+	const struct inlay_cache_group *g = s->group;
+	const struct inlay_cache_object *o;
+	struct inlay_list *node;
+
+	if (!g->has_largest || object->id > g->largest_object)
+		return OBJECT_NEW;
+	inlay_list_for_each (node, &g->streams) {
+		const struct inlay_cache_stream *other =
+			inlay_list_entry(node, struct inlay_cache_stream, node);
+
+		o = other != s ? inlay_cache_stream_object(other, object->id) : NULL;
+		if (o == NULL)
+			continue;
+		if (other->header.subgroup != s->header.subgroup ||
+		    o->length - o->header_length != object->payload_len)
+			return OBJECT_MALFORMED;
+		return OBJECT_DUPLICATE;
+	}
+	return OBJECT_NEW;
+}
+
 static enum object_fate check_object(struct relay_feed *feed, const struct inlay_moq_object *object)
 {
 	struct relay_upstream *up = feed->upstream;
@@ -358,6 +386,11 @@ static enum object_fate check_object(struct relay_feed *feed, const struct inlay
 			s->header.subgroup = object->id;
 		fate = check_subgroup(s, object);
 	}
+	if (fate != OBJECT_MALFORMED) {
+		enum object_fate again = check_again(s, object);
+
+		fate = again != OBJECT_NEW ? again : fate;
+	}
 	if (fate != OBJECT_NEW)
 		return fate;
 	if (g->has_final && object->id > g->final_object)
@@ -366,6 +399,10 @@ static enum object_fate check_object(struct relay_feed *feed, const struct inlay
 	    g->largest_object > object->id)
 		return OBJECT_MALFORMED;
 	if (!relay_track_note_object(up->track, where))
+		return OBJECT_MALFORMED;
+	/* Condition 5, the other way round. */
+	if (object->status == INLAY_MOQ_STATUS_END_OF_TRACK &&
+	    inlay_moq_location_less(where, up->track->largest))
 		return OBJECT_MALFORMED;
 	if (object->status == INLAY_MOQ_STATUS_END_OF_TRACK) {
 		up->track->has_end = true;
@@ -398,6 +435,12 @@ static bool store(struct relay_feed *feed, struct inlay_moq_incoming *in, const 
 void relay_feed_on_object(struct relay_feed *feed, struct inlay_moq_incoming *in,
 			  const struct inlay_moq_object *object, const __u8 *header, size_t len)
 {
+	const struct inlay_cache_object entry = {
+		.id = object->id,
+		.length = len + object->payload_len,
+		.header_length = (__u32)len,
+		.delta_length = inlay_vi64_len_of(header[0]),
+	};
 	struct inlay_cache_stream *s = feed->stream;
 	struct relay_track *t = feed->upstream->track;
 	struct inlay_list *node, *after;
@@ -417,8 +460,7 @@ void relay_feed_on_object(struct relay_feed *feed, struct inlay_moq_incoming *in
 		abandon_feed(feed, in, INLAY_MOQ_RESET_CANCELLED);
 		return;
 	}
-	if (inlay_cache_stream_begin_object(s, object->id, len + object->payload_len,
-					    inlay_vi64_len_of(header[0]), t->relay->now) < 0) {
+	if (inlay_cache_stream_begin_object(s, &entry, t->relay->now) < 0) {
 		abandon_feed(feed, in, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
 		return;
 	}
@@ -465,6 +507,21 @@ void relay_feed_end(struct relay_feed *feed, enum inlay_moq_end end, __u64 code)
 
 /* --- datagrams ------------------------------------------------------------------------------- */
 
+/* Section 2.4.2, condition 7, as far as the cache remembers. */
+static bool is_on_stream(const struct relay_track *t, struct inlay_moq_location where)
+{
+	const struct inlay_cache_group *g = inlay_track_cache_find(&t->cache, where.group);
+	struct inlay_list *node;
+
+	if (g == NULL || !g->has_largest || where.object > g->largest_object)
+		return false;
+	inlay_list_for_each (node, &g->streams)
+		if (inlay_cache_stream_object(
+			    inlay_list_entry(node, struct inlay_cache_stream, node), where.object))
+			return true;
+	return false;
+}
+
 void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_moq_datagram *d)
 {
 	struct relay_track *t = up->track;
@@ -479,7 +536,7 @@ void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_mo
 		r->stats.duplicates++;
 		return;
 	}
-	if (!relay_track_note_object(t, where)) {
+	if (is_on_stream(t, where) || !relay_track_note_object(t, where)) {
 		relay_track_malformed(t);
 		return;
 	}

@@ -920,6 +920,10 @@ static void object_properties(void **state)
 		{{0}, 0, INLAY_MOQ_OK},
 		{{0x3c, 1, 0x02, 1}, 4, INLAY_MOQ_OK},
 		{{0x0b, 2, 0x3c, 1}, 4, INLAY_MOQ_OK},
+		{{0x3c, 2, 0x02, 5}, 4, INLAY_MOQ_OK},
+		{{0x3c, 3}, 2, INLAY_MOQ_MALFORMED_TRACK},		     /* of group 2 */
+		{{0x3e, 6}, 2, INLAY_MOQ_MALFORMED_TRACK},		     /* of object 5 */
+		{{0x0b, 2, 0x3e, 6}, 4, INLAY_MOQ_MALFORMED_TRACK},	     /* inside */
 		{{0x3c, 1, 0x00, 1}, 4, INLAY_MOQ_MALFORMED_TRACK},	     /* group gap twice */
 		{{0x3e, 1, 0x00, 1}, 4, INLAY_MOQ_MALFORMED_TRACK},	     /* object gap twice */
 		{{0x0b, 2, 0x3c, 1, 0x31, 1}, 6, INLAY_MOQ_MALFORMED_TRACK}, /* one of it inside */
@@ -935,7 +939,7 @@ static void object_properties(void **state)
 
 	for (i = 0; i < INLAY_ARRAY_SIZE(cases); i++) {
 		b = (struct inlay_moq_bytes){cases[i].bytes, cases[i].len};
-		assert_int_equal(inlay_moq18_object_properties_check(b), cases[i].verdict);
+		assert_int_equal(inlay_moq18_object_properties_check(b, 2, 5), cases[i].verdict);
 	}
 }
 

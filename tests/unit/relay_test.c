@@ -450,6 +450,78 @@ static void malformed_track_ends_subscriptions(void **state)
 	world_free(w);
 }
 
+/* Section 2.4.2: each of these ends the track, and the second object reaches nobody. */
+static void assert_malformed(struct world *w, __u64 got)
+{
+	world_run(w);
+	assert_int_equal(stats_of(w).malformed_tracks, 1);
+	assert_false(w->clients[0].closed);
+	assert_true(w->clients[1].done);
+	assert_int_equal(w->clients[1].done_status, INLAY_MOQ_DONE_MALFORMED_TRACK);
+	assert_int_equal(w->clients[1].n_got, got);
+	world_free(w);
+}
+
+static void same_object_in_another_subgroup(void **state)
+{
+	struct world *w = start(NULL, 1);
+
+	w->object_bytes = 10;
+	pub_object(&w->clients[0], pub_open(&w->clients[0], 1, 0), 1, 0, 4);
+	world_run(w);
+	pub_object(&w->clients[0], pub_open(&w->clients[0], 1, 1), 1, 1, 4);
+	assert_malformed(w, 1);
+}
+
+static void same_object_with_another_length(void **state)
+{
+	struct world *w = start(NULL, 1);
+	struct inlay_moq_outgoing *a;
+
+	w->object_bytes = 10;
+	a = pub_open(&w->clients[0], 1, 0);
+	pub_object(&w->clients[0], a, 1, 0, 4);
+	pub_object(&w->clients[0], a, 1, 0, 5);
+	world_run(w);
+	/* Quite the same again is only a duplicate. */
+	pub_object(&w->clients[0], pub_open(&w->clients[0], 1, 0), 1, 0, 4);
+	world_run(w);
+	assert_int_equal(stats_of(w).malformed_tracks, 0);
+	assert_int_equal(stats_of(w).duplicates, 1);
+	w->object_bytes = 11;
+	pub_object(&w->clients[0], pub_open(&w->clients[0], 1, 0), 1, 0, 4);
+	assert_malformed(w, 2);
+}
+
+static void same_object_as_datagram(void **state)
+{
+	struct world *w = start(NULL, 1);
+	struct inlay_moq_datagram d = {.group = 1, .object = 4};
+
+	w->object_bytes = 10;
+	pub_object(&w->clients[0], pub_open(&w->clients[0], 1, 0), 1, 0, 4);
+	world_run(w);
+	d.object = 3; /* mixed is allowed */
+	assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, 0, 0), 0);
+	world_run(w);
+	assert_int_equal(stats_of(w).malformed_tracks, 0);
+	d.object = 4;
+	assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, 0, 0), 0);
+	assert_malformed(w, 1);
+}
+
+static void track_ends_below_its_largest(void **state)
+{
+	struct world *w = start(NULL, 1);
+	struct inlay_moq_object o = {.id = 1, .status = INLAY_MOQ_STATUS_END_OF_TRACK};
+
+	w->object_bytes = 10;
+	pub_object(&w->clients[0], pub_open(&w->clients[0], 2, 0), 2, 0, 0);
+	world_run(w);
+	assert_int_equal(inlay_moq_outgoing_object(pub_open(&w->clients[0], 1, 0), &o), 0);
+	assert_malformed(w, 1);
+}
+
 static void unsubscribe_mid_stream(void **state)
 {
 	struct inlay_relay_config config = {.linger = INLAY_S};
@@ -619,6 +691,10 @@ int main(void)
 		cmocka_unit_test(upstream_reset_is_passed_on),
 		cmocka_unit_test(malformed_object_stays_upstream),
 		cmocka_unit_test(malformed_track_ends_subscriptions),
+		cmocka_unit_test(same_object_in_another_subgroup),
+		cmocka_unit_test(same_object_with_another_length),
+		cmocka_unit_test(same_object_as_datagram),
+		cmocka_unit_test(track_ends_below_its_largest),
 		cmocka_unit_test(unsubscribe_mid_stream),
 		cmocka_unit_test(subscriber_stops_one_stream),
 		cmocka_unit_test(object_delivery_timeout),

@@ -83,6 +83,7 @@ struct world {
 	inlay_ns now;
 	__u64 rng;
 	__u64 object_bytes; /* 0: of various sizes */
+	bool open_groups;   /* streams do not say that they end their group */
 };
 
 /* --- what objects hold ----------------------------------------------------------------------- */
@@ -507,7 +508,7 @@ static inline struct inlay_moq_outgoing *pub_open_watched(struct client *c, __u6
 		.has_priority = true,
 		.priority = 100,
 		.first_object = true,
-		.end_of_group = true,
+		.end_of_group = !c->world->open_groups,
 	};
 	struct inlay_moq_outgoing *out;
 
