@@ -130,33 +130,35 @@ def table(result):
 
 
 def positive(text):
-    value = int(text)
-    if not 1 <= value <= 3600:
-        raise argparse.ArgumentTypeError("a number from 1 to 3600 is needed")
-    return value
+    if not text.isdecimal() or not 1 <= int(text) <= 3600:
+        raise argparse.ArgumentTypeError(f"a number from 1 to 3600 is needed, not '{text}'")
+    return int(text)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=positive, default=10)
-    parser.add_argument("--subscribers", type=positive, default=3)
-    parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.add_argument("--seconds", type=positive, default=10, metavar="N")
+    parser.add_argument("--subscribers", type=positive, default=3, metavar="N")
+    parser.add_argument("--json", type=argparse.FileType("w"), metavar="FILE")
     parser.add_argument("--keep", action="store_true", help="leave the scratch folder for a look")
     args = parser.parse_args()
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="inlay-demo-"))
     processes = Processes(scratch, BUILD)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, lambda *_: sys.exit(1))
     try:
         result = run(args, scratch, processes)
         table(result)
         if args.json:
-            args.json.write_text(json.dumps(result, indent=2) + "\n")
+            args.json.write(json.dumps(result, indent=2) + "\n")
+            args.json.close()
         good = all(s["identical"] and not s["decode_errors"] for s in result["subscribers"])
         return 0 if good else 1
-    except HarnessError as error:
+    except (HarnessError, OSError) as error:
         say(f"demo: {error}")
         return 1
     except KeyboardInterrupt:
+        say("demo: interrupted")
         return 1
     finally:
         processes.end_all()
