@@ -50,13 +50,16 @@ bool inlay_client_option(struct inlay_client *c, int option, const char *arg, co
 		printf("%s %s\n", c->program, INLAY_VERSION);
 		*ret_exit = INLAY_EXIT_DONE;
 		return true;
-	case '?':
-		fprintf(stderr, "Try %s --help.\n", c->program);
-		*ret_exit = INLAY_EXIT_USAGE;
-		return true;
 	default:
 		return false;
 	}
+}
+
+int inlay_client_refuse_option(const struct inlay_client *c, int option, const char *word)
+{
+	inlay_client_say(c, "'%s' %s; try --help", word,
+			 option == ':' ? "wants a value" : "is no option");
+	return INLAY_EXIT_USAGE;
 }
 
 bool inlay_client_number(struct inlay_client *c, const char *option, const char *arg, double min,
@@ -66,8 +69,8 @@ bool inlay_client_number(struct inlay_client *c, const char *option, const char 
 	double value = strtod(arg, &end);
 
 	if (!*arg || *end || !(value >= min && value <= max)) {
-		inlay_client_say(c, "--%s wants a number from %g to %g, not '%s'", option, min, max,
-				 arg);
+		inlay_client_say(c, "--%s wants a number from %.10g to %.10g, not '%s'", option,
+				 min, max, arg);
 		return false;
 	}
 	*ret = value;

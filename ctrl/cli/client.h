@@ -70,6 +70,8 @@ enum {
 /* True: |option| was one of the common ones; -1 left in |*ret_exit|, or the code to exit with. */
 bool inlay_client_option(struct inlay_client *c, int option, const char *arg, const char *usage,
 			 int *ret_exit);
+/* |word| is what getopt_long(), silenced by a leading colon, stumbled over with |option|. */
+int inlay_client_refuse_option(const struct inlay_client *c, int option, const char *word);
 /* A number from |min| to |max|. False, and a message: it is not. */
 bool inlay_client_number(struct inlay_client *c, const char *option, const char *arg, double min,
 			 double max, double *ret);

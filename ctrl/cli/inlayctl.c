@@ -302,7 +302,7 @@ int main(int argc, char **argv)
 
 	inlay_config_default_socket(default_path);
 	/* "+": what stands behind the command is the command's. */
-	while ((option = getopt_long(argc, argv, "+", table, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+:", table, NULL)) != -1) {
 		switch (option) {
 		case 's':
 			path = optarg;
@@ -314,7 +314,8 @@ int main(int argc, char **argv)
 			fputs(usage, stdout);
 			return 0;
 		default:
-			fputs("inlayctl: see inlayctl --help\n", stderr);
+			fprintf(stderr, "inlayctl: '%s' %s; see inlayctl --help\n",
+				argv[optind - 1], option == ':' ? "wants a value" : "is no option");
 			return EXIT_USAGE;
 		}
 	}

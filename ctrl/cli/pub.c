@@ -358,10 +358,12 @@ static int parse(struct pub *pub, int argc, char **argv)
 {
 	int option, code;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
 		if (inlay_client_option(&pub->client, option, optarg, usage, &code)) {
 			if (code >= 0)
 				return code;
+		} else if (option == ':' || option == '?') {
+			return inlay_client_refuse_option(&pub->client, option, argv[optind - 1]);
 		} else if (!take_option(pub, option, optarg)) {
 			return INLAY_EXIT_USAGE;
 		}
@@ -408,7 +410,12 @@ static int open_input(struct pub *pub)
 		inlay_client_say(&pub->client, "cannot read %s: %s", pub->input, strerror(errno));
 		return INLAY_EXIT_FAILED;
 	}
-	s->as_it_comes = !S_ISREG(st.st_mode);
+	if (S_ISDIR(st.st_mode)) {
+		inlay_client_say(&pub->client, "cannot read %s: %s", pub->input, strerror(EISDIR));
+		return INLAY_EXIT_FAILED;
+	}
+	/* Devices such as /dev/null cannot be waited for; they are read like files. */
+	s->as_it_comes = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(s->fd);
 	return 0;
 }
 
@@ -436,19 +443,19 @@ static void report(struct pub *pub)
 {
 	struct inlay_publisher_stats s;
 	struct inlay_peer_stats p = {0};
+	char unsent[160] = "";
 
 	inlay_publisher_stats(pub->publisher, &s);
 	if (pub->client.link.peer)
 		inlay_peer_stats(pub->client.link.peer, &p);
-	fprintf(stderr, "%llu frames in %llu groups, %llu bytes", (unsigned long long)s.frames,
-		(unsigned long long)s.groups, (unsigned long long)s.bytes);
 	if (s.unwanted || s.too_large || s.unsent)
-		fprintf(stderr,
-			"; not sent: %llu that nobody wanted, %llu too large, %llu for lack of "
-			"room",
-			(unsigned long long)s.unwanted, (unsigned long long)s.too_large,
-			(unsigned long long)s.unsent);
-	fputc('\n', stderr);
+		snprintf(unsent, sizeof(unsent),
+			 "; not sent: %llu that nobody wanted, %llu too large, %llu for lack of "
+			 "room",
+			 (unsigned long long)s.unwanted, (unsigned long long)s.too_large,
+			 (unsigned long long)s.unsent);
+	fprintf(stderr, "%llu frames in %llu groups, %llu bytes%s\n", (unsigned long long)s.frames,
+		(unsigned long long)s.groups, (unsigned long long)s.bytes, unsent);
 	if (pub->source && inlay_pub_source_cut_short(pub->source))
 		inlay_client_say(&pub->client, "the input ended within a fragment");
 	if (!pub->json)

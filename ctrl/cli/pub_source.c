@@ -56,7 +56,7 @@ const char *inlay_pub_source_error(const struct inlay_pub_source *s)
 {
 	if (s->fmp4 && inlay_fmp4_error(s->fmp4)[0])
 		return inlay_fmp4_error(s->fmp4);
-	return strerror(-s->error);
+	return s->error == -ENOMSG ? "it is empty" : strerror(-s->error);
 }
 
 bool inlay_pub_source_cut_short(const struct inlay_pub_source *s)
@@ -180,7 +180,7 @@ static int next_fragment(struct inlay_pub_source *s)
 	while (!s->error) {
 		rv = inlay_fmp4_next(s->fmp4, &u);
 		if (rv == -EAGAIN && s->eof)
-			return -ENODATA;
+			return s->init || s->n || inlay_fmp4_left(s->fmp4) ? -ENODATA : -ENOMSG;
 		if (rv == -EAGAIN && s->config.as_it_comes)
 			return -EAGAIN;
 		if (rv == -EAGAIN) {

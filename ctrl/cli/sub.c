@@ -319,10 +319,12 @@ static int parse(struct sub *sub, int argc, char **argv)
 {
 	int option, code;
 
-	while ((option = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":o:", options, NULL)) != -1) {
 		if (inlay_client_option(&sub->client, option, optarg, usage, &code)) {
 			if (code >= 0)
 				return code;
+		} else if (option == ':' || option == '?') {
+			return inlay_client_refuse_option(&sub->client, option, argv[optind - 1]);
 		} else if (!take_option(sub, option, optarg)) {
 			return INLAY_EXIT_USAGE;
 		}
