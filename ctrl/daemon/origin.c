@@ -9,40 +9,8 @@
 #include <unistd.h>
 
 #include "addr.h"
+#include "address.h"
 #include "log.h"
-
-#define SCHEME	     "moqt://"
-#define DEFAULT_PORT "443"
-
-/* moqt://host[:port][/path], with brackets around an IPv6 address. */
-static int split(const char *uri, char host[INLAY_CONFIG_TEXT], char port[8])
-{
-	const char *at = uri + strlen(SCHEME), *end, *colon;
-	size_t len;
-
-	if (strncmp(uri, SCHEME, strlen(SCHEME)))
-		return -EINVAL;
-	if (*at == '[') {
-		end = strchr(++at, ']');
-		colon = end && end[1] == ':' ? end + 1 : NULL;
-	} else {
-		end = at + strcspn(at, ":/");
-		colon = *end == ':' ? end : NULL;
-	}
-	if (!end || end == at || (size_t)(end - at) >= INLAY_CONFIG_TEXT)
-		return -EINVAL;
-	memcpy(host, at, (size_t)(end - at));
-	host[end - at] = '\0';
-	strcpy(port, DEFAULT_PORT);
-	if (!colon)
-		return 0;
-	len = strspn(colon + 1, "0123456789");
-	if (!len || len > 5 || (colon[1 + len] && colon[1 + len] != '/'))
-		return -EINVAL;
-	memcpy(port, colon + 1, len);
-	port[len] = '\0';
-	return 0;
-}
 
 /* A connected UDP socket tells which address of ours reaches the other one; nothing is sent. */
 static int find_local(struct inlay_path *path)
@@ -107,7 +75,7 @@ static int make_tls(struct inlay_origin *o, const struct inlay_config *config,
 int inlay_origin_init(struct inlay_origin *o, const struct inlay_config *config,
 		      char err[INLAY_CONFIG_ERROR])
 {
-	char port[8];
+	char port[INLAY_PORT_TEXT];
 	int ret;
 
 	*o = (struct inlay_origin){
@@ -118,12 +86,9 @@ int inlay_origin_init(struct inlay_origin *o, const struct inlay_config *config,
 	if (!*config->origin.uri)
 		return 0;
 	memcpy(o->uri, config->origin.uri, sizeof(o->uri));
-	ret = split(o->uri, o->host, port);
-	if (ret) {
-		snprintf(err, INLAY_CONFIG_ERROR, "origin.uri: '%s' is not moqt://host:port/",
-			 o->uri);
-		return ret;
-	}
+	ret = inlay_address_split_uri(o->uri, o->host, sizeof(o->host), port);
+	if (ret)
+		return ret; /* the configuration was checked */
 	ret = look_up(o, port, err);
 	if (!ret)
 		ret = make_tls(o, config, err);

@@ -158,6 +158,10 @@ static const struct {
 	 "inlayd.yaml:2: ",
 	 {"limits.stream_window_bytes: larger than limits.connection_window_bytes"}},
 	{"origin: {retry_min_ms: 60000}\n", "inlayd.yaml:1: ", {"origin.retry_min_ms: larger"}},
+	{"origin:\n  uri: http://a/\n", "inlayd.yaml:2: ", {"origin.uri: 'http://a/'"}},
+	{"origin: {uri: 'moqt://a:0/'}\n", "inlayd.yaml:1: ", {"origin.uri: ", "host:port"}},
+	{"origin: {uri: 'moqt://a:1x/'}\n", "inlayd.yaml:1: ", {"origin.uri: ", "host:port"}},
+	{"origin: {uri: 'moqt://[::1'}\n", "inlayd.yaml:1: ", {"origin.uri: ", "host:port"}},
 	{"control_socket: ''\n", "inlayd.yaml:1: ", {"control_socket: "}},
 	{"alpn: ['']\n", "inlayd.yaml:1: ", {"alpn: '' is not spoken", "moqt-18"}},
 	{"alpn: [0123456789012345678901234567890123456789]\n", "inlayd.yaml:1: ", {"alpn: longer"}},
@@ -241,7 +245,7 @@ static void what_is_printed_loads_as_the_same(void **state)
 	char *text;
 
 	take("listen: [127.0.0.1:1, '[::1]:2']\nciphers: [aes-256-gcm]\nretry: off\nopen: true\n"
-	     "limits: {streams_uni: 99}\norigin: {uri: 'moqt://a: b/#c', insecure: true}\n"
+	     "limits: {streams_uni: 99}\norigin: {uri: 'moqt://a/: b/#c', insecure: true}\n"
 	     "key: 'it''s'\ndata_thread_cpu: -1\n");
 	first = config;
 	text = inlay_config_print(&first);
