@@ -54,7 +54,10 @@ static int make_tls(struct inlay_daemon *d, bool dev, struct inlay_daemon_failur
 	for (__u32 i = 0; i < c->n_alpn; i++)
 		alpn[i] = c->alpn[i];
 	if (inlay_tls_new(&tls, err, sizeof(err), &d->tls))
-		return fail(f, INLAY_EXIT_CONFIG, "%s", err);
+		return fail(f, INLAY_EXIT_CONFIG, "%s%s", err,
+			    access(c->certificate, F_OK)
+				    ? "; configure certificate and key, or try inlayd --dev"
+				    : "");
 	return 0;
 }
 

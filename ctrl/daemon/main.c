@@ -63,7 +63,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":", table, NULL)) != -1) {
 		switch (option) {
 		case OPTION_CONFIG:
 			o->config_file = optarg;
@@ -84,7 +84,8 @@ static int parse_options(int argc, char **argv, struct options *o)
 			fputs(usage, stdout);
 			return 0;
 		default:
-			fputs("inlayd: see inlayd --help\n", stderr);
+			fprintf(stderr, "inlayd: '%s' %s; see inlayd --help\n", argv[optind - 1],
+				option == ':' ? "wants a value" : "is no option");
 			return INLAY_EXIT_CONFIG;
 		}
 	}
@@ -128,16 +129,18 @@ static void protect_memory(void)
 #endif
 }
 
-static void print_dev_lines(const struct inlay_daemon *d)
+/* |self| is how this program was called: the others lie beside it, or in the PATH as it does. */
+static void print_dev_lines(const struct inlay_daemon *d, const char *self)
 {
-	const char *certificate = inlay_daemon_dev_certificate(d);
+	const char *certificate = inlay_daemon_dev_certificate(d), *name = strrchr(self, '/');
+	int folder = name ? (int)(name + 1 - self) : 0;
 	char address[INLAY_ADDRESS_TEXT];
 
 	inlay_address_format(inlay_daemon_listener(d, 0), address);
 	printf("A relay with a throw-away certificate. To receive, and then to publish:\n\n"
-	       "  inlay-sub moqt://%s/ --track demo--clock --ca %s --stats\n"
-	       "  inlay-pub moqt://%s/ --track demo--clock --ca %s --rate 30\n\n",
-	       address, certificate, address, certificate);
+	       "  %.*sinlay-sub moqt://%s/ --track demo--clock --ca %s --wait 60 --stats\n"
+	       "  %.*sinlay-pub moqt://%s/ --track demo--clock --ca %s --rate 30\n\n",
+	       folder, self, address, certificate, folder, self, address, certificate);
 	fflush(stdout);
 }
 
@@ -173,7 +176,7 @@ int main(int argc, char **argv)
 	}
 	log_start(d);
 	if (options.dev)
-		print_dev_lines(d);
+		print_dev_lines(d, argv[0]);
 	inlay_daemon_run(d);
 	inlay_daemon_free(d);
 	return 0;

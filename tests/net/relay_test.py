@@ -11,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import (HarnessError, LossyLink, Relay, resident_bytes, run_cases)
+from harness import (HarnessError, LossyLink, Relay, free_udp_port, resident_bytes, run_cases)
 
 TRACK = "test--load"
 
@@ -262,6 +262,45 @@ def not_loopback(processes):
     one_line(processes, "open", ["inlayd", "--config", bad], 2, "open: true")
 
 
+def bad_input(processes):
+    """Input that holds no media is refused in one line: none, a folder, no MP4."""
+    scene = Scene(processes)
+    scene.subscribe("sub")
+    (scene.scratch / "text").write_text("no media in here\n")
+    for name, source, needle in [("none", "/dev/null", "empty"),
+                                 ("text", scene.scratch / "text", "no MP4"),
+                                 ("folder", scene.scratch, "directory")]:
+        child = processes.start(name, ["inlay-pub", scene.relay.uri(), "--track", f"test--{name}",
+                                       "--insecure", "--no-wait", source])
+        processes.finish(child, 10, 1)
+        told = [line for line in processes.log(name).splitlines() if line.startswith("inlay-pub:")]
+        assert len(told) == 1 and needle in told[0], processes.log(name)
+
+
+def unknown_option(processes):
+    """An option that does not exist is refused in one line by every program."""
+    for name in ["inlayd", "inlayctl", "inlay-pub", "inlay-sub"]:
+        one_line(processes, name, [name, "--no-such-option"], 2,
+                 f"{name}: '--no-such-option'", "--help")
+
+
+def dev(processes):
+    """The lines that inlayd --dev prints can be pasted: what is published then arrives."""
+    config = processes.scratch / "dev.yaml"
+    config.write_text(f"listen:\n  - 127.0.0.1:{free_udp_port()}\n"
+                      f"control_socket: {processes.scratch / 'dev.sock'}\n")
+    relay = processes.start("inlayd", ["inlayd", "--dev", "--config", config])
+    processes.wait_for(relay, "^  .*inlay-pub .*\n")
+    lines = [line.split() for line in processes.log("inlayd").splitlines() if line[:2] == "  "]
+    subscriber = processes.start("sub", lines[0] + ["--frames", "20"], cwd="/")
+    publisher = processes.start("pub", lines[1] + ["--seconds", "2"], cwd="/")
+    for child in [subscriber, publisher]:
+        processes.finish(child, 20)
+    assert "20 frames" in processes.log("sub"), processes.log("sub")
+    folder = pathlib.Path(lines[0][lines[0].index("--ca") + 1]).parent
+    assert folder.exists() and processes.end(relay) == 0 and not folder.exists()
+
+
 def untrusted_certificate(processes):
     """A subscriber refuses a relay whose certificate it does not trust."""
     scene = Scene(processes)
@@ -287,7 +326,7 @@ def clean_end(processes):
 CASES = [three_subscribers, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
          cubic, lossy, late_join, stalled_subscriber, publisher_restart, killed_subscriber,
          datagrams, junk, second_daemon, unreadable_key, bad_configuration, not_loopback,
-         untrusted_certificate, clean_end]
+         bad_input, unknown_option, dev, untrusted_certificate, clean_end]
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
