@@ -296,6 +296,28 @@ static bool refuse_publishing(void *user, struct inlay_relay_session *rs,
 	return action != INLAY_RELAY_SUBSCRIBE;
 }
 
+/* Whoever publishes a track may subscribe to it like anybody else. */
+static void publisher_subscribes_to_itself(void **state)
+{
+	struct world *w = start(NULL, 1);
+	struct client *c = &w->clients[0];
+
+	client_subscribe(c, "video", NULL);
+	world_run(w);
+	assert_true(c->ok);
+	assert_int_equal(c->asked, 1);
+	pub_group(c, 1, 5);
+	world_run(w);
+	assert_group(c, 1, 0, 5);
+	assert_group(&w->clients[1], 1, 0, 5);
+	client_kill(c);
+	world_run(w);
+	world_wait(w, 20 * INLAY_S);
+	assert_true(w->clients[1].done);
+	assert_int_equal(stats_of(w).tracks_now, 0);
+	world_free(w);
+}
+
 static void authorisation(void **state)
 {
 	struct inlay_relay_config config = {.authorise = refuse_publishing};
@@ -506,6 +528,7 @@ int main(void)
 		cmocka_unit_test(track_status),
 		cmocka_unit_test(forward_state),
 		cmocka_unit_test(second_subscription_is_refused),
+		cmocka_unit_test(publisher_subscribes_to_itself),
 		cmocka_unit_test(authorisation),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(namespaces_are_told),
