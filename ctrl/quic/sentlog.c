@@ -47,9 +47,6 @@ int inlay_sentlog_init(struct inlay_sentlog *l, struct inlay_subscriber *entry,
 	}
 	for (i = 0; i < size; i++)
 		l->slots[i].pn = NO_PN;
-	for (i = 0; i + 1 < l->pool_room; i++)
-		l->pool[i].next = i + 2;
-	l->pool_free = 1;
 	l->first = inlay_load_u64(&entry->next_pn);
 	l->oldest = l->first;
 	l->resolved_bytes = inlay_load_u64(&entry->bytes_sent);
@@ -91,10 +88,13 @@ bool inlay_sentlog_frame_add(struct inlay_sentlog *l, __u32 *head,
 	__u32 index = l->pool_free;
 	struct inlay_sent_frame *f;
 
-	if (!index)
+	if (index)
+		l->pool_free = l->pool[index - 1].next;
+	else if (l->pool_used < l->pool_room)
+		index = ++l->pool_used;
+	else
 		return false;
 	f = &l->pool[index - 1];
-	l->pool_free = f->next;
 	*f = *frame;
 	f->next = *head;
 	*head = index;

@@ -52,7 +52,8 @@ struct inlay_sentlog {
 	struct inlay_sent_slot *slots;
 	struct inlay_sent_frame *pool;
 	__u32 pool_room;
-	__u32 pool_free; /* index + 1 of the first free record */
+	__u32 pool_used; /* records behind were never touched, and cost no memory */
+	__u32 pool_free; /* index + 1 of the first freed record; 0: none */
 	__u64 first;	 /* no number below was ever taken */
 	__u64 oldest;
 	__u64 resolved_bytes;

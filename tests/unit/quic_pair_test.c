@@ -420,7 +420,7 @@ static void check_rest(struct world *w)
 		assert_true(c->streams.recv_budget.used == 0);
 		assert_true(c->streams.send_budget.used == 0);
 		assert_int_equal(count_free_records(&c->log) + count_held_records(&c->log),
-				 c->log.pool_room);
+				 c->log.pool_used);
 		assert_int_equal(w->pair->side[i].refused, 0);
 		assert_true(w->datagrams_received[i] <= 40);
 	}
