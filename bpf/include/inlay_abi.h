@@ -29,11 +29,11 @@ enum inlay_desc_flags {
 
 /* Stands where the AEAD tag stands on the wire: the last 16 bytes of a clear packet. */
 struct inlay_desc {
-	__be32 sa;          /* SA number in the provider */
-	__u8 flags;         /* enum inlay_desc_flags */
-	__u8 hdr_len;       /* bytes before the first frame: 1 + CID + packet number */
-	__be16 generation;  /* of the SA number: a stale one is refused */
-	__be64 pn;          /* whole packet number, 62 bits */
+	__be32 sa;	   /* SA number in the provider */
+	__u8 flags;	   /* enum inlay_desc_flags */
+	__u8 hdr_len;	   /* bytes before the first frame: 1 + CID + packet number */
+	__be16 generation; /* of the SA number: a stale one is refused */
+	__be64 pn;	   /* whole packet number, 62 bits */
 };
 _Static_assert(sizeof(struct inlay_desc) == INLAY_TAG, "the descriptor replaces the AEAD tag");
 _Static_assert(offsetof(struct inlay_desc, pn) == 8, "ABI");
@@ -43,22 +43,25 @@ _Static_assert(offsetof(struct inlay_desc, pn) == 8, "ABI");
 enum inlay_sent_flags {
 	INLAY_SENT_FIN = 1 << 0,
 	INLAY_SENT_DATAGRAM = 1 << 1,
-	INLAY_SENT_LOCAL = 1 << 2,        /* |offset| is an index into private records of the control plane */
-	INLAY_SENT_NOT_IN_FLIGHT = 1 << 3, /* not ack-eliciting and not padded: resolved when sent */
+	/* |offset| is an index into private records of the control plane. */
+	INLAY_SENT_LOCAL = 1 << 2,
+	/* Not ack-eliciting and not padded: resolved when sent. */
+	INLAY_SENT_NOT_IN_FLIGHT = 1 << 3,
 	INLAY_SENT_PROBE = 1 << 4,
 	INLAY_SENT_ECN = 1 << 5,
-	INLAY_SENT_DROPPED = 1 << 6,      /* lost on its own host: repaired, no signal for congestion */
+	/* Lost on its own host: repaired, and no signal for congestion. */
+	INLAY_SENT_DROPPED = 1 << 6,
 };
 
 /* State of a packet number, in the low bits of inlay_sent.pn_state. */
 enum inlay_sent_state {
 	INLAY_SENT_EMPTY = 0, /* taken perhaps, not published */
 	INLAY_SENT_SENT = 1,
-	INLAY_SENT_VOID = 2,  /* never sent: skipped on purpose, or given up after a grace period */
+	INLAY_SENT_VOID = 2, /* never sent: skipped on purpose, or given up after a grace period */
 };
-#define INLAY_SENT_STATE_BITS 2
+#define INLAY_SENT_STATE_BITS	   2
 #define INLAY_SENT_WORD(pn, state) ((__u64)(pn) << INLAY_SENT_STATE_BITS | (__u64)(state))
-#define INLAY_SENT_WORD_PN(w)      ((w) >> INLAY_SENT_STATE_BITS)
+#define INLAY_SENT_WORD_PN(w)	   ((w) >> INLAY_SENT_STATE_BITS)
 #define INLAY_SENT_WORD_STATE(w)   ((w) & ((1U << INLAY_SENT_STATE_BITS) - 1))
 
 /*
@@ -68,22 +71,22 @@ enum inlay_sent_state {
  * loses that exchange must not send (the control plane has voided the number).
  */
 struct inlay_sent {
-	__u32 stream;      /* stream number: stream ID >> 2; unidirectional, ours */
-	__u32 time_us;     /* low 32 bits of CLOCK_MONOTONIC in microseconds */
-	__u64 offset;      /* of the first payload byte in the stream; LOCAL: private record */
+	__u32 stream;	   /* stream number: stream ID >> 2; unidirectional, ours */
+	__u32 time_us;	   /* low 32 bits of CLOCK_MONOTONIC in microseconds */
+	__u64 offset;	   /* of the first payload byte in the stream; LOCAL: private record */
 	__u16 payload_len; /* bytes of the stream or datagram carried */
 	__u16 packet_size; /* bytes of the UDP payload: what congestion control counts */
-	__u16 flags;       /* enum inlay_sent_flags */
-	__u16 pad;         /* zero */
-	__u64 pn_state;    /* INLAY_SENT_WORD; published last */
+	__u16 flags;	   /* enum inlay_sent_flags */
+	__u16 pad;	   /* zero */
+	__u64 pn_state;	   /* INLAY_SENT_WORD; published last */
 };
 _Static_assert(sizeof(struct inlay_sent) == 32, "ABI");
 _Static_assert(offsetof(struct inlay_sent, pn_state) == 24, "ABI");
 
 /* --- Subscriber entry: one per downstream connection ---------------------------------------- */
 
-#define INLAY_CLASSES 8      /* nested thresholds on one byte counter; 0 is served last cut */
-#define INLAY_HDR_MAX 104    /* Ethernet, one VLAN tag, IPv6, UDP, short header with a 20-byte CID */
+#define INLAY_CLASSES 8	  /* nested thresholds on one byte counter; 0 is served last cut */
+#define INLAY_HDR_MAX 104 /* Ethernet, one VLAN tag, IPv6, UDP, short header with a 20-byte CID */
 
 /* Headers to write before a copy: link layer to the packet number. */
 struct inlay_headers {
@@ -97,29 +100,29 @@ _Static_assert(sizeof(struct inlay_headers) == 128, "ABI: two cache lines");
 
 struct inlay_subscriber {
 	/* Counters. [F] fetch-add; a line of their own. */
-	__u64 next_pn;         /* next packet number nobody has taken */
-	__u64 next_stream;     /* next unidirectional stream number; compare-exchange */
-	__u64 bytes_sent;      /* UDP payload bytes of packets in flight, ever: congestion */
-	__u64 flow_bytes;      /* rise of the highest offsets of all streams, ever: MAX_DATA */
+	__u64 next_pn;	   /* next packet number nobody has taken */
+	__u64 next_stream; /* next unidirectional stream number; compare-exchange */
+	__u64 bytes_sent;  /* UDP payload bytes of packets in flight, ever: congestion */
+	__u64 flow_bytes;  /* rise of the highest offsets of all streams, ever: MAX_DATA */
 	__u64 pad0[4];
 
 	/* Limits. [C]; may fall, except flow_limit and stream_limit. */
-	__u64 pn_limit;        /* a number is taken only below: the log's size above the oldest open one */
-	__u64 stream_limit;    /* MAX_STREAMS, unidirectional */
-	__u64 flow_limit;      /* MAX_DATA */
+	__u64 pn_limit; /* a number is taken only below: the log's size above the oldest open one */
+	__u64 stream_limit;	    /* MAX_STREAMS, unidirectional */
+	__u64 flow_limit;	    /* MAX_DATA */
 	__u64 initial_stream_limit; /* initial_max_stream_data_uni of the peer */
-	__u64 max_datagram;    /* max_datagram_frame_size of the peer; 0: none */
-	__u32 path_mtu;        /* validated: largest UDP payload that may be sent, in bytes */
-	__u32 headers_index;   /* which of headers[] is in force: 0 or 1 */
+	__u64 max_datagram;	    /* max_datagram_frame_size of the peer; 0: none */
+	__u32 path_mtu;		    /* validated: largest UDP payload that may be sent, in bytes */
+	__u32 headers_index;	    /* which of headers[] is in force: 0 or 1 */
 	__u64 pad1[2];
 	__u64 class_limit[INLAY_CLASSES]; /* bytes_sent must stay at or below, by class */
 
 	/* Identity. [C]; written while no forwarder can hold the entry. */
-	__u32 sa;              /* transmit SA */
+	__u32 sa; /* transmit SA */
 	__u16 sa_generation;
-	__u16 generation;      /* of this entry: bumped before reuse */
-	__u32 log_mask;        /* entries of the sent log, less one */
-	__u32 abi_version;     /* INLAY_ABI_VERSION */
+	__u16 generation;  /* of this entry: bumped before reuse */
+	__u32 log_mask;	   /* entries of the sent log, less one */
+	__u32 abi_version; /* INLAY_ABI_VERSION */
 	__u64 pad2[6];
 
 	struct inlay_headers headers[2]; /* [C] the idle one is written, then headers_index flips */
@@ -133,20 +136,22 @@ _Static_assert(offsetof(struct inlay_subscriber, headers) == 256, "ABI");
 /* --- Ring slots between the data thread and the control thread (design section 3) ----------- */
 
 enum inlay_frame_kind {
-	INLAY_FRAME_CLEAR = 1,   /* a clear packet with its descriptor */
-	INLAY_FRAME_SEALED = 2,  /* a datagram as on the wire: long headers, 1-RTT without an SA yet */
-	INLAY_FRAME_UNKNOWN = 3, /* up: short header, no such connection ID. down: a stateless reset */
+	INLAY_FRAME_CLEAR = 1, /* a clear packet with its descriptor */
+	INLAY_FRAME_SEALED =
+		2, /* a datagram as on the wire: long headers, 1-RTT without an SA yet */
+	INLAY_FRAME_UNKNOWN =
+		3, /* up: short header, no such connection ID. down: a stateless reset */
 };
 
 #define INLAY_FRAME_ROOM (INLAY_FRAME_MAX - 80)
 
 /* One packet in a ring, with what the packet's bytes do not say. */
 struct inlay_frame {
-	__u32 len;         /* bytes used in |data| */
-	__u8 kind;         /* enum inlay_frame_kind */
-	__u8 ecn;          /* the IP header's two bits */
-	__u16 port;        /* index of the socket or wire port it came by, or leaves by */
-	__u64 time;        /* inlay_ns of arrival; 0 downwards */
+	__u32 len;  /* bytes used in |data| */
+	__u8 kind;  /* enum inlay_frame_kind */
+	__u8 ecn;   /* the IP header's two bits */
+	__u16 port; /* index of the socket or wire port it came by, or leaves by */
+	__u64 time; /* inlay_ns of arrival; 0 downwards */
 	struct inlay_path path;
 	__u8 pad[16];
 	__u8 data[INLAY_FRAME_ROOM];

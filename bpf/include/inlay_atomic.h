@@ -12,20 +12,20 @@
 #include "inlay_types.h"
 
 #ifdef __bpf__
-#define inlay_fetch_add_u64(p, v) __sync_fetch_and_add((p), (v))
-#define inlay_load_u64(p)         (*(volatile __u64 *)(p))
-#define inlay_load_u32(p)         (*(volatile __u32 *)(p))
-#define inlay_store_u64(p, v)     ((void)__sync_lock_test_and_set((p), (v)))
-#define inlay_store_u32(p, v)     ((void)__sync_lock_test_and_set((p), (v)))
-#define inlay_xchg_u32(p, v)      __sync_lock_test_and_set((p), (v))
+#define inlay_fetch_add_u64(p, v)  __sync_fetch_and_add((p), (v))
+#define inlay_load_u64(p)	   (*(volatile __u64 *)(p))
+#define inlay_load_u32(p)	   (*(volatile __u32 *)(p))
+#define inlay_store_u64(p, v)	   ((void)__sync_lock_test_and_set((p), (v)))
+#define inlay_store_u32(p, v)	   ((void)__sync_lock_test_and_set((p), (v)))
+#define inlay_xchg_u32(p, v)	   __sync_lock_test_and_set((p), (v))
 #define inlay_cas_u64(p, old, new) (__sync_val_compare_and_swap((p), (old), (new)) == (old))
 #else
 #define inlay_fetch_add_u64(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
-#define inlay_load_u64(p)         __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define inlay_load_u32(p)         __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define inlay_store_u64(p, v)     __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define inlay_store_u32(p, v)     __atomic_store_n((p), (v), __ATOMIC_RELEASE)
-#define inlay_xchg_u32(p, v)      __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define inlay_load_u64(p)	  __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define inlay_load_u32(p)	  __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define inlay_store_u64(p, v)	  __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define inlay_store_u32(p, v)	  __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define inlay_xchg_u32(p, v)	  __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 /* True if *p was |old| and is now |new|. */
 INLAY_INLINE bool inlay_cas_u64(__u64 *p, __u64 old, __u64 new_value)
 {

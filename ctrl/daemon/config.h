@@ -22,7 +22,8 @@ enum inlay_backend_choice {
 enum inlay_retry_mode {
 	INLAY_RETRY_OFF = 0,
 	INLAY_RETRY_ON,
-	INLAY_RETRY_LOAD, /* when more than |retry_above| handshakes are in flight, or begin in a second */
+	INLAY_RETRY_LOAD, /* when more than |retry_above| handshakes are in flight, or begin in a
+			     second */
 };
 
 enum inlay_log_level {

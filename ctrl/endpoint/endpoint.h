@@ -49,10 +49,11 @@ struct inlay_endpoint_config {
 	struct inlay_transport_params params; /* ours; without a stateless reset token */
 
 	inlay_ns handshake_timeout;
-	__u32 max_handshakes;	  /* in flight, accepted ones */
-	__u32 max_connections;	  /* accepted and dialled, handshakes included */
-	bool retry;		  /* validate every address by Retry */
-	__u32 retry_above;	  /* and anyway, when more handshakes are in flight, or begin in a second */
+	__u32 max_handshakes;  /* in flight, accepted ones */
+	__u32 max_connections; /* accepted and dialled, handshakes included */
+	bool retry;	       /* validate every address by Retry */
+	__u32 retry_above; /* and anyway, when more handshakes are in flight, or begin in a second
+			    */
 	inlay_ns token_lifetime;  /* of a Retry token */
 	__u32 max_early;	  /* 1-RTT packets kept per handshake */
 	__u32 replies_per_second; /* stateless resets and refusals */

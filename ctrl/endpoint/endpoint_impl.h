@@ -83,7 +83,7 @@ struct inlay_endpoint {
 	struct inlay_replies replies;
 	struct inlay_bucket bucket;
 	struct inlay_bucket starts; /* handshakes of addresses that were not validated */
-	__u8 token_key[32]; /* of Retry tokens */
+	__u8 token_key[32];	    /* of Retry tokens */
 	__u32 n_all;
 	bool closing;
 	struct inlay_endpoint_stats stats;

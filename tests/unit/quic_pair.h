@@ -42,9 +42,9 @@ struct quic_pair_side {
 	struct inlay_handover handover;
 	inlay_secret secret;
 	struct inlay_sa_ref rx, tx;
-	struct inlay_path path; /* local and remote, as this side sees it */
+	struct inlay_path path;	   /* local and remote, as this side sees it */
 	struct inlay_addr outside; /* where the other side sees this one */
-	inlay_ns line_free;	/* the bottleneck has sent what came before */
+	inlay_ns line_free;	   /* the bottleneck has sent what came before */
 	bool closed;
 	struct inlay_close_reason why;
 	__u64 refused; /* packets that the provider did not seal */
