@@ -208,8 +208,10 @@ static void on_subscribe_ok(void *user, struct inlay_moq_request *req,
 {
 	struct inlay_subscriber_track *t = user;
 
-	if (req == t->subscription)
-		set_state(t, INLAY_SUB_READY, INLAY_NEVER);
+	if (req != t->subscription)
+		return;
+	t->done_reason[0] = 0;
+	set_state(t, INLAY_SUB_READY, INLAY_NEVER);
 }
 
 static void on_publish_done(void *user, struct inlay_moq_request *req,
@@ -247,14 +249,18 @@ static void on_subscription_end(struct inlay_subscriber_track *t, enum inlay_moq
 			return;
 		}
 		t->give_up = now_of(t) + t->config.wait;
-		pause_or_fail(t, "the relay ended the subscription", t->done_reason);
+		pause_or_fail(t, "the track broke off", t->done_reason);
 		return;
 	case INLAY_MOQ_END_ERROR:
 		if (code == INLAY_MOQ_REQUEST_DOES_NOT_EXIST || code == INLAY_MOQ_REQUEST_TIMEOUT ||
 		    code == INLAY_MOQ_REQUEST_EXCESSIVE_LOAD)
 			pause_or_fail(t,
-				      "nobody publishes this track (--wait SECONDS waits for it)",
-				      inlay_moq_request_code_text(code));
+				      t->done_reason[0]
+					      ? "the track broke off and did not come back"
+					      : "nobody publishes this track (--wait SECONDS "
+						"waits for it)",
+				      t->done_reason[0] ? t->done_reason
+							: inlay_moq_request_code_text(code));
 		else
 			fail(t, "the relay refuses the subscription",
 			     inlay_moq_request_code_text(code));

@@ -75,6 +75,15 @@ static void on_subscribe_ok(void *user, struct inlay_moq_request *req,
 		relay_upstream_on_ok(inlay_moq_request_user(req), m);
 }
 
+/* Of our requests only TRACK_STATUS is answered like this. */
+static void on_request_ok(void *user, struct inlay_moq_request *req,
+			  const struct inlay_moq_request_ok *m)
+{
+	relay_touch(user);
+	if (inlay_moq_request_user(req) != NULL)
+		relay_upstream_on_status(inlay_moq_request_user(req), &m->params);
+}
+
 static void on_publish_done(void *user, struct inlay_moq_request *req,
 			    const struct inlay_moq_publish_done *m)
 {
@@ -187,6 +196,7 @@ static const struct inlay_moq_session_ops session_ops = {
 	.on_subscribe_namespace = on_subscribe_namespace,
 	.on_update = on_update,
 	.on_subscribe_ok = on_subscribe_ok,
+	.on_request_ok = on_request_ok,
 	.on_publish_done = on_publish_done,
 	.on_request_end = on_request_end,
 	.on_subgroup = on_subgroup,

@@ -102,6 +102,7 @@ struct relay_track {
 	bool has_base;
 
 	inlay_ns linger_deadline, grace_deadline;
+	inlay_ns retry_deadline; /* the origin is asked again for those that wait */
 };
 
 /* A TRACK_STATUS that waits for a publisher's answer. */
@@ -121,10 +122,17 @@ struct relay_track *relay_track_find_or_new(struct inlay_relay *r,
 void relay_track_want(struct relay_track *t);
 /* A publisher answered: who waits is answered. */
 void relay_track_established(struct relay_track *t);
-/* A publisher is out of the lists. |code|: its REQUEST_ERROR, or RELAY_WENT_AWAY. |ended|: it said
- * that the track is over. */
+/* A publisher is out of the lists. |code|: its REQUEST_ERROR, or RELAY_WENT_AWAY. |done|: what
+ * subscribers are told of a track that it ended, or RELAY_NOT_DONE. */
 #define RELAY_WENT_AWAY (~0ULL)
-void relay_track_upstream_gone(struct relay_track *t, __u64 code, bool ended);
+#define RELAY_NOT_DONE	(~0ULL)
+void relay_track_upstream_gone(struct relay_track *t, __u64 code, __u64 done);
+/* Until when somebody waits for a publisher at most; 0: nobody does. */
+inlay_ns relay_track_patience(const struct relay_track *t);
+/* The origin has no publisher, and waits for one with us: patience is all that is left here. */
+bool relay_track_is_absent(const struct relay_track *t);
+/* Who does not wait is told so. */
+void relay_track_refuse_impatient(struct relay_track *t);
 /* Does anybody want objects, or a status? */
 bool relay_track_is_wanted(const struct relay_track *t);
 void relay_track_malformed(struct relay_track *t);
@@ -144,7 +152,8 @@ struct inlay_moq_params relay_track_params(const struct relay_track *t);
 
 /* --- upstream -------------------------------------------------------------------------------- */
 
-/* Our SUBSCRIBE to a publisher, or a publisher's PUBLISH to us. */
+/* Our SUBSCRIBE to a publisher, or a publisher's PUBLISH to us. An origin is asked by TRACK_STATUS
+ * before, so that the group in progress comes whole. */
 struct relay_upstream {
 	struct inlay_list of_track;
 	struct relay_track *track;
@@ -153,7 +162,9 @@ struct relay_upstream {
 	bool published; /* by PUBLISH */
 	bool established;
 	bool forward;
-	bool ended;	/* PUBLISH_DONE said that the track is over */
+	bool asking;	/* |request| is the TRACK_STATUS */
+	bool absent;	/* the origin has no publisher, and waits for one */
+	__u64 done;	/* PUBLISH_DONE said that the track is over: for subscribers */
 	bool has_floor; /* objects at or below are old: this publisher came later */
 	struct inlay_moq_location floor;
 	inlay_ns connect_deadline;
@@ -170,6 +181,11 @@ struct relay_feed {
 
 /* 0, and |up| is in the track's list; else an errno of inlay_moq_session_subscribe(). */
 int relay_upstream_subscribe(struct relay_track *t, struct inlay_relay_session *rs);
+/* The same at an origin. */
+int relay_upstream_ask(struct relay_track *t, struct inlay_relay_session *rs);
+/* The origin's TRACK_STATUS: its answer, or none in time. */
+void relay_upstream_on_status(struct relay_upstream *up, const struct inlay_moq_params *params);
+void relay_upstream_status_timeout(struct relay_upstream *up);
 void relay_upstream_publish(struct inlay_relay_session *rs, struct inlay_moq_request *req,
 			    const struct inlay_moq_publish *m);
 void relay_upstream_on_ok(struct relay_upstream *up, const struct inlay_moq_subscribe_ok *m);

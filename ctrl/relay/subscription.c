@@ -467,12 +467,12 @@ void relay_subscription_on_timer(struct relay_subscription *sub)
 	struct inlay_list *node, *after_node;
 
 	if (sub->state == RELAY_SUBSCRIPTION_PENDING) {
-		if (sub->rendezvous_deadline == 0 || sub->track->state == RELAY_TRACK_CONNECTING)
-			return;
-		if (sub->rendezvous_deadline <= r->now)
-			relay_subscription_refuse(sub, INLAY_MOQ_REQUEST_TIMEOUT);
-		else
+		if (sub->rendezvous_deadline > r->now)
 			relay_wake(r, sub->rendezvous_deadline);
+		else if (sub->rendezvous_deadline > 0 &&
+			 (sub->track->state != RELAY_TRACK_CONNECTING ||
+			  relay_track_is_absent(sub->track)))
+			relay_subscription_refuse(sub, INLAY_MOQ_REQUEST_TIMEOUT);
 		return;
 	}
 	inlay_list_for_each_safe (node, after_node, &sub->readers)

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RETRY_PAUSE (250 * INLAY_MS) /* before an origin that refused is asked again */
+
 /* --- the table ------------------------------------------------------------------------------- */
 
 static __u64 hash_bytes(__u64 h, struct inlay_moq_bytes b)
@@ -63,7 +65,7 @@ struct relay_track *relay_track_find_or_new(struct inlay_relay *r,
 	inlay_list_append(&r->tracks, &t->node);
 	t->properties.publisher_priority = 128;
 	t->properties.group_order = INLAY_MOQ_ASCENDING;
-	t->linger_deadline = t->grace_deadline = INLAY_NEVER;
+	t->linger_deadline = t->grace_deadline = t->retry_deadline = INLAY_NEVER;
 	r->stats.tracks_now++;
 	return t;
 }
@@ -166,7 +168,40 @@ static bool is_established(const struct relay_track *t)
 	return false;
 }
 
+bool relay_track_is_absent(const struct relay_track *t)
+{
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &t->upstreams)
+		if (!inlay_list_entry(node, struct relay_upstream, of_track)->absent)
+			return false;
+	return t->n_upstreams > 0;
+}
+
 /* --- who waits ------------------------------------------------------------------------------- */
+
+inlay_ns relay_track_patience(const struct relay_track *t)
+{
+	inlay_ns until = t->grace_deadline != INLAY_NEVER ? t->grace_deadline : 0;
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &t->subscriptions) {
+		const struct relay_subscription *sub =
+			inlay_list_entry(node, struct relay_subscription, of_track);
+
+		if (sub->state == RELAY_SUBSCRIPTION_PENDING && sub->rendezvous_deadline > until)
+			until = sub->rendezvous_deadline;
+	}
+	return until;
+}
+
+static void ask_again(struct relay_track *t)
+{
+	if (t->relay->origin == NULL || t->retry_deadline != INLAY_NEVER)
+		return;
+	t->retry_deadline = t->relay->now + RETRY_PAUSE;
+	relay_wake(t->relay, t->retry_deadline);
+}
 
 /* Refuses TRACK_STATUS requests, and pending subscriptions; with |patient|, not those that said how
  * long they would wait for a publisher. */
@@ -185,10 +220,24 @@ static void refuse_waiting(struct relay_track *t, __u64 code, bool patient)
 		struct relay_subscription *sub =
 			inlay_list_entry(node, struct relay_subscription, of_track);
 
-		if (sub->state == RELAY_SUBSCRIPTION_PENDING &&
-		    !(patient && sub->rendezvous_deadline > t->relay->now &&
-		      sub->rendezvous_deadline != INLAY_NEVER))
+		if (sub->state != RELAY_SUBSCRIPTION_PENDING)
+			continue;
+		if (!patient || sub->rendezvous_deadline <= t->relay->now)
 			relay_subscription_refuse(sub, code);
+		else
+			ask_again(t);
+	}
+}
+
+void relay_track_refuse_impatient(struct relay_track *t)
+{
+	bool outermost = !t->in_use;
+
+	t->in_use = true;
+	refuse_waiting(t, INLAY_MOQ_REQUEST_DOES_NOT_EXIST, true);
+	if (outermost) {
+		t->in_use = false;
+		relay_track_left(t);
 	}
 }
 
@@ -231,6 +280,8 @@ void relay_track_want(struct relay_track *t)
 		if (up->published && up->established)
 			relay_upstream_set_forward(up, true);
 	}
+	if (t->state == RELAY_TRACK_CONNECTING && relay_track_is_absent(t))
+		relay_track_refuse_impatient(t);
 	if (t->state == RELAY_TRACK_LIVE || t->state == RELAY_TRACK_CONNECTING)
 		return;
 	t->in_use = true;
@@ -242,7 +293,7 @@ void relay_track_want(struct relay_track *t)
 			(void)relay_upstream_subscribe(t, n->session);
 	}
 	if (t->n_upstreams == 0 && r->origin != NULL)
-		(void)relay_upstream_subscribe(t, r->origin);
+		(void)relay_upstream_ask(t, r->origin);
 	if (t->n_upstreams > 0)
 		t->state = RELAY_TRACK_CONNECTING;
 	else if (t->state == RELAY_TRACK_IDLE)
@@ -283,20 +334,27 @@ void relay_track_established(struct relay_track *t)
 
 /* --- and go ---------------------------------------------------------------------------------- */
 
-static void last_publisher_gone(struct relay_track *t, __u64 code, bool ended)
+/* A refusal that may be none a moment later. */
+static bool may_come_yet(__u64 code)
+{
+	return code == INLAY_MOQ_REQUEST_DOES_NOT_EXIST || code == INLAY_MOQ_REQUEST_TIMEOUT;
+}
+
+static void last_publisher_gone(struct relay_track *t, __u64 code, __u64 done)
 {
 	struct inlay_relay *r = t->relay;
 
-	if (ended) {
+	if (done != RELAY_NOT_DONE) {
 		t->state = RELAY_TRACK_IDLE;
-		finish_active(t, INLAY_MOQ_DONE_TRACK_ENDED);
+		t->grace_deadline = INLAY_NEVER;
+		finish_active(t, done);
 		refuse_waiting(t, INLAY_MOQ_REQUEST_DOES_NOT_EXIST, true);
 		return;
 	}
 	if (!has_active(t)) {
 		t->state = RELAY_TRACK_IDLE;
 		if (code != RELAY_WENT_AWAY)
-			refuse_waiting(t, code, false);
+			refuse_waiting(t, code, may_come_yet(code));
 		else if (relay_track_is_wanted(t))
 			relay_track_want(t);
 		return;
@@ -309,9 +367,11 @@ static void last_publisher_gone(struct relay_track *t, __u64 code, bool ended)
 	/* One that refused just now would refuse again. */
 	if (code == RELAY_WENT_AWAY)
 		relay_track_want(t);
+	else if (may_come_yet(code))
+		ask_again(t);
 }
 
-void relay_track_upstream_gone(struct relay_track *t, __u64 code, bool ended)
+void relay_track_upstream_gone(struct relay_track *t, __u64 code, __u64 done)
 {
 	bool outermost = !t->in_use;
 
@@ -321,7 +381,7 @@ void relay_track_upstream_gone(struct relay_track *t, __u64 code, bool ended)
 	if (t->n_upstreams > 0)
 		t->state = RELAY_TRACK_CONNECTING;
 	else
-		last_publisher_gone(t, code, ended);
+		last_publisher_gone(t, code, done);
 	if (outermost) {
 		t->in_use = false;
 		relay_track_left(t);
@@ -398,9 +458,28 @@ static void give_up_connecting(struct relay_track *t)
 			relay_wake(r, up->connect_deadline);
 			continue;
 		}
+		if (up->asking) {
+			relay_upstream_status_timeout(up);
+			continue;
+		}
 		relay_upstream_cancel(up, INLAY_MOQ_RESET_CANCELLED);
-		relay_track_upstream_gone(t, INLAY_MOQ_REQUEST_TIMEOUT, false);
+		relay_track_upstream_gone(t, INLAY_MOQ_REQUEST_TIMEOUT, RELAY_NOT_DONE);
 	}
+}
+
+/* Those that have time left wait for the origin's next answer. */
+static void retry(struct relay_track *t)
+{
+	struct inlay_relay *r = t->relay;
+
+	t->retry_deadline = INLAY_NEVER;
+	if ((t->state != RELAY_TRACK_IDLE && t->state != RELAY_TRACK_LOST) || r->origin == NULL ||
+	    relay_track_patience(t) <= r->now)
+		return;
+	if (relay_upstream_ask(t, r->origin) == 0)
+		t->state = RELAY_TRACK_CONNECTING;
+	else
+		ask_again(t);
 }
 
 void relay_track_on_timer(struct relay_track *t)
@@ -425,8 +504,11 @@ void relay_track_on_timer(struct relay_track *t)
 		else
 			stop_publishers(t);
 	}
+	if (t->retry_deadline <= r->now)
+		retry(t);
 	relay_wake(r, t->grace_deadline);
 	relay_wake(r, t->linger_deadline);
+	relay_wake(r, t->retry_deadline);
 	t->in_use = false;
 	relay_track_left(t);
 }

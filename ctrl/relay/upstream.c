@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define STATUS_TIMEOUT INLAY_S /* for an origin's answer to TRACK_STATUS */
+
 /* --- subscriptions upstream ------------------------------------------------------------------ */
 
 static struct relay_upstream *upstream_new(struct relay_track *t, struct inlay_relay_session *rs)
@@ -20,6 +22,7 @@ static struct relay_upstream *upstream_new(struct relay_track *t, struct inlay_r
 	up->track = t;
 	up->session = rs;
 	up->connect_deadline = INLAY_NEVER;
+	up->done = RELAY_NOT_DONE;
 	inlay_list_append(&t->upstreams, &up->of_track);
 	t->n_upstreams++;
 	t->relay->stats.upstreams_now++;
@@ -60,31 +63,127 @@ static struct relay_upstream *find(const struct relay_track *t,
 	return NULL;
 }
 
-int relay_upstream_subscribe(struct relay_track *t, struct inlay_relay_session *rs)
+static int upstream_to(struct relay_track *t, struct inlay_relay_session *rs,
+		       struct relay_upstream **ret)
 {
-	struct inlay_relay *r = t->relay;
-	struct inlay_moq_subscribe m = {.name = *t->name};
-	struct relay_upstream *up;
-	int rv;
-
 	if (find(t, rs) != NULL)
 		return -EEXIST;
-	if (t->n_upstreams >= r->config.max_publishers)
+	if (t->n_upstreams >= t->relay->config.max_publishers)
 		return -ENOSPC;
-	up = upstream_new(t, rs);
-	if (up == NULL)
-		return -ENOMEM;
-	/* Section 9.3: forwarding, unfiltered, priorities of no subscriber in particular. */
-	rv = inlay_moq_session_subscribe(rs->moq, &m, up, &up->request);
+	*ret = upstream_new(t, rs);
+	return *ret != NULL ? 0 : -ENOMEM;
+}
+
+/* Section 9.3: forwarding, priorities of no subscriber in particular. |patience|: the wait that is
+ * part of |params|. */
+static int send_subscribe(struct relay_upstream *up, const struct inlay_moq_params *params,
+			  inlay_ns patience)
+{
+	struct inlay_relay *r = up->track->relay;
+	struct inlay_moq_subscribe m = {.name = *up->track->name, .params = *params};
+	int rv = inlay_moq_session_subscribe(up->session->moq, &m, up, &up->request);
+
+	if (rv < 0)
+		return rv;
+	up->asking = false;
+	up->forward = true;
+	up->connect_deadline = r->now + patience + r->config.connect_timeout;
+	relay_wake(r, up->connect_deadline);
+	return 0;
+}
+
+int relay_upstream_subscribe(struct relay_track *t, struct inlay_relay_session *rs)
+{
+	static const struct inlay_moq_params unfiltered;
+	struct relay_upstream *up;
+	int rv = upstream_to(t, rs, &up);
+
+	if (rv < 0)
+		return rv;
+	rv = send_subscribe(up, &unfiltered, 0);
+	if (rv < 0)
+		upstream_free(up);
+	return rv;
+}
+
+/* --- an origin ------------------------------------------------------------------------------- */
+
+int relay_upstream_ask(struct relay_track *t, struct inlay_relay_session *rs)
+{
+	struct inlay_moq_subscribe m = {.name = *t->name};
+	struct relay_upstream *up;
+	int rv = upstream_to(t, rs, &up);
+
+	if (rv < 0)
+		return rv;
+	rv = inlay_moq_session_track_status(rs->moq, &m, up, &up->request);
 	if (rv < 0) {
 		upstream_free(up);
 		return rv;
 	}
-	up->forward = true;
-	up->connect_deadline = r->now + r->config.connect_timeout;
-	relay_wake(r, up->connect_deadline);
+	up->asking = true;
+	up->connect_deadline = t->relay->now + STATUS_TIMEOUT;
+	relay_wake(t->relay, up->connect_deadline);
 	return 0;
 }
+
+/* The TRACK_STATUS is over. */
+static void subscribe_after_status(struct relay_upstream *up, const struct inlay_moq_params *params,
+				   inlay_ns patience)
+{
+	struct relay_track *t = up->track;
+
+	if (send_subscribe(up, params, patience) == 0)
+		return;
+	upstream_free(up);
+	relay_track_upstream_gone(t, INLAY_MOQ_REQUEST_INTERNAL_ERROR, RELAY_NOT_DONE);
+}
+
+void relay_upstream_on_status(struct relay_upstream *up, const struct inlay_moq_params *params)
+{
+	const struct relay_track *t = up->track;
+	struct inlay_moq_params from = {
+		.present = INLAY_MOQ_HAS_FILTER,
+		.filter.type = INLAY_MOQ_FILTER_ABSOLUTE_START,
+	};
+
+	inlay_moq_request_set_user(up->request, NULL); /* it ends by itself */
+	/* Where it has nothing yet, all that comes until SUBSCRIBE gets there is wanted too. */
+	if (params->present & INLAY_MOQ_HAS_LARGEST_OBJECT)
+		from.filter.start.group = params->largest_object.group;
+	/* A stream that begins with what we have is a duplicate, all of it. */
+	if (t->has_largest && t->largest.group == from.filter.start.group)
+		from.filter.start.object = t->largest.object + (t->largest.object < ~0ULL);
+	subscribe_after_status(up, &from, 0);
+}
+
+/* |code|: of its REQUEST_ERROR. */
+static void subscribe_blindly(struct relay_upstream *up, __u64 code)
+{
+	struct relay_track *t = up->track;
+	struct inlay_moq_params params = {.present = INLAY_MOQ_HAS_RENDEZVOUS_TIMEOUT};
+	inlay_ns until = relay_track_patience(t), patience = 0;
+
+	if (until > t->relay->now)
+		patience = until - t->relay->now;
+	params.rendezvous_timeout = patience / INLAY_MS;
+	if (params.rendezvous_timeout == 0)
+		params.present = 0;
+	else
+		up->absent = code == INLAY_MOQ_REQUEST_DOES_NOT_EXIST;
+	if (up->absent)
+		relay_track_refuse_impatient(t);
+	subscribe_after_status(up, &params, patience);
+}
+
+void relay_upstream_status_timeout(struct relay_upstream *up)
+{
+	inlay_moq_request_set_user(up->request, NULL);
+	inlay_moq_request_cancel(up->request, INLAY_MOQ_RESET_CANCELLED);
+	subscribe_blindly(up, INLAY_MOQ_REQUEST_TIMEOUT);
+}
+
+/* --- what publishers answer ------------------------------------------------------------------ */
 
 /* What this publisher says of the track. 0; a code for REQUEST_ERROR. */
 static __u64 adopt(struct relay_upstream *up, const struct inlay_moq_params *params,
@@ -113,7 +212,7 @@ void relay_upstream_on_ok(struct relay_upstream *up, const struct inlay_moq_subs
 
 	if (code != 0) {
 		relay_upstream_cancel(up, INLAY_MOQ_RESET_CANCELLED);
-		relay_track_upstream_gone(t, code, false);
+		relay_track_upstream_gone(t, code, RELAY_NOT_DONE);
 		return;
 	}
 	relay_track_established(t);
@@ -185,7 +284,7 @@ void relay_upstream_publish(struct inlay_relay_session *rs, struct inlay_moq_req
 	if (code != 0) {
 		refuse(rs, req, code);
 		upstream_free(up);
-		relay_track_upstream_gone(t, RELAY_WENT_AWAY, false);
+		relay_track_upstream_gone(t, RELAY_WENT_AWAY, RELAY_NOT_DONE);
 		return;
 	}
 	inlay_moq_request_set_user(req, up);
@@ -208,24 +307,38 @@ void relay_upstream_set_forward(struct relay_upstream *up, bool forward)
 
 void relay_upstream_on_done(struct relay_upstream *up, const struct inlay_moq_publish_done *m)
 {
-	if (m->status == INLAY_MOQ_DONE_MALFORMED_TRACK)
+	switch (m->status) {
+	case INLAY_MOQ_DONE_MALFORMED_TRACK:
 		relay_track_malformed(up->track);
-	else
-		up->ended = m->status == INLAY_MOQ_DONE_TRACK_ENDED ||
-			    m->status == INLAY_MOQ_DONE_SUBSCRIPTION_ENDED;
+		return;
+	case INLAY_MOQ_DONE_TRACK_ENDED:
+	case INLAY_MOQ_DONE_SUBSCRIPTION_ENDED:
+		up->done = INLAY_MOQ_DONE_TRACK_ENDED;
+		return;
+	case INLAY_MOQ_DONE_INTERNAL_ERROR:
+		up->done = INLAY_MOQ_DONE_INTERNAL_ERROR;
+		return;
+	default:
+		return; /* between it and us: it may have the track still, or again */
+	}
 }
 
 void relay_upstream_ended(struct relay_upstream *up, enum inlay_moq_end end, __u64 code)
 {
 	struct relay_track *t = up->track;
-	bool ended = up->ended && end == INLAY_MOQ_END_DONE;
+	__u64 done = end == INLAY_MOQ_END_DONE ? up->done : RELAY_NOT_DONE;
 
+	if (up->asking && end != INLAY_MOQ_END_SESSION) {
+		inlay_moq_request_set_user(up->request, NULL);
+		subscribe_blindly(up, end == INLAY_MOQ_END_ERROR ? code : RELAY_WENT_AWAY);
+		return;
+	}
 	upstream_free(up);
 	if (end == INLAY_MOQ_END_LOCAL && code == INLAY_MOQ_RESET_MALFORMED_TRACK)
 		relay_track_malformed(t);
 	else
 		relay_track_upstream_gone(t, end == INLAY_MOQ_END_ERROR ? code : RELAY_WENT_AWAY,
-					  ended);
+					  done);
 }
 
 void relay_upstream_cancel(struct relay_upstream *up, __u64 code)

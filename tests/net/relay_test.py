@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import socket
+import struct
 import sys
 import time
 
@@ -23,9 +24,10 @@ class Scene:
         self.processes, self.scratch = processes, processes.scratch
         self.relay = Relay(processes, extra=extra)
 
-    def subscribe(self, name, *options, port=None):
+    def subscribe(self, name, *options, port=None, relay=None):
+        relay = relay or self.relay
         child = self.processes.start(name, [
-            "inlay-sub", self.relay.uri(port), "--track", TRACK, "--ca", self.relay.cert,
+            "inlay-sub", relay.uri(port), "--track", TRACK, "--ca", relay.cert,
             "--wait", "20", "--hashes", self.scratch / f"{name}.hashes",
             "--json", self.scratch / f"{name}.json", *options])
         return child
@@ -166,6 +168,85 @@ def publisher_restart(processes):
     received = scene.hashes("sub")
     assert received[-len(scene.hashes("pub2")):] == scene.hashes("pub2"), "the second run is not whole"
     assert len(received) > len(scene.hashes("pub2")), "nothing of the first run arrived"
+
+
+def chain(processes):
+    """Two relays, chained: who waits at either gets all, who comes late a whole group."""
+    scene = Scene(processes)
+    edge = Relay(processes, "edge", f"origin:\n  uri: {scene.relay.uri()}\n"
+                                    f"  ca: {scene.relay.cert}\n")
+    processes.wait_for(edge.child, "is connected")
+    waiting = {name: scene.subscribe(name, relay=edge if name[0] == "e" else None)
+               for name in ["edge1", "origin1", "edge2"]}
+    for child in waiting.values():
+        processes.wait_for(child, "^connected")
+    publisher = scene.publish(seconds=5, group=2)
+    processes.wait_for(waiting["edge1"], "^ready")
+    time.sleep(2.5)
+    late = scene.subscribe("late", relay=edge)
+    for child in [publisher, late, *waiting.values()]:
+        processes.finish(child, 40)
+    published, joined = scene.hashes("pub"), scene.hashes("late")
+    for name in waiting:
+        assert scene.hashes(name) == published, f"{name}: {len(scene.hashes(name))} frames"
+    assert 0 < len(joined) < len(published), f"the late subscriber received {len(joined)} frames"
+    assert joined == published[-len(joined):], "the late subscriber's frames are not the newest"
+    assert joined[0].split()[1] == "0", f"it did not start with a group: {joined[0]}"
+
+
+def chain_late_edge(processes):
+    """The first subscriber of an edge relay, in the middle of a group, gets all of it."""
+    scene = Scene(processes)
+    first = scene.subscribe("early")
+    processes.wait_for(first, "^connected")
+    publisher = scene.publish(seconds=5, group=2)
+    processes.wait_for(first, "^ready")
+    edge = Relay(processes, "edge", f"origin:\n  uri: {scene.relay.uri()}\n"
+                                    f"  ca: {scene.relay.cert}\n")
+    processes.wait_for(edge.child, "is connected")
+    time.sleep(2.5)
+    late = scene.subscribe("late", relay=edge)
+    for child in [publisher, first, late]:
+        processes.finish(child, 40)
+    early, joined = scene.hashes("early"), scene.hashes("late")
+    assert 0 < len(joined) < len(early) and joined == early[-len(joined):], len(joined)
+    assert joined[0].split()[1] == "0", f"it did not start with a group: {joined[0]}"
+
+
+def box(name, *parts):
+    """A box of MP4: of numbers, and of bytes such as other boxes."""
+    body = b"".join(part if isinstance(part, bytes) else struct.pack(">I", part) for part in parts)
+    return struct.pack(">I4s", 8 + len(body), name) + body
+
+
+def broken_media(fragments):
+    """A video track that ends in a fragment without media."""
+    track = box(b"trak", box(b"tkhd", 0, 0, 0, 1), box(
+        b"mdia", box(b"mdhd", 0, 0, 0, 90000, 0, 0), box(b"hdlr", 0, 0, b"vide")))
+    media = box(b"ftyp", b"isom", 0) + box(b"moov", track, box(
+        b"mvex", box(b"trex", 0, 1, 1, 3000, 0, 0)))
+    for n in range(fragments):
+        media += box(b"moof", box(b"mfhd", 0, n + 1), box(
+            b"traf", box(b"tfhd", 0, 1), box(b"tfdt", 0, n * 3000), box(b"trun", 1, 1, 0)))
+        media += box(b"mdat", bytes(1000))
+    return media + box(b"moof", box(b"mfhd", 0, 0)) + box(b"moof")
+
+
+def failing_publisher(processes):
+    """A publisher whose input breaks off is no success at its subscribers."""
+    scene = Scene(processes)
+    (scene.scratch / "broken.mp4").write_bytes(broken_media(30))
+    subscriber = scene.subscribe("sub", "--wait", "3")
+    processes.wait_for(subscriber, "^connected")
+    publisher = processes.start("pub", [
+        "inlay-pub", scene.relay.uri(), "--track", TRACK, "--ca", scene.relay.cert,
+        scene.scratch / "broken.mp4"])
+    processes.finish(publisher, 20, 1)
+    processes.finish(subscriber, 20, 1)
+    told = [line for line in processes.log("sub").splitlines() if line.startswith("inlay-sub:")]
+    assert len(told) == 1 and "broke off" in told[0], processes.log("sub")
+    assert "internal error" in told[0], told[0]
+    assert len(scene.hashes("sub")) >= 30, len(scene.hashes("sub"))
 
 
 def killed_subscriber(processes):
@@ -324,7 +405,8 @@ def clean_end(processes):
 
 
 CASES = [three_subscribers, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
-         cubic, lossy, late_join, stalled_subscriber, publisher_restart, killed_subscriber,
+         cubic, lossy, late_join, stalled_subscriber, publisher_restart, chain, chain_late_edge,
+         failing_publisher, killed_subscriber,
          datagrams, junk, second_daemon, unreadable_key, bad_configuration, not_loopback,
          bad_input, unknown_option, dev, untrusted_certificate, clean_end]
 

@@ -82,6 +82,183 @@ static void track_ends(void **state)
 	world_free(w);
 }
 
+/* A publisher that fails says so, and is not taken for one that has finished. */
+static void failed_publisher(void **state)
+{
+	struct world *w = start(NULL, 2);
+	struct client *other = world_client(w);
+
+	client_publish(other, "video");
+	world_run(w);
+	pub_group(&w->clients[0], 0, 3);
+	world_run(w);
+	for (int i = 0; i < 2; i++) {
+		struct client *p = i == 0 ? &w->clients[0] : other;
+
+		for (int s = 1; s <= 2; s++)
+			assert_false(w->clients[s].done);
+		assert_int_equal(inlay_moq_request_publish_done(p->publishing,
+								INLAY_MOQ_DONE_INTERNAL_ERROR,
+								"broken input"),
+				 0);
+		p->publishing = NULL;
+		world_run(w);
+	}
+	for (int i = 1; i <= 2; i++) {
+		assert_group(&w->clients[i], 0, 0, 3);
+		assert_true(w->clients[i].done);
+		assert_int_equal(w->clients[i].done_status, INLAY_MOQ_DONE_INTERNAL_ERROR);
+		assert_int_equal(w->clients[i].done_streams, 1);
+	}
+	world_free(w);
+}
+
+/* --- an origin ------------------------------------------------------------------------------- */
+
+static struct client *world_origin(struct world *w)
+{
+	struct client *o = world_client(w);
+
+	inlay_relay_session_set_origin(o->rs);
+	return o;
+}
+
+static const struct inlay_moq_params waits = {.present = INLAY_MOQ_HAS_RENDEZVOUS_TIMEOUT,
+					      .rendezvous_timeout = 8000};
+
+static void origin_waits_with_us(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct client *o = world_origin(w), *a = world_client(w), *b = world_client(w);
+
+	o->refuse_status = INLAY_MOQ_REQUEST_DOES_NOT_EXIST + 1;
+	o->mute = true;
+	client_subscribe(a, "video", &waits);
+	world_run(w);
+	assert_true(o->asked_params.present & INLAY_MOQ_HAS_RENDEZVOUS_TIMEOUT);
+	assert_int_equal(o->asked_params.rendezvous_timeout, 8000);
+	/* Who does not wait is told so while the other one does. */
+	client_subscribe(b, "video", NULL);
+	world_run(w);
+	assert_true(b->ended);
+	assert_int_equal(b->end_code, INLAY_MOQ_REQUEST_DOES_NOT_EXIST);
+	world_wait(w, 7 * INLAY_S);
+	assert_false(a->ended);
+	assert_int_equal(o->asked, 1);
+	client_answer(o);
+	pub_group(o, 0, 4);
+	world_run(w);
+	assert_group(a, 0, 0, 4);
+	world_free(w);
+}
+
+static void origin_waits_no_longer_than_we(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct client *o = world_origin(w), *a = world_client(w);
+
+	o->refuse_status = INLAY_MOQ_REQUEST_DOES_NOT_EXIST + 1;
+	o->mute = true;
+	client_subscribe(a, "video", &waits);
+	world_run(w);
+	world_wait(w, 7900 * INLAY_MS);
+	assert_false(a->ended);
+	world_wait(w, 200 * INLAY_MS);
+	assert_true(a->ended);
+	assert_int_equal(a->end_code, INLAY_MOQ_REQUEST_TIMEOUT);
+	world_wait(w, 3 * INLAY_S);
+	assert_null(o->unanswered);
+	assert_int_equal(stats_of(w).tracks_now, 0);
+	world_free(w);
+}
+
+/* An origin that knows nothing of rendezvous, or waits less than was asked for. */
+static void origin_is_asked_again(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct client *o = world_origin(w), *a = world_client(w), *b = world_client(w);
+
+	o->refuse = o->refuse_status = INLAY_MOQ_REQUEST_DOES_NOT_EXIST + 1;
+	client_subscribe(a, "video", &waits);
+	client_subscribe(b, "audio", &waits);
+	world_run(w);
+	world_wait(w, 2 * INLAY_S);
+	assert_false(a->ended);
+	assert_in_range(o->asked, 2 * 5, 2 * 9);
+	o->refuse = o->refuse_status = 0;
+	o->mute = true;
+	inlay_moq_request_cancel(b->subscription, 0);
+	b->subscription = NULL;
+	world_wait(w, 300 * INLAY_MS);
+	client_answer(o);
+	pub_group(o, 0, 4);
+	world_run(w);
+	assert_group(a, 0, 0, 4);
+	world_free(w);
+}
+
+static void origin_refuses_to_the_end(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct client *o = world_origin(w), *a = world_client(w);
+	int asked;
+
+	o->refuse = o->refuse_status = INLAY_MOQ_REQUEST_DOES_NOT_EXIST + 1;
+	client_subscribe(a, "video", &waits);
+	world_run(w);
+	world_wait(w, 7900 * INLAY_MS);
+	assert_false(a->ended);
+	world_wait(w, 200 * INLAY_MS);
+	assert_true(a->ended);
+	asked = o->asked;
+	world_wait(w, 2 * INLAY_S);
+	assert_int_equal(o->asked, asked);
+	/* What waiting does not change is passed on at once. */
+	o->refuse = INLAY_MOQ_REQUEST_UNAUTHORIZED + 1;
+	client_subscribe(a, "video", &waits);
+	world_run(w);
+	assert_true(a->ended);
+	assert_int_equal(a->end_code, INLAY_MOQ_REQUEST_UNAUTHORIZED);
+	world_free(w);
+}
+
+static void origins_group_comes_whole(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct client *o = world_origin(w), *a = world_client(w);
+
+	o->has_largest = true;
+	o->largest = (struct inlay_moq_location){7, 3};
+	client_subscribe(a, "video", NULL);
+	world_run(w);
+	assert_true(a->ok);
+	assert_true(o->asked_params.present & INLAY_MOQ_HAS_FILTER);
+	assert_int_equal(o->asked_params.filter.type, INLAY_MOQ_FILTER_ABSOLUTE_START);
+	assert_int_equal(o->asked_params.filter.start.group, 7);
+	assert_int_equal(o->asked_params.filter.start.object, 0);
+	pub_group(o, 7, 6);
+	world_run(w);
+	assert_group(a, 7, 0, 6);
+	world_free(w);
+}
+
+static void origins_silence_costs_a_second(void **state)
+{
+	struct world *w = world_new(NULL);
+	struct client *o = world_origin(w), *a = world_client(w);
+
+	o->mute_status = true;
+	client_subscribe(a, "video", NULL);
+	world_run(w);
+	world_wait(w, 900 * INLAY_MS);
+	assert_int_equal(o->asked, 0);
+	world_wait(w, 200 * INLAY_MS);
+	assert_int_equal(o->asked, 1);
+	assert_false(o->asked_params.present & INLAY_MOQ_HAS_FILTER);
+	assert_true(a->ok);
+	world_free(w);
+}
+
 /* A group has one author; the other publisher takes over at a group's boundary. */
 static void two_publishers(void **state)
 {
@@ -520,6 +697,13 @@ int main(void)
 		cmocka_unit_test(publisher_restart),
 		cmocka_unit_test(publisher_gone_for_good),
 		cmocka_unit_test(track_ends),
+		cmocka_unit_test(failed_publisher),
+		cmocka_unit_test(origin_waits_with_us),
+		cmocka_unit_test(origin_waits_no_longer_than_we),
+		cmocka_unit_test(origin_is_asked_again),
+		cmocka_unit_test(origin_refuses_to_the_end),
+		cmocka_unit_test(origins_group_comes_whole),
+		cmocka_unit_test(origins_silence_costs_a_second),
 		cmocka_unit_test(two_publishers),
 		cmocka_unit_test(publish_begins_when_wanted),
 		cmocka_unit_test(rendezvous),

@@ -52,8 +52,12 @@ struct client {
 	bool has_largest;
 	struct inlay_moq_location largest;
 	const struct inlay_moq_track_properties *properties;
-	bool mute;    /* does not answer SUBSCRIBE */
-	__u64 refuse; /* REQUEST_ERROR with this code + 1 */
+	bool mute;			      /* does not answer SUBSCRIBE */
+	__u64 refuse;			      /* REQUEST_ERROR with this code + 1 */
+	struct inlay_moq_params asked_params; /* of the last SUBSCRIBE */
+	bool mute_status;		      /* the same for TRACK_STATUS */
+	__u64 refuse_status;
+	struct inlay_moq_request *unanswered;
 
 	/* As subscriber. */
 	struct inlay_moq_request *subscription;
@@ -257,12 +261,15 @@ static inline void on_subscribe(void *user, struct inlay_moq_request *req,
 	struct inlay_moq_params params = {0};
 
 	c->asked++;
+	c->asked_params = m->params;
 	if (c->refuse > 0) {
 		assert_int_equal(inlay_moq_request_error(req, c->refuse - 1, 0, "no"), 0);
 		return;
 	}
-	if (c->mute)
+	if (c->mute) {
+		c->unanswered = req;
 		return;
+	}
 	assert_null(c->publishing);
 	if (c->has_largest) {
 		params.present = INLAY_MOQ_HAS_LARGEST_OBJECT;
@@ -274,6 +281,33 @@ static inline void on_subscribe(void *user, struct inlay_moq_request *req,
 		0);
 	c->publishing = req;
 	c->forward = true;
+}
+
+static inline void on_track_status(void *user, struct inlay_moq_request *req,
+				   const struct inlay_moq_subscribe *m)
+{
+	struct client *c = user;
+	struct inlay_moq_params params = {0};
+
+	if (c->mute_status)
+		return;
+	if (c->refuse_status > 0) {
+		assert_int_equal(inlay_moq_request_error(req, c->refuse_status - 1, 0, "no"), 0);
+		return;
+	}
+	if (c->has_largest) {
+		params.present = INLAY_MOQ_HAS_LARGEST_OBJECT;
+		params.largest_object = c->largest;
+	}
+	assert_int_equal(inlay_moq_request_ok(req, &params, NULL), 0);
+}
+
+/* Answers the SUBSCRIBE that came while it was mute. */
+static inline void client_answer(struct client *c)
+{
+	assert_int_equal(inlay_moq_request_subscribe_ok(c->unanswered, NULL, NULL), 0);
+	c->publishing = c->unanswered;
+	c->unanswered = NULL;
 }
 
 static inline void on_update(void *user, struct inlay_moq_request *req,
@@ -310,6 +344,8 @@ static inline void on_request_end(void *user, struct inlay_moq_request *req, enu
 	} else if (req == c->publishing) {
 		c->publishing = NULL;
 		c->left++;
+	} else if (req == c->unanswered) {
+		c->unanswered = NULL;
 	} else if (req == c->announced) {
 		c->announced = NULL;
 	} else if (inlay_moq_request_type(req) == INLAY_MOQ_MSG_TRACK_STATUS && error != NULL) {
@@ -328,6 +364,7 @@ static inline void on_closed(void *user, const struct inlay_moq_closed *why)
 static const struct inlay_moq_session_ops world_ops = {
 	.on_closed = on_closed,
 	.on_subscribe = on_subscribe,
+	.on_track_status = on_track_status,
 	.on_update = on_update,
 	.on_subscribe_ok = on_subscribe_ok,
 	.on_request_ok = on_request_ok,
