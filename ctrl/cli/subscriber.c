@@ -10,6 +10,7 @@
 
 #define STATUS_TIMEOUT (2 * INLAY_S)
 #define RETRY_PAUSE    (250 * INLAY_MS)
+#define ALL	       (~0ULL) /* no group has this number: all that there is */
 
 /* A subgroup stream, and the object that is coming on it. */
 struct stream {
@@ -132,7 +133,7 @@ static void fail(struct inlay_subscriber_track *t, const char *what, const char 
 
 /* ---- asking and subscribing ---- */
 
-/* |start|: the group to begin with; NULL: whatever comes. */
+/* |start|: the group to begin with, or ALL; NULL: whatever comes. */
 static void subscribe(struct inlay_subscriber_track *t, const __u64 *start)
 {
 	struct inlay_moq_subscribe m = {.name = *t->config.name};
@@ -142,11 +143,12 @@ static void subscribe(struct inlay_subscriber_track *t, const __u64 *start)
 	if (start) {
 		m.params.present |= INLAY_MOQ_HAS_FILTER;
 		m.params.filter.type = INLAY_MOQ_FILTER_ABSOLUTE_START;
-		m.params.filter.start.group = *start;
-		inlay_jitter_start(t->jitter, *start);
-	} else {
-		inlay_jitter_start_anywhere(t->jitter);
+		m.params.filter.start.group = *start == ALL ? 0 : *start;
 	}
+	if (start && *start != ALL)
+		inlay_jitter_start(t->jitter, *start);
+	else
+		inlay_jitter_start_anywhere(t->jitter);
 	if (t->config.live) {
 		m.params.present |= INLAY_MOQ_HAS_FILTER;
 		m.params.filter.type = INLAY_MOQ_FILTER_NEXT_GROUP;
@@ -190,6 +192,7 @@ static void on_setup(void *user, const struct inlay_moq_setup *setup)
 static void on_request_ok(void *user, struct inlay_moq_request *req,
 			  const struct inlay_moq_request_ok *m)
 {
+	static const __u64 all = ALL;
 	struct inlay_subscriber_track *t = user;
 
 	if (req != t->status)
@@ -199,8 +202,8 @@ static void on_request_ok(void *user, struct inlay_moq_request *req,
 		return;
 	if (m->params.present & INLAY_MOQ_HAS_LARGEST_OBJECT)
 		subscribe(t, &m->params.largest_object.group);
-	else
-		subscribe(t, NULL);
+	else /* nothing was published yet: by now it may have been */
+		subscribe(t, &all);
 }
 
 static void on_subscribe_ok(void *user, struct inlay_moq_request *req,
