@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SCHEME	     "moqt://"
-#define DEFAULT_PORT "443"
-
 static int parse_port(const char *text, __be16 *ret_port)
 {
 	size_t digits = strspn(text, "0123456789");
@@ -70,35 +67,4 @@ bool inlay_address_is_loopback(const struct inlay_addr *addr)
 	if (addr->family == AF_INET)
 		return addr->ip[0] == 127;
 	return addr->family == AF_INET6 && !memcmp(addr->ip, one, sizeof(one));
-}
-
-int inlay_address_split_uri(const char *uri, char *ret_host, size_t room,
-			    char ret_port[INLAY_PORT_TEXT])
-{
-	const char *at = uri + strlen(SCHEME), *end, *rest;
-	size_t len = strlen(DEFAULT_PORT);
-
-	if (strncmp(uri, SCHEME, strlen(SCHEME)))
-		return -EINVAL;
-	if (*at == '[') {
-		end = strchr(++at, ']');
-		rest = end ? end + 1 : NULL;
-	} else {
-		end = at + strcspn(at, ":/");
-		rest = end;
-	}
-	if (!end || end == at || (size_t)(end - at) >= room)
-		return -EINVAL;
-	memcpy(ret_host, at, (size_t)(end - at));
-	ret_host[end - at] = '\0';
-	memcpy(ret_port, DEFAULT_PORT, len + 1);
-	if (*rest == ':') {
-		len = strspn(++rest, "0123456789");
-		if (!len || len > 5 || strtoul(rest, NULL, 10) - 1 >= 65535)
-			return -EINVAL;
-		memcpy(ret_port, rest, len);
-		ret_port[len] = '\0';
-		rest += len;
-	}
-	return *rest && *rest != '/' ? -EINVAL : 0;
 }

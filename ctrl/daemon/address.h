@@ -8,16 +8,11 @@
 #include "inlay_types.h"
 
 #define INLAY_ADDRESS_TEXT 64 /* room for any, NUL included */
-#define INLAY_PORT_TEXT	   8
 
 /* 0; -EINVAL. */
 int inlay_address_parse(const char *text, struct inlay_addr *ret_addr);
 void inlay_address_format(const struct inlay_addr *addr, char ret_text[INLAY_ADDRESS_TEXT]);
 /* 127.0.0.0/8 or ::1: nobody from another machine gets there. */
 bool inlay_address_is_loopback(const struct inlay_addr *addr);
-/* The parts of moqt://host[:port][/path], with brackets around an IPv6 address; the host may be a
- * name. 0; -EINVAL. */
-int inlay_address_split_uri(const char *uri, char *ret_host, size_t room,
-			    char ret_port[INLAY_PORT_TEXT]);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "config_check.h"
 #include "config_schema.h"
+#include "uri.h"
 
 /* --- Defaults --------------------------------------------------------------------------------- */
 
@@ -194,7 +195,8 @@ static bool is_power_of_two(__s64 value)
 static int check_together(const struct inlay_config *c, const struct inlay_yaml_index *index,
 			  struct inlay_config_complaint *complaint)
 {
-	char host[INLAY_CONFIG_TEXT], port[INLAY_PORT_TEXT];
+	struct inlay_uri uri;
+	const char *why;
 
 	if (!is_power_of_two(c->ring_frames))
 		return inlay_config_complain(index, "ring_frames", complaint, "not a power of two");
@@ -217,9 +219,10 @@ static int check_together(const struct inlay_config *c, const struct inlay_yaml_
 			return inlay_config_complain(index, "alpn", complaint,
 						     "'%s' is not spoken here; %s is", c->alpn[i],
 						     INLAY_ALPN);
-	if (*c->origin.uri && inlay_address_split_uri(c->origin.uri, host, sizeof(host), port))
+	if (*c->origin.uri && inlay_uri_parse(c->origin.uri, &uri, &why))
 		return inlay_config_complain(index, "origin.uri", complaint,
-					     "'%.80s' is not moqt://host:port/", c->origin.uri);
+					     "'%.80s' is not moqt://host:port/: %s", c->origin.uri,
+					     why);
 	if (c->cache.track_bytes > c->cache.bytes)
 		return inlay_config_complain(index, "cache.track_bytes", complaint,
 					     "larger than cache.bytes (%lld)",

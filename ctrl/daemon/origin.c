@@ -2,15 +2,15 @@
 #include "origin.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "addr.h"
-#include "address.h"
 #include "log.h"
+
+#define MAX_ADDRESSES 8 /* of the origin's name that are tried */
 
 /* A connected UDP socket tells which address of ours reaches the other one; nothing is sent. */
 static int find_local(struct inlay_path *path)
@@ -34,22 +34,24 @@ static int find_local(struct inlay_path *path)
 	return ret;
 }
 
-static int look_up(struct inlay_origin *o, const char *port, char err[INLAY_CONFIG_ERROR])
+/* The first address of the host that there is a route to. */
+static int look_up(struct inlay_origin *o, char err[INLAY_CONFIG_ERROR])
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_ADDRCONFIG}, *list, *a;
-	int ret = getaddrinfo(o->host, port, &hints, &list);
+	struct inlay_addr addrs[MAX_ADDRESSES];
+	const char *why;
+	int n = inlay_uri_resolve(&o->uri, addrs, MAX_ADDRESSES, &why), ret = -ENETUNREACH;
 
-	if (ret) {
-		snprintf(err, INLAY_CONFIG_ERROR, "origin %s: %s", o->uri, gai_strerror(ret));
+	if (n < 0) {
+		snprintf(err, INLAY_CONFIG_ERROR, "origin %s: %s", o->uri.authority, why);
 		return -ENOENT;
 	}
-	ret = -ENETUNREACH;
-	for (a = list; a && ret; a = a->ai_next)
-		if (inlay_addr_from_sockaddr(a->ai_addr, &o->path.remote))
-			ret = find_local(&o->path);
-	freeaddrinfo(list);
+	for (int i = 0; i < n && ret; i++) {
+		o->path.remote = addrs[i];
+		ret = find_local(&o->path);
+	}
 	if (ret)
-		snprintf(err, INLAY_CONFIG_ERROR, "origin %s: %s", o->uri, strerror(-ret));
+		snprintf(err, INLAY_CONFIG_ERROR, "origin %s: %s", o->uri.authority,
+			 strerror(-ret));
 	return ret;
 }
 
@@ -75,7 +77,7 @@ static int make_tls(struct inlay_origin *o, const struct inlay_config *config,
 int inlay_origin_init(struct inlay_origin *o, const struct inlay_config *config,
 		      char err[INLAY_CONFIG_ERROR])
 {
-	char port[INLAY_PORT_TEXT];
+	const char *why;
 	int ret;
 
 	*o = (struct inlay_origin){
@@ -85,11 +87,10 @@ int inlay_origin_init(struct inlay_origin *o, const struct inlay_config *config,
 	};
 	if (!*config->origin.uri)
 		return 0;
-	memcpy(o->uri, config->origin.uri, sizeof(o->uri));
-	ret = inlay_address_split_uri(o->uri, o->host, sizeof(o->host), port);
+	ret = inlay_uri_parse(config->origin.uri, &o->uri, &why);
 	if (ret)
 		return ret; /* the configuration was checked */
-	ret = look_up(o, port, err);
+	ret = look_up(o, err);
 	if (!ret)
 		ret = make_tls(o, config, err);
 	o->retry = o->retry_min;
@@ -105,8 +106,11 @@ void inlay_origin_fini(struct inlay_origin *o)
 
 void inlay_origin_on_timer(struct inlay_origin *o, struct inlay_endpoint *ep, inlay_ns now)
 {
-	struct inlay_endpoint_dial dial = {
-		.tls = o->tls, .host = o->host, .path = o->path, .port = o->port_index, .user = o};
+	struct inlay_endpoint_dial dial = {.tls = o->tls,
+					   .host = o->uri.host,
+					   .path = o->path,
+					   .port = o->port_index,
+					   .user = o};
 	struct inlay_ep_conn *ignored;
 	int ret;
 
@@ -122,15 +126,16 @@ void inlay_origin_on_connected(struct inlay_origin *o)
 {
 	o->retry = o->retry_min;
 	o->told = false;
-	inlay_log(INLAY_LOG_INFO, "origin %s is connected", o->uri);
+	inlay_log(INLAY_LOG_INFO, "origin %s is connected", o->uri.authority);
 }
 
 void inlay_origin_on_lost(struct inlay_origin *o, const char *why, inlay_ns now)
 {
 	/* One line for a time of silence, however often it is dialled. */
 	inlay_log(o->told ? INLAY_LOG_DEBUG : INLAY_LOG_WARNING,
-		  "origin %s is unreachable: %s; dialling again every %.1f to %.1f s", o->uri, why,
-		  (double)o->retry_min / INLAY_S, (double)o->retry_max / INLAY_S);
+		  "origin %s is unreachable: %s; dialling again every %.1f to %.1f s",
+		  o->uri.authority, why, (double)o->retry_min / INLAY_S,
+		  (double)o->retry_max / INLAY_S);
 	o->told = true;
 	o->dial_at = now + o->retry;
 	o->retry = o->retry * 2 < o->retry_max ? o->retry * 2 : o->retry_max;

@@ -8,12 +8,12 @@
 
 #include "config.h"
 #include "endpoint.h"
+#include "uri.h"
 
 struct inlay_origin {
 	struct inlay_tls *tls;
 	struct inlay_path path; /* the local address is the one that reaches the remote one */
-	char host[INLAY_CONFIG_TEXT];
-	char uri[INLAY_CONFIG_TEXT];
+	struct inlay_uri uri;
 	__u16 port_index;
 	inlay_ns retry_min, retry_max, retry; /* |retry|: the next pause */
 	inlay_ns dial_at;		      /* INLAY_NEVER: dialled, or nothing to dial */

@@ -245,8 +245,8 @@ static void what_is_printed_loads_as_the_same(void **state)
 	char *text;
 
 	take("listen: [127.0.0.1:1, '[::1]:2']\nciphers: [aes-256-gcm]\nretry: off\nopen: true\n"
-	     "limits: {streams_uni: 99}\norigin: {uri: 'moqt://a/: b/#c', insecure: true}\n"
-	     "key: 'it''s'\ndata_thread_cpu: -1\n");
+	     "limits: {streams_uni: 99}\norigin: {uri: 'moqt://a/:b/#c', insecure: true}\n"
+	     "certificate: '/a: b #c'\nkey: 'it''s'\ndata_thread_cpu: -1\n");
 	first = config;
 	text = inlay_config_print(&first);
 	assert_non_null(text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* moqt URIs (draft-ietf-moq-transport-18 section 3.1.1): moqt://host[:port][/path][?query]. */
-#ifndef INLAY_PEER_URI_H
-#define INLAY_PEER_URI_H
+#ifndef INLAY_MOQ_URI_H
+#define INLAY_MOQ_URI_H
 
 #include "inlay_types.h"
 
