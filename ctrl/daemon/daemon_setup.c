@@ -13,6 +13,7 @@
 #include "daemon_impl.h"
 #include "log.h"
 #include "provider_local.h"
+#include "reset.h"
 
 /* Own connection IDs that a connection may have at once, for the provider's table. */
 #define CIDS_PER_CONNECTION 8
@@ -282,7 +283,7 @@ static void configure_endpoint(const struct inlay_daemon *d, struct inlay_endpoi
 	e->max_streams_open = (__u64)c->limits.own_streams;
 }
 
-static int make_endpoint(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+static int make_endpoint(struct inlay_daemon *d, bool dev, struct inlay_daemon_failure *f)
 {
 	struct inlay_endpoint_config config;
 	int ret;
@@ -294,7 +295,10 @@ static int make_endpoint(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 	config.tls = d->tls;
 	config.ops = &endpoint_ops;
 	config.user = d;
+	/* Clients of a daemon that died learn of it from the one that follows. */
+	config.has_reset_key = !dev && !inlay_reset_key_of_file(d->config.key, config.reset_key);
 	ret = inlay_endpoint_new(&config, d->now, &d->endpoint);
+	explicit_bzero(config.reset_key, sizeof(config.reset_key));
 	if (ret)
 		return fail(f, INLAY_EXIT_FAILED, "endpoint: %s", strerror(-ret));
 	return 0;
@@ -400,7 +404,7 @@ static int set_up(struct inlay_daemon *d, bool dev, struct inlay_daemon_failure 
 	d->now = d->started = inlay_loop_now();
 	if (make_tls(d, dev, f) || (dev && write_dev_certificate(d, f)) || make_origin(d, f) ||
 	    make_provider(d, f) || open_ports(d, f) || make_datathread(d, f) || make_relay(d, f) ||
-	    make_endpoint(d, f) || make_loop(d, f) || start(d, f))
+	    make_endpoint(d, dev, f) || make_loop(d, f) || start(d, f))
 		return -1;
 	return make_control(d, f);
 }

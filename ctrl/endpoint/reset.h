@@ -16,6 +16,12 @@
 #define INLAY_RESET_SHORTEST 21 /* bytes */
 #define INLAY_RESET_LONGEST  64
 
+/*
+ * A reset key that outlives this process: derived from the bytes of |file|, the private key of the
+ * certificate, which stays secret and stays the same (section 10.3.2 asks for a static key).
+ * 0; -ENOMEM; what open() and read() say.
+ */
+int inlay_reset_key_of_file(const char *file, __u8 ret_key[INLAY_RESET_KEY]);
 /* HMAC-SHA-256 of the CID under |key|, cut to 16 bytes (section 10.3.2). */
 void inlay_reset_token(const __u8 key[INLAY_RESET_KEY], const struct inlay_cid *cid,
 		       __u8 ret[INLAY_RESET_TOKEN]);

@@ -404,11 +404,26 @@ def clean_end(processes):
     assert time.monotonic() - started < 5, "the clients found out by a timeout only"
 
 
+def relay_restart(processes):
+    """A relay that comes back after a crash resets what its clients still hold."""
+    scene = Scene(processes)
+    subscriber = scene.subscribe("sub")
+    processes.wait_for(subscriber, "^connected")
+    publisher = scene.publish(seconds=60)
+    processes.wait_for(subscriber, "^ready")
+    processes.end(scene.relay.child, signal.SIGKILL)
+    processes.start("again", ["inlayd", "--config", scene.scratch / "inlayd.yaml"])
+    started = time.monotonic()
+    for child in [publisher, subscriber]:
+        processes.finish(child, 9, 1)
+    assert time.monotonic() - started < 6, "the clients found out by a timeout only"
+
+
 CASES = [three_subscribers, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
-         cubic, lossy, late_join, stalled_subscriber, publisher_restart, chain, chain_late_edge,
-         failing_publisher, killed_subscriber,
-         datagrams, junk, second_daemon, unreadable_key, bad_configuration, not_loopback,
-         bad_input, unknown_option, dev, untrusted_certificate, clean_end]
+         cubic, lossy, late_join, stalled_subscriber, publisher_restart, relay_restart, chain,
+         chain_late_edge, failing_publisher, killed_subscriber, datagrams, junk, second_daemon,
+         unreadable_key, bad_configuration, not_loopback, bad_input, unknown_option, dev,
+         untrusted_certificate, clean_end]
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:

@@ -4,8 +4,10 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -172,6 +174,35 @@ static void reset_tokens(void **state)
 /* --- Routing -------------------------------------------------------------------------------- */
 
 /* From the reference implementation: keys 00..0f, inputs 00, 00 01, and so on. */
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* The same after a restart, another with another key. */
+static void reset_key_comes_from_a_file(void **state)
+{
+	__u8 a[INLAY_RESET_KEY], b[INLAY_RESET_KEY];
+	char path[] = "/tmp/inlay-reset-test-XXXXXX";
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	write_file(path, "one key");
+	assert_int_equal(inlay_reset_key_of_file(path, a), 0);
+	assert_int_equal(inlay_reset_key_of_file(path, b), 0);
+	assert_memory_equal(a, b, sizeof(a));
+	write_file(path, "one kez");
+	assert_int_equal(inlay_reset_key_of_file(path, b), 0);
+	assert_memory_not_equal(a, b, sizeof(a));
+	unlink(path);
+	assert_int_equal(inlay_reset_key_of_file(path, b), -ENOENT);
+}
+
 static void siphash_vectors(void **state)
 {
 	static const __u64 wanted[] = {0x726fdb47dd0e0e31, 0x74f839c593dc67fd, 0x0d6c8009d9a94f5a,
@@ -224,6 +255,7 @@ int main(void)
 		cmocka_unit_test(replies_are_bounded),
 		cmocka_unit_test(reset_sizes),
 		cmocka_unit_test(reset_tokens),
+		cmocka_unit_test(reset_key_comes_from_a_file),
 		cmocka_unit_test(siphash_vectors),
 		cmocka_unit_test(routes),
 	};
