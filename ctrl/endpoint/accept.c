@@ -92,6 +92,9 @@ static void send_retry(struct inlay_endpoint *ep, const struct first_initial *in
 	ngtcp2_cid_init(&dcid, in->info.scid.data, in->info.scid.len);
 	ngtcp2_cid_init(&odcid, in->info.dcid.data, in->info.dcid.len);
 	inlay_endpoint_random(ep, scid.data, INLAY_OWN_CID);
+	/* Section 17.2.5.1: not the one that the client chose; ngtcp2 takes it for our mistake. */
+	if (ngtcp2_cid_eq(&scid, &odcid))
+		scid.data[0] ^= 1;
 	n = ngtcp2_crypto_generate_retry_token2(
 		token, ep->token_key, sizeof(ep->token_key), INLAY_QUIC_V1,
 		(ngtcp2_sockaddr *)&remote,
