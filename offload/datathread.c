@@ -150,11 +150,10 @@ static void hold_strangers_back(struct inlay_datathread *dt, struct inlay_frame 
 	}
 }
 
-static void mark_ce(struct inlay_frame *f)
+static void mark_ecn(struct inlay_frame *f)
 {
-	if (f->ecn == 3)
-		f->data[f->len - INLAY_TAG + offsetof(struct inlay_desc, flags)] |=
-			INLAY_DESC_ECN_CE;
+	f->data[f->len - INLAY_TAG + offsetof(struct inlay_desc, flags)] |=
+		(__u8)(f->ecn << INLAY_DESC_ECN_SHIFT) & INLAY_DESC_ECN_MASK;
 }
 
 static void copy_frame(struct inlay_frame *to, const struct inlay_frame *from)
@@ -171,7 +170,7 @@ static size_t compact(struct inlay_frame **frames, size_t n)
 		if (!frames[i]->kind)
 			continue;
 		if (frames[i]->kind == INLAY_FRAME_CLEAR)
-			mark_ce(frames[i]);
+			mark_ecn(frames[i]);
 		if (kept != i)
 			copy_frame(frames[kept], frames[i]);
 		kept++;

@@ -17,15 +17,25 @@
 
 /* --- Clear packets (design section 4) ------------------------------------------------------ */
 
+enum inlay_ecn {
+	INLAY_ECN_NOT_ECT = 0,
+	INLAY_ECN_ECT1 = 1,
+	INLAY_ECN_ECT0 = 2,
+	INLAY_ECN_CE = 3,
+};
+
 enum inlay_desc_flags {
 	/* Receive: opened with keys of the phase after the newest one that the control plane
 	 * confirmed: the peer has updated its keys (RFC 9001 section 6). */
 	INLAY_DESC_NEXT_PHASE = 1 << 0,
 	/* Receive: opened with the keys before the current ones. */
 	INLAY_DESC_OLD_PHASE = 1 << 1,
-	/* Receive: the packet arrived with an ECN CE mark. */
-	INLAY_DESC_ECN_CE = 1 << 2,
+	/* Two bits, as in the IP header (RFC 3168). Receive: how the packet was marked when it
+	 * arrived. Transmit: how to mark it. */
+	INLAY_DESC_ECN_MASK = 3 << 2,
+	INLAY_DESC_ECN_CE = 3 << 2,
 };
+#define INLAY_DESC_ECN_SHIFT 2
 
 /* Stands where the AEAD tag stands on the wire: the last 16 bytes of a clear packet. */
 struct inlay_desc {
@@ -51,6 +61,8 @@ enum inlay_sent_flags {
 	INLAY_SENT_ECN = 1 << 5,
 	/* Lost on its own host: repaired, and no signal for congestion. */
 	INLAY_SENT_DROPPED = 1 << 6,
+	/* A probe of path MTU discovery: its loss says nothing of congestion (RFC 9000 14.4). */
+	INLAY_SENT_MTU_PROBE = 1 << 7,
 };
 
 /* State of a packet number, in the low bits of inlay_sent.pn_state. */
@@ -149,7 +161,7 @@ enum inlay_frame_kind {
 struct inlay_frame {
 	__u32 len;  /* bytes used in |data| */
 	__u8 kind;  /* enum inlay_frame_kind */
-	__u8 ecn;   /* the IP header's two bits */
+	__u8 ecn;   /* enum inlay_ecn */
 	__u16 port; /* index of the socket or wire port it came by, or leaves by */
 	__u64 time; /* inlay_ns of arrival; 0 downwards */
 	struct inlay_path path;

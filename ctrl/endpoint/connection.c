@@ -333,9 +333,8 @@ static void open_and_deliver(struct inlay_ep_conn *c, const struct inlay_path *p
 
 	p->ops->open(p, &item, 1);
 	if (item.verdict == INLAY_OK) {
-		if (ecn == 3)
-			packet[len - INLAY_TAG + offsetof(struct inlay_desc, flags)] |=
-				INLAY_DESC_ECN_CE;
+		packet[len - INLAY_TAG + offsetof(struct inlay_desc, flags)] |=
+			(__u8)(ecn << INLAY_DESC_ECN_SHIFT) & INLAY_DESC_ECN_MASK;
 		inlay_conn_recv(c->conn, path, packet, len, now);
 		return;
 	}

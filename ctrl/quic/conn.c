@@ -232,6 +232,13 @@ void inlay_conn_on_timer(struct inlay_conn *c, inlay_ns now)
 	inlay_conn_reap(c);
 }
 
+/* --- Paths --------------------------------------------------------------------------------- */
+
+void inlay_conn_forget_path(struct inlay_conn *c)
+{
+	inlay_recovery_reset_path(&c->recovery, c->cc);
+}
+
 /* --- Streams -------------------------------------------------------------------------------- */
 
 void inlay_conn_reap(struct inlay_conn *c)

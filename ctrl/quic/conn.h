@@ -18,6 +18,7 @@
 #include "inlay_abi.h"
 
 struct inlay_conn;
+struct inlay_policy;
 
 enum inlay_role {
 	INLAY_CLIENT = 0,
@@ -60,6 +61,7 @@ struct inlay_handover {
 enum inlay_cc_algorithm {
 	INLAY_CC_NEWRENO = 0,
 	INLAY_CC_CUBIC = 1,
+	INLAY_CC_LIVE = 2, /* keeps queues short */
 };
 
 /* Why a connection ended. */
@@ -152,6 +154,14 @@ struct inlay_conn_config {
 	__u64 max_send_buffer;	  /* bytes kept of streams without a source, over all; 0: 4 MiB */
 	__u64 max_datagram_queue; /* bytes of datagrams waiting to be sent */
 	__u64 max_streams_open;	  /* streams of ours at once, either direction together */
+	/* Largest UDP payload that path MTU discovery (RFC 8899) tries; 0: none is discovered. */
+	__u32 max_path_mtu;
+	bool no_ecn; /* neither mark nor report: for paths known to mistreat marked packets */
+	/* Receive windows grow up to this many times the initial limits while round trips drain
+	 * them; 0, 1: they stay as announced. */
+	__u32 max_window_growth;
+	const struct inlay_policy *policy; /* NULL: all classes alike; see policy.h */
+	void *policy_user;
 	/* Send a PING once nothing has been exchanged for this long; 0: never. Well below the idle
 	 * timeout, for connections that wait in silence. */
 	inlay_ns keep_alive;

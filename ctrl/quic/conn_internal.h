@@ -72,6 +72,9 @@ void inlay_conn_reap(struct inlay_conn *c);
 void inlay_conn_discard(struct inlay_conn *c, struct inlay_stream *s);
 /* Writes the headers for a forwarder (design section 5, subscriber entry). */
 void inlay_conn_write_headers(struct inlay_conn *c);
+/* The connection is on a path of which nothing is known (RFC 9000 section 9.4): whatever was
+ * measured or found out about the one before starts anew. */
+void inlay_conn_forget_path(struct inlay_conn *c);
 /* Moves our sending keys on by one phase. 0 or negative errno. */
 int inlay_conn_next_phase(struct inlay_conn *c, inlay_ns now);
 void inlay_conn_random(struct inlay_conn *c, void *dst, size_t len);

@@ -254,7 +254,7 @@ static void on_path_response(struct inlay_conn *c, const __u8 *data)
 		 * port that alone has changed is the same path, behind another NAT binding. */
 		if (memcmp(c->paths.current.remote.ip, c->paths.fallback.remote.ip,
 			   sizeof(c->paths.current.remote.ip)))
-			inlay_recovery_reset_path(&c->recovery, c->cc);
+			inlay_conn_forget_path(c);
 	}
 }
 
@@ -395,7 +395,7 @@ static void follow_path(struct inlay_conn *c, const struct packet *p, size_t len
 
 static void take(struct inlay_conn *c, struct packet *p, size_t len)
 {
-	bool ce = p->clear->desc_flags & INLAY_DESC_ECN_CE;
+	bool ce = (p->clear->desc_flags & INLAY_DESC_ECN_MASK) == INLAY_DESC_ECN_CE;
 
 	if (p->clear->first & INLAY_QUIC_SHORT_RESERVED) {
 		inlay_conn_fail(c, INLAY_QUIC_PROTOCOL_VIOLATION, 0, "reserved bits", p->now);
