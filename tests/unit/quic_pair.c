@@ -11,11 +11,14 @@
 #include "inlay_quic.h"
 #include "quic_pair.h"
 
+#define PPM_PER_PCT 10000
+
 struct pair_packet {
 	struct pair_packet *next;
 	inlay_ns at;
 	struct quic_pair_side *to;
-	bool opened;		/* waits in the ring */
+	bool opened; /* waits in the ring */
+	__u8 ecn;
 	struct inlay_path path; /* as |to| sees it */
 	size_t len;
 	__u8 data[INLAY_FRAME_MAX];
@@ -239,6 +242,7 @@ struct quic_pair *quic_pair_new(const struct quic_pair_config *config, struct in
 		assert_non_null(s->log);
 		s->entry->next_pn = config->first_pn[i];
 		s->last_pn = ~0ULL;
+		link_init(&s->link, &(struct link_settings){0}, config->seed + (__u64)i);
 		fill_handover(s);
 	}
 	for (i = 0; i < 2; i++) {
@@ -255,6 +259,8 @@ struct quic_pair *quic_pair_new(const struct quic_pair_config *config, struct in
 			.max_send_buffer = 1 << 20,
 			.max_datagram_queue = 1 << 16,
 			.max_streams_open = 1000,
+			.max_path_mtu = config->max_path_mtu,
+			.no_ecn = config->no_ecn,
 		};
 
 		s->handover.peer_cid = s->other->handover.own_cid;
@@ -300,41 +306,59 @@ static void enqueue(struct quic_pair *p, struct pair_packet *k)
 	*at = k;
 }
 
-static void carry(struct quic_pair_side *from, const __u8 *data, size_t len, inlay_ns line_time)
+/* The pair's settings may change at any moment. Jitter reorders: every packet has its own. */
+static void set_link(struct quic_pair_side *from)
 {
-	struct quic_pair *p = from->pair;
-	struct pair_packet *k = calloc(1, sizeof(*k));
+	const struct quic_pair_config *c = &from->pair->config;
 
-	assert_non_null(k);
-	k->to = from->other;
-	k->path.local = from->other->path.local;
-	k->path.remote = from->outside;
-	k->at = line_time + p->config.delay;
-	if (p->config.jitter)
-		k->at += seeded_below(&p->rng, p->config.jitter);
-	k->len = len;
-	memcpy(k->data, data, len);
-	enqueue(p, k);
+	from->link.settings = (struct link_settings){
+		.bytes_per_s = c->bytes_per_s,
+		.queue_bytes = c->queue_bytes,
+		.mark_bytes = c->mark_bytes,
+		.delay = c->delay,
+		.loss_ppm = c->loss_pct * PPM_PER_PCT,
+		.reorder_ppm = c->jitter ? 100 * PPM_PER_PCT : 0,
+		.reorder_delay = c->jitter,
+		.duplicate_ppm = c->dup_pct * PPM_PER_PCT,
+		.mtu = c->mtu,
+		.bleach_ecn = c->bleach_ecn,
+		.down = from->pair->blackhole,
+	};
 }
 
-static void put_on_link(struct quic_pair_side *from, const __u8 *data, size_t len)
+static void put_on_link(struct quic_pair_side *from, const __u8 *data, size_t len, __u8 ecn)
 {
 	struct quic_pair *p = from->pair;
-	inlay_ns at = p->now;
+	struct link_arrival a;
+	unsigned int i;
 
-	if (p->blackhole || seeded_below(&p->rng, 100) < p->config.loss_pct)
+	set_link(from);
+	if (p->config.drop_ect && ecn != INLAY_ECN_NOT_ECT)
 		return;
-	if (p->config.bytes_per_s) {
-		inlay_ns busy = from->line_free > p->now ? from->line_free - p->now : 0;
+	a = link_carry(&from->link, len, ecn, p->now);
+	for (i = 0; i < a.n; i++) {
+		struct pair_packet *k = calloc(1, sizeof(*k));
 
-		if (busy * p->config.bytes_per_s / INLAY_S > p->config.queue_bytes)
-			return;
-		at += busy + len * INLAY_S / p->config.bytes_per_s;
-		from->line_free = at;
+		assert_non_null(k);
+		k->to = from->other;
+		k->path.local = from->other->path.local;
+		k->path.remote = from->outside;
+		k->at = a.at[i];
+		k->ecn = a.ecn;
+		k->len = len;
+		memcpy(k->data, data, len);
+		enqueue(p, k);
 	}
-	carry(from, data, len, at);
-	if (seeded_below(&p->rng, 100) < p->config.dup_pct)
-		carry(from, data, len, at);
+}
+
+/* Nothing is larger than the path's MTU but what finds it out. */
+static void check_size(const struct quic_pair_side *s, __u64 pn, size_t len)
+{
+	if (len <= s->entry->path_mtu)
+		return;
+	assert_true(s->log[pn % PAIR_LOG].flags & INLAY_SENT_MTU_PROBE);
+	assert_true(len <= s->pair->config.max_path_mtu);
+	assert_true(len <= s->handover.peer.max_udp_payload_size);
 }
 
 static void seal_and_send(struct quic_pair_side *s, __u8 *packet, size_t len,
@@ -343,12 +367,15 @@ static void seal_and_send(struct quic_pair_side *s, __u8 *packet, size_t len,
 	struct inlay_provider *provider = s->pair->provider;
 	struct inlay_quic_clear clear = {0};
 	struct inlay_seal_item item = {0};
+	__u8 ecn;
 
 	assert_true(inlay_quic_clear_parse(packet, len, s->handover.peer_cid.len, &clear));
 	assert_true(s->last_pn == ~0ULL || clear.pn > s->last_pn);
-	assert_true(len <= s->entry->path_mtu);
+	check_size(s, clear.pn, len);
 	s->last_pn = clear.pn;
 	s->sent++;
+	ecn = (clear.desc_flags & INLAY_DESC_ECN_MASK) >> INLAY_DESC_ECN_SHIFT;
+	s->sent_ecn[ecn]++;
 	item.header = packet;
 	item.header_len = clear.hdr_len;
 	item.payload = packet + clear.hdr_len;
@@ -362,7 +389,7 @@ static void seal_and_send(struct quic_pair_side *s, __u8 *packet, size_t len,
 	if (provider->ops->seal(provider, &item, 1) != 1)
 		s->refused++;
 	else if (!memcmp(&path->remote, &s->other->outside, sizeof(path->remote)))
-		put_on_link(s, packet, len);
+		put_on_link(s, packet, len, ecn);
 }
 
 void quic_pair_flush(struct quic_pair *p)
@@ -402,6 +429,8 @@ static void arrive(struct quic_pair *p, struct pair_packet *k)
 		free(k);
 		return;
 	}
+	k->data[k->len - INLAY_TAG + offsetof(struct inlay_desc, flags)] |=
+		(__u8)(k->ecn << INLAY_DESC_ECN_SHIFT);
 	/* The ring is first in, first out: all that it holds is read at the same beat. */
 	k->opened = true;
 	if (p->config.ring_delay)
