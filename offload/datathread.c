@@ -125,7 +125,8 @@ static void open_burst(struct inlay_datathread *dt, struct inlay_frame **frames,
 			/* Too short for a packet may still be a stateless reset. */
 			f->kind = INLAY_FRAME_UNKNOWN;
 		} else {
-			f->kind = 0;
+			/* RFC 9000 section 10.3.1: nor need it name an unknown connection. */
+			f->kind = verdict == INLAY_AUTH_FAILED ? INLAY_FRAME_FORGED : 0;
 			count_verdict(dt, verdict);
 		}
 	}
@@ -145,8 +146,9 @@ static void hold_strangers_back(struct inlay_datathread *dt, struct inlay_frame 
 			allowed--;
 			continue;
 		}
+		/* A forged one is counted already. */
+		count(dt, INLAY_REASON_RING_FULL_UP, frames[i]->kind != INLAY_FRAME_FORGED);
 		frames[i]->kind = 0;
-		count(dt, INLAY_REASON_RING_FULL_UP, 1);
 	}
 }
 

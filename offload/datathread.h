@@ -4,7 +4,8 @@
  *
  * Up: a long header passes as it is, a 1-RTT packet is opened and passes as a clear packet, one
  * with a connection ID that the provider does not know passes sealed (INLAY_FRAME_UNKNOWN): it may
- * be an early packet of a handshake, or a stateless reset. Down: clear packets are sealed,
+ * be an early packet of a handshake, or a stateless reset. One that does not open is counted, and
+ * goes up in case it is a reset as well (INLAY_FRAME_FORGED). Down: clear packets are sealed,
  * handshake packets and stateless resets pass as they are, and nothing else leaves: a frame that is
  * not what its kind says is refused (invariant 1). Whatever does not pass is counted by reason
  * (invariant 5).

@@ -153,6 +153,9 @@ enum inlay_frame_kind {
 		2, /* a datagram as on the wire: long headers, 1-RTT without an SA yet */
 	INLAY_FRAME_UNKNOWN =
 		3, /* up: short header, no such connection ID. down: a stateless reset */
+	/* Up: a known connection ID, but it did not open: a stateless reset at best. Only the last
+	 * 16 bytes mean anything. */
+	INLAY_FRAME_FORGED = 4,
 };
 
 #define INLAY_FRAME_ROOM (INLAY_FRAME_MAX - 80)

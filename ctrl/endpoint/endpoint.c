@@ -137,7 +137,7 @@ static void recv_clear(struct inlay_endpoint *ep, const struct inlay_frame *fram
 	touch(c, now);
 }
 
-/* A datagram of no connection that ends in a token which a peer of ours gave us. */
+/* A datagram that opens as no packet, and ends in a token which a peer of ours gave us. */
 static bool recv_reset(struct inlay_endpoint *ep, const struct inlay_frame *frame, inlay_ns now)
 {
 	struct inlay_ep_conn *c;
@@ -284,6 +284,10 @@ void inlay_endpoint_recv(struct inlay_endpoint *ep, const struct inlay_frame *fr
 			recv_long(ep, frame, now);
 		else
 			recv_short(ep, frame, frame->data, frame->len, NULL, now);
+		break;
+	case INLAY_FRAME_FORGED:
+		recv_reset(ep, frame,
+			   now); /* if it is none: dropped, and counted where it failed */
 		break;
 	default:
 		inlay_endpoint_count(ep, INLAY_REASON_BAD_FRAME);

@@ -80,7 +80,7 @@ int inlay_endpoint_new(const struct inlay_endpoint_config *config, inlay_ns now,
  * deletes their SAs and secrets. Takes NULL. */
 void inlay_endpoint_free(struct inlay_endpoint *ep);
 
-/* Takes one frame: INLAY_FRAME_CLEAR, _SEALED or _UNKNOWN. */
+/* Takes one frame: INLAY_FRAME_CLEAR, _SEALED, _UNKNOWN or _FORGED. */
 void inlay_endpoint_recv(struct inlay_endpoint *ep, const struct inlay_frame *frame, inlay_ns now);
 /* Fills up to |n| frames; returns how many. 0: nothing to send now. */
 size_t inlay_endpoint_send(struct inlay_endpoint *ep, struct inlay_frame *frames, size_t n,

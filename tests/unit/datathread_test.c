@@ -230,7 +230,7 @@ static void each_datagram_goes_up_as_what_it_is(void **state)
 
 	arrive(0, 0xc3, 1, 1200, 1);
 	arrive(0, 0x43, CID_OK, 100, 2);
-	arrive(0, 0x43, CID_FORGED, 100, 3); /* dropped */
+	arrive(0, 0x43, CID_FORGED, 100, 3); /* may be a reset */
 	arrive(0, 0x43, CID_NO_SA, 100, 4);
 	arrive(0, 0x43, CID_OK, 0, 0);	 /* dropped */
 	arrive(0, 0x03, CID_OK, 100, 5); /* dropped: fixed bit */
@@ -240,21 +240,22 @@ static void each_datagram_goes_up_as_what_it_is(void **state)
 	arrive(1, 0xe3, 1, 50, 9);
 	inlay_datathread_turn(dt, 0);
 
-	assert_int_equal(taken_up(f), 6);
-	for (int i = 0; i < 6; i++) {
-		static const __u8 numbers[] = {1, 2, 4, 6, 7, 9};
-		static const __u8 kinds[] = {INLAY_FRAME_SEALED,  INLAY_FRAME_CLEAR,
-					     INLAY_FRAME_UNKNOWN, INLAY_FRAME_CLEAR,
-					     INLAY_FRAME_UNKNOWN, INLAY_FRAME_SEALED};
+	assert_int_equal(taken_up(f), 7);
+	for (int i = 0; i < 7; i++) {
+		static const __u8 numbers[] = {1, 2, 3, 4, 6, 7, 9};
+		static const __u8 kinds[] = {INLAY_FRAME_SEALED, INLAY_FRAME_CLEAR,
+					     INLAY_FRAME_FORGED, INLAY_FRAME_UNKNOWN,
+					     INLAY_FRAME_CLEAR,	 INLAY_FRAME_UNKNOWN,
+					     INLAY_FRAME_SEALED};
 
 		assert_int_equal(f[i]->kind, kinds[i]);
 		assert_int_equal(f[i]->data[20], numbers[i]);
-		assert_int_equal(f[i]->port, i == 5);
+		assert_int_equal(f[i]->port, i == 6);
 		assert_memory_equal(&f[i]->path.remote, &peer.local, sizeof(peer.local));
 		assert_true(f[i]->time > 0);
 	}
 	assert_int_equal(f[1]->len, 100);
-	assert_int_equal(f[3]->len, 90);
+	assert_int_equal(f[4]->len, 90);
 	assert_int_equal(reason(INLAY_REASON_AUTH_FAILED), 1);
 	assert_int_equal(reason(INLAY_REASON_NOT_SHORT), 1);
 	assert_int_equal(reason(INLAY_REASON_RUNT), 2);
@@ -313,6 +314,20 @@ static void a_full_ring_drops_and_counts(void **state)
 	inlay_datathread_turn(dt, 0);
 	assert_int_equal(taken_up(f), 1);
 	assert_int_equal(f[0]->data[20], 77);
+}
+
+/* What does not open goes up only as far as strangers' packets do, and is counted once. */
+static void forgeries_leave_room_for_connections(void **state)
+{
+	struct inlay_frame *f[64];
+
+	for (int i = 0; i < 60; i++)
+		arrive(0, 0x43, CID_FORGED, 60, (__u8)i);
+	inlay_datathread_turn(dt, 0);
+	assert_int_equal(taken_up(f), 48);
+	assert_int_equal(f[47]->kind, INLAY_FRAME_FORGED);
+	assert_int_equal(reason(INLAY_REASON_AUTH_FAILED), 60);
+	assert_int_equal(reasons_in_all(), 60);
 }
 
 /* --- Down ------------------------------------------------------------------------------------- */
@@ -542,6 +557,7 @@ int main(void)
 		TEST(each_datagram_goes_up_as_what_it_is),
 		TEST(an_oversized_datagram_is_counted),
 		TEST(congestion_marks_reach_the_descriptor),
+		TEST(forgeries_leave_room_for_connections),
 		TEST(a_full_ring_drops_and_counts),
 		TEST(clear_packets_leave_sealed_and_in_order),
 		TEST(frames_leave_by_their_port),

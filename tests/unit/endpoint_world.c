@@ -439,6 +439,22 @@ static void flush(struct node *n)
 	}
 }
 
+/* What the data thread makes of it; 0: nothing. */
+static __u8 kind_of(__u8 verdict)
+{
+	switch (verdict) {
+	case INLAY_OK:
+	case INLAY_RESERVED_BITS:
+		return INLAY_FRAME_CLEAR;
+	case INLAY_NO_SA:
+		return INLAY_FRAME_UNKNOWN;
+	case INLAY_AUTH_FAILED:
+		return INLAY_FRAME_FORGED;
+	default:
+		return 0;
+	}
+}
+
 static void receive(struct node *n, struct wire_packet *p)
 {
 	static struct inlay_frame f;
@@ -459,11 +475,10 @@ static void receive(struct node *n, struct wire_packet *p)
 	f.kind = INLAY_FRAME_SEALED;
 	if (p->len && !(f.data[0] & 0x80)) {
 		n->provider->ops->open(n->provider, &item, 1);
-		if (item.verdict != INLAY_OK && item.verdict != INLAY_NO_SA) {
-			n->open_refused++;
+		n->open_refused += item.verdict != INLAY_OK && item.verdict != INLAY_NO_SA;
+		f.kind = kind_of(item.verdict);
+		if (!f.kind)
 			return;
-		}
-		f.kind = item.verdict == INLAY_OK ? INLAY_FRAME_CLEAR : INLAY_FRAME_UNKNOWN;
 	}
 	inlay_endpoint_recv(n->ep, &f, n->world->now);
 }
