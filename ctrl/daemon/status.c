@@ -93,14 +93,8 @@ static json_t *stream_resets(const struct inlay_relay_stats *s)
 {
 	json_t *o = json_object();
 
-	set(o, "upstream", s->reset_upstream);
-	set(o, "timeout", s->reset_timeout);
-	set(o, "behind", s->reset_behind);
-	set(o, "evicted", s->reset_evicted);
-	set(o, "stopped", s->reset_stopped);
-	set(o, "narrowed", s->reset_narrowed);
-	set(o, "ended", s->reset_ended);
-	set(o, "memory", s->reset_memory);
+	for (int rule = 0; rule < INLAY_RELAY_N_RULES; rule++)
+		set(o, inlay_relay_rule_name(rule), s->resets[rule]);
 	return o;
 }
 

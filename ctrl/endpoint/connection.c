@@ -246,39 +246,92 @@ static void report_failure(struct inlay_ep_conn *c, const struct inlay_handshake
 		c->ep->config.ops->on_failed(c->ep->config.user, c, why);
 }
 
+/* The established phase begins. 0 or negative errno: there is none. */
+static int begin(struct inlay_ep_conn *c, const struct inlay_handover *h, inlay_ns now)
+{
+	struct inlay_endpoint_config *config = &c->ep->config;
+	int err;
+
+	c->secret = h->secret;
+	c->path = h->path;
+	memcpy(c->alpn, h->alpn, sizeof(c->alpn));
+	err = plumb(c, h);
+	if (!err)
+		err = new_conn(c, h, now);
+	if (err)
+		return err;
+	if (h->peer.has_stateless_reset_token)
+		inlay_ep_conn_add_token(c, h->peer.stateless_reset_token);
+	c->app = config->ops->on_connection(config->user, c, h, &c->app_user);
+	if (!c->app)
+		inlay_conn_close(c->conn, false, INLAY_QUIC_CONNECTION_REFUSED, "", now);
+	return 0;
+}
+
 static void establish(struct inlay_ep_conn *c, inlay_ns now)
 {
 	struct inlay_handshake_failure why = {.silent = true, .code = INLAY_QUIC_INTERNAL_ERROR};
-	struct inlay_endpoint_config *config = &c->ep->config;
 	struct inlay_handover h;
 	int err;
 
 	if (inlay_handshake_result(c->hs, &h))
 		return;
-	c->secret = h.secret;
 	c->cipher = inlay_handshake_cipher(c->hs);
-	c->path = h.path;
-	memcpy(c->alpn, h.alpn, sizeof(c->alpn));
 	/* For a server the client's Finished is confirmation; ngtcp2 has nothing left to say. */
 	if (c->role == INLAY_SERVER) {
 		inlay_handshake_free(c->hs);
 		c->hs = NULL;
 	}
 	stop_counting(c);
-	err = plumb(c, &h);
-	if (!err)
-		err = new_conn(c, &h, now);
+	err = begin(c, &h, now);
 	if (err) {
 		snprintf(why.text, sizeof(why.text), "no place for the connection: %s",
 			 strerror(-err));
 		report_failure(c, &why);
-		return;
 	}
-	if (h.peer.has_stateless_reset_token)
-		inlay_ep_conn_add_token(c, h.peer.stateless_reset_token);
-	c->app = config->ops->on_connection(config->user, c, &h, &c->app_user);
-	if (!c->app)
-		inlay_conn_close(c->conn, false, INLAY_QUIC_CONNECTION_REFUSED, "", now);
+}
+
+/* The CID that the peer knows us by, in place of the one that every connection is born with. */
+static int take_cid(struct inlay_ep_conn *c, const struct inlay_cid *cid)
+{
+	int err;
+
+	if (cid->len != INLAY_OWN_CID)
+		return -EINVAL;
+	inlay_ep_conn_del_cid(c, &c->own[0]);
+	err = inlay_demux_add_own(&c->ep->demux, cid->data, c);
+	if (!err)
+		c->own[c->n_own++] = *cid;
+	return err;
+}
+
+int inlay_endpoint_adopt(struct inlay_endpoint *ep, const struct inlay_endpoint_adoption *a,
+			 inlay_ns now, struct inlay_ep_conn **ret_conn)
+{
+	const struct inlay_handover *h = a->handover;
+	struct inlay_ep_conn *c;
+	int err;
+
+	err = inlay_ep_conn_new(ep, h->role, &h->path, a->port, &c);
+	if (err) {
+		inlay_keystore_del(ep->config.keystore, h->secret);
+		return err;
+	}
+	c->cipher = a->cipher;
+	c->dial_user = a->user;
+	c->confirmed = true;
+	c->secret = h->secret;
+	err = take_cid(c, &h->own_cid);
+	if (!err)
+		err = begin(c, h, now);
+	if (err) {
+		inlay_ep_conn_free(c);
+		return err;
+	}
+	inlay_ep_conn_mark(c);
+	inlay_ep_conn_set_timer(c, now);
+	*ret_conn = c;
+	return 0;
 }
 
 static void open_and_deliver(struct inlay_ep_conn *c, const struct inlay_path *path, __u8 ecn,

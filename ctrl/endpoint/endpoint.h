@@ -102,6 +102,17 @@ struct inlay_endpoint_dial {
  * -ESHUTDOWN: closing. */
 int inlay_endpoint_connect(struct inlay_endpoint *ep, const struct inlay_endpoint_dial *dial,
 			   inlay_ns now, struct inlay_ep_conn **ret_conn);
+/* A connection whose handshake somebody else has run. */
+struct inlay_endpoint_adoption {
+	const struct inlay_handover *handover; /* own_cid: one that nobody here has */
+	enum inlay_cipher cipher;
+	__u16 port; /* inlay_frame.port to send by */
+	void *user; /* see inlay_ep_conn_dial_user(); NULL: as if accepted */
+};
+/* on_connection() comes from within. The handover's secret is the endpoint's, whatever this
+ * returns. 0; -ENOSPC: max_connections; -EEXIST: the CID; -EINVAL; -ENOMEM; what plumbing says. */
+int inlay_endpoint_adopt(struct inlay_endpoint *ep, const struct inlay_endpoint_adoption *adoption,
+			 inlay_ns now, struct inlay_ep_conn **ret_conn);
 /* Shutdown: closes every connection (application error |code|), accepts none. Go on with send and
  * timers until inlay_endpoint_is_idle(), or as long as you care to. */
 void inlay_endpoint_close(struct inlay_endpoint *ep, __u64 code, const char *text, inlay_ns now);

@@ -13,6 +13,45 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* --- what is left out ------------------------------------------------------------------------- */
+
+static void report(struct inlay_relay *r, struct inlay_relay_session *rs,
+		   const struct inlay_relay_reset *reset)
+{
+	r->stats.resets[reset->rule]++;
+	if (r->config.on_reset != NULL)
+		r->config.on_reset(r->config.on_reset_user, rs, reset);
+}
+
+static void count(struct relay_reader *rd, enum inlay_relay_rule rule)
+{
+	const struct inlay_relay_reset reset = {
+		.rule = rule,
+		.name = rd->track->name,
+		.request = rd->request,
+		.group = rd->stream->header.group,
+		.subgroup = rd->stream->header.subgroup,
+	};
+
+	report(rd->relay, rd->session, &reset);
+}
+
+/* Streams that never had a reader. */
+static void count_unread(const struct relay_subscription *sub, const struct inlay_cache_stream *s,
+			 enum inlay_relay_rule rule, bool and_older)
+{
+	const struct inlay_relay_reset reset = {
+		.rule = rule,
+		.name = sub->track->name,
+		.request = inlay_moq_request_id(sub->request),
+		.group = s->header.group,
+		.subgroup = s->header.subgroup,
+		.and_older = and_older,
+	};
+
+	report(sub->track->relay, sub->session, &reset);
+}
+
 /* --- the transport's view -------------------------------------------------------------------- */
 
 static int source_read(void *ctx, __u64 offset, __u8 *dst, size_t len)
@@ -34,7 +73,7 @@ static int source_read(void *ctx, __u64 offset, __u8 *dst, size_t len)
 	if (len > 0 && inlay_cache_stream_read(rd->stream, rd->start + (offset - rd->prefix_len),
 					       dst, len) < 0) {
 		if (!rd->evicted)
-			rd->relay->stats.reset_evicted++;
+			count(rd, INLAY_RELAY_RULE_EVICTED);
 		rd->evicted = true;
 		return -ENODATA;
 	}
@@ -91,14 +130,14 @@ static void detach(struct relay_reader *rd)
 	}
 }
 
-void relay_reader_drop(struct relay_reader *rd, __u64 code, __u64 *counter)
+void relay_reader_drop(struct relay_reader *rd, __u64 code, enum inlay_relay_rule rule)
 {
 	struct inlay_moq_outgoing *out = rd->out;
 	bool held = rd->held;
 
 	/* A stream that never came to be wanted is no loss; one that ended already was counted. */
-	if (rd->state != RELAY_READER_WAITING && counter != NULL && !rd->evicted)
-		(*counter)++;
+	if (rd->state != RELAY_READER_WAITING && rule != RELAY_NO_RULE && !rd->evicted)
+		count(rd, rule);
 	rd->out = NULL;
 	detach(rd);
 	if (out != NULL)
@@ -112,7 +151,7 @@ void relay_reader_let_go(struct relay_reader *rd)
 	struct inlay_relay *r = rd->relay;
 
 	if (!rd->finished) {
-		relay_reader_drop(rd, INLAY_MOQ_RESET_CANCELLED, &r->stats.reset_ended);
+		relay_reader_drop(rd, INLAY_MOQ_RESET_CANCELLED, INLAY_RELAY_RULE_ENDED);
 		return;
 	}
 	/* What the transport has yet to read, or to read again, must not go with the track. */
@@ -128,8 +167,7 @@ void relay_reader_let_go(struct relay_reader *rd)
 void relay_reader_ended(struct relay_reader *rd, enum inlay_moq_end end)
 {
 	struct relay_subscription *sub = rd->subscription;
-	struct inlay_relay_stats *stats = &rd->relay->stats;
-	__u64 *counter = NULL;
+	enum inlay_relay_rule rule = RELAY_NO_RULE;
 	bool go_on = end == INLAY_MOQ_END_DONE || end == INLAY_MOQ_END_CANCELLED || rd->evicted;
 
 	rd->out = NULL;
@@ -138,10 +176,10 @@ void relay_reader_ended(struct relay_reader *rd, enum inlay_moq_end end)
 	else if (rd->evicted && sub != NULL)
 		sub->resets++;
 	else if (end == INLAY_MOQ_END_CANCELLED)
-		counter = &stats->reset_stopped;
+		rule = INLAY_RELAY_RULE_STOPPED;
 	else if (end != INLAY_MOQ_END_DONE && !rd->finished)
-		counter = &stats->reset_ended;
-	relay_reader_drop(rd, 0, counter);
+		rule = INLAY_RELAY_RULE_ENDED;
+	relay_reader_drop(rd, 0, rule);
 	/* When the request itself ends there is nothing to go on with. */
 	if (sub != NULL && go_on && sub->resets > sub->track->relay->config.max_resets) {
 		relay_subscription_behind(sub);
@@ -215,8 +253,7 @@ static int try_open(struct relay_reader *rd)
 	int rv;
 
 	if (rd->from_object < s->size && (s->group == NULL || s->begin > rd->from_object)) {
-		stats->reset_evicted++;
-		relay_reader_drop(rd, 0, NULL);
+		relay_reader_drop(rd, 0, INLAY_RELAY_RULE_EVICTED);
 		return -ENODATA;
 	}
 	rv = inlay_moq_outgoing_open_source(sub->request, relay_reader_priority(sub, s), &source,
@@ -224,7 +261,7 @@ static int try_open(struct relay_reader *rd)
 	if (rv == -EAGAIN)
 		return rv;
 	if (rv < 0) {
-		relay_reader_drop(rd, 0, &stats->reset_memory);
+		relay_reader_drop(rd, 0, INLAY_RELAY_RULE_MEMORY);
 		return rv;
 	}
 	rd->held = true;
@@ -276,7 +313,7 @@ static bool make_room(struct relay_subscription *sub, const struct relay_reader 
 			break;
 		if (rd == spared || rd->state == RELAY_READER_WAITING)
 			continue;
-		relay_reader_drop(rd, INLAY_MOQ_RESET_TOO_FAR_BEHIND, &r->stats.reset_behind);
+		relay_reader_drop(rd, INLAY_MOQ_RESET_TOO_FAR_BEHIND, INLAY_RELAY_RULE_BEHIND);
 		if (++sub->resets > r->config.max_resets) {
 			relay_subscription_behind(sub);
 			return false;
@@ -311,11 +348,14 @@ static struct relay_reader *reader_new(struct relay_subscription *sub,
 	struct relay_reader *rd = calloc(1, sizeof(*rd));
 
 	if (rd == NULL) {
-		sub->track->relay->stats.reset_memory++;
+		count_unread(sub, stream, INLAY_RELAY_RULE_MEMORY, false);
 		return NULL;
 	}
 	rd->relay = sub->track->relay;
 	rd->subscription = sub;
+	rd->session = sub->session;
+	rd->track = sub->track;
+	rd->request = inlay_moq_request_id(sub->request);
 	rd->stream = inlay_cache_stream_get(stream);
 	rd->object_timeout = sub->object_timeout;
 	rd->subgroup_timeout = sub->subgroup_timeout;
@@ -364,7 +404,7 @@ bool relay_reader_attach_old(struct relay_subscription *sub, struct inlay_cache_
 	if (stream->end == INLAY_CACHE_RESET)
 		return true;
 	if (object != NULL && sub->n_readers >= r->config.max_streams) {
-		r->stats.reset_behind++;
+		count_unread(sub, stream, INLAY_RELAY_RULE_BEHIND, true);
 		return false;
 	}
 	rd = reader_new(sub, stream);
@@ -397,16 +437,15 @@ static void on_end(struct relay_reader *rd)
 {
 	struct inlay_cache_stream *s = rd->stream;
 	struct relay_subscription *sub = rd->subscription;
-	struct inlay_relay_stats *stats = &rd->relay->stats;
 	__u64 last;
 
 	if (s->end == INLAY_CACHE_RESET) {
 		/* Evicted while it arrived: it was wanted, even if nothing of it was sent yet. */
 		if (s->group == NULL && rd->state == RELAY_READER_WAITING)
-			stats->reset_evicted++;
+			count(rd, INLAY_RELAY_RULE_EVICTED);
 		relay_reader_drop(rd, s->end_code,
-				  s->group == NULL ? &stats->reset_evicted
-						   : &stats->reset_upstream);
+				  s->group == NULL ? INLAY_RELAY_RULE_EVICTED
+						   : INLAY_RELAY_RULE_UPSTREAM);
 		relay_reader_open_pending(sub);
 		return;
 	}
@@ -420,7 +459,7 @@ static void on_end(struct relay_reader *rd)
 	if (inlay_cache_stream_last_object(s, &last) ||
 	    s->header.id_mode == INLAY_MOQ_SUBGROUP_FIRST_OBJECT ||
 	    !relay_subscription_wants(sub, (struct inlay_moq_location){s->header.group, 0}))
-		relay_reader_drop(rd, 0, NULL);
+		relay_reader_drop(rd, 0, RELAY_NO_RULE);
 	else
 		begin(rd, NULL);
 }
@@ -467,8 +506,7 @@ void relay_reader_on_timer(struct relay_reader *rd)
 
 	due = subgroup < due ? subgroup : due;
 	if (due <= rd->relay->now)
-		relay_reader_drop(rd, INLAY_MOQ_RESET_DELIVERY_TIMEOUT,
-				  &rd->relay->stats.reset_timeout);
+		relay_reader_drop(rd, INLAY_MOQ_RESET_DELIVERY_TIMEOUT, INLAY_RELAY_RULE_TIMEOUT);
 	else
 		relay_wake(rd->relay, due);
 }

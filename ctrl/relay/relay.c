@@ -390,6 +390,15 @@ void inlay_relay_on_timer(struct inlay_relay *r, inlay_ns now)
 
 /* --- status ---------------------------------------------------------------------------------- */
 
+const char *inlay_relay_rule_name(enum inlay_relay_rule rule)
+{
+#define INLAY_RELAY_RULE(id, name, text) [INLAY_RELAY_RULE_##id] = #name,
+	static const char *const names[] = {INLAY_RELAY_RULES(INLAY_RELAY_RULE)};
+#undef INLAY_RELAY_RULE
+
+	return names[rule];
+}
+
 void inlay_relay_stats(const struct inlay_relay *r, struct inlay_relay_stats *ret)
 {
 	*ret = r->stats;

@@ -31,6 +31,31 @@ enum inlay_relay_action {
 	INLAY_RELAY_TRACK_STATUS,
 };
 
+/* Why a subscriber's stream was reset, or never opened: nothing of a track is left out but by one
+ * of these. Name, and what it means. */
+#define INLAY_RELAY_RULES(X)                                                                       \
+	X(UPSTREAM, upstream, "the publisher reset, or went away")                                 \
+	X(TIMEOUT, timeout, "a delivery timeout")                                                  \
+	X(BEHIND, behind, "max_streams")                                                           \
+	X(EVICTED, evicted, "the cache holds the bytes no more")                                   \
+	X(STOPPED, stopped, "the subscriber's STOP_SENDING")                                       \
+	X(NARROWED, narrowed, "REQUEST_UPDATE: forward 0, or a narrower filter")                   \
+	X(ENDED, ended, "the subscription ended")                                                  \
+	X(MEMORY, memory, "no memory")
+
+#define INLAY_RELAY_RULE(id, name, text) INLAY_RELAY_RULE_##id,
+enum inlay_relay_rule { INLAY_RELAY_RULES(INLAY_RELAY_RULE) INLAY_RELAY_N_RULES };
+#undef INLAY_RELAY_RULE
+
+/* A stream that was reset, or never opened. */
+struct inlay_relay_reset {
+	enum inlay_relay_rule rule;
+	const struct inlay_moq_name *name;
+	__u64 request; /* ID of the SUBSCRIBE */
+	__u64 group, subgroup;
+	bool and_older; /* and no older stream of the cache either */
+};
+
 /* All 0 is a usable configuration: 0 stands for the default given. */
 struct inlay_relay_config {
 	struct inlay_cache_config cache; /* 1 GiB, 64 MiB a track, 1024 groups a track */
@@ -57,6 +82,10 @@ struct inlay_relay_config {
 			  enum inlay_relay_action action, const struct inlay_moq_name *name,
 			  const struct inlay_moq_tokens *tokens);
 	void *authorise_user;
+	/* Hears of every stream that a rule takes from a subscriber. May be NULL. */
+	void (*on_reset)(void *user, struct inlay_relay_session *session,
+			 const struct inlay_relay_reset *reset);
+	void *on_reset_user;
 };
 
 /* Counters, since the relay was made, except where "now" is said. */
@@ -67,21 +96,23 @@ struct inlay_relay_stats {
 	__u64 objects_in, bytes_in, streams_in;
 	__u64 objects_out, bytes_out, streams_out; /* handed to transports */
 	__u64 datagrams_in, datagrams_out;
-	/* Downstream streams that were reset, or never opened, by rule. */
-	__u64 reset_upstream; /* the publisher reset, or went away */
-	__u64 reset_timeout;  /* a delivery timeout */
-	__u64 reset_behind;   /* max_streams */
-	__u64 reset_evicted;  /* the cache holds the bytes no more */
-	__u64 reset_stopped;  /* the subscriber's STOP_SENDING */
-	__u64 reset_narrowed; /* REQUEST_UPDATE: forward 0, or a narrower filter */
-	__u64 reset_ended;    /* the subscription ended */
-	__u64 reset_memory;   /* no memory */
-	__u64 ended_behind;   /* subscriptions ended TOO_FAR_BEHIND */
-	__u64 duplicates;     /* streams and datagrams of a further publisher, or sent twice */
+	union { /* downstream streams that were reset, or never opened, by rule */
+		__u64 resets[INLAY_RELAY_N_RULES];
+		struct {
+#define INLAY_RELAY_RULE(id, name, text) __u64 reset_##name;
+			INLAY_RELAY_RULES(INLAY_RELAY_RULE)
+#undef INLAY_RELAY_RULE
+		};
+	};
+	__u64 ended_behind; /* subscriptions ended TOO_FAR_BEHIND */
+	__u64 duplicates;   /* streams and datagrams of a further publisher, or sent twice */
 	__u64 malformed_tracks;
 	__u64 datagrams_dropped; /* too large, or the queue is full */
 	__u64 refused; /* requests answered with an error for a limit or a missing right */
 };
+
+/* "upstream". */
+const char *inlay_relay_rule_name(enum inlay_relay_rule rule);
 
 /* NULL: no memory. |config| is copied. */
 struct inlay_relay *inlay_relay_new(const struct inlay_relay_config *config);

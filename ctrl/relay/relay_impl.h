@@ -280,7 +280,10 @@ struct relay_reader {
 	struct inlay_relay *relay;
 	struct relay_subscription *subscription; /* NULL: ended, the stream goes on alone */
 	struct relay_track *orphan_of;		 /* the track that is kept for it; or NULL */
-	struct inlay_cache_stream *stream;	 /* a reference */
+	struct inlay_relay_session *session;
+	struct relay_track *track;	   /* lives as long as this is not dropped */
+	__u64 request;			   /* ID of the subscription's */
+	struct inlay_cache_stream *stream; /* a reference */
 	struct inlay_list of_subscription;
 	struct inlay_list of_stream;
 	enum relay_reader_state state;
@@ -310,8 +313,9 @@ void relay_reader_on_object(struct relay_reader *rd, const struct inlay_cache_ob
 void relay_reader_let_go(struct relay_reader *rd);
 /* Bytes were added, or the stream has ended. */
 void relay_reader_on_growth(struct relay_reader *rd);
-/* Resets it, or takes it off the list of those that wait; |counter| is one of the stats. */
-void relay_reader_drop(struct relay_reader *rd, __u64 code, __u64 *counter);
+/* Resets it, or takes it off the list of those that wait. */
+void relay_reader_drop(struct relay_reader *rd, __u64 code, enum inlay_relay_rule rule);
+#define RELAY_NO_RULE INLAY_RELAY_N_RULES /* nothing is lost by it, or it was counted */
 /* The transport's stream has ended. */
 void relay_reader_ended(struct relay_reader *rd, enum inlay_moq_end end);
 /* Opens what waits for credit, best first. */

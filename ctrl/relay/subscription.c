@@ -328,7 +328,6 @@ void relay_subscription_datagram(struct relay_subscription *sub, const struct in
 /* Resets streams that it does not want any more. */
 static void narrow(struct relay_subscription *sub)
 {
-	struct inlay_relay_stats *stats = &sub->track->relay->stats;
 	struct inlay_list *node, *after_node;
 
 	inlay_list_for_each_safe (node, after_node, &sub->readers) {
@@ -339,7 +338,7 @@ static void narrow(struct relay_subscription *sub)
 		if (sub->params.forward && (relay_subscription_wants_group(sub, group)))
 			continue;
 		if (!rd->finished)
-			relay_reader_drop(rd, INLAY_MOQ_RESET_CANCELLED, &stats->reset_narrowed);
+			relay_reader_drop(rd, INLAY_MOQ_RESET_CANCELLED, INLAY_RELAY_RULE_NARROWED);
 	}
 }
 
