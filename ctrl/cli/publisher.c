@@ -154,7 +154,7 @@ static int send_as_datagram(struct inlay_publisher *p, const __u8 *data, size_t 
 		.payload = {.data = data, .len = len},
 	};
 
-	return inlay_moq_request_datagram(p->subscription, &d, 0, 0);
+	return inlay_moq_request_datagram(p->subscription, &d, NULL);
 }
 
 static int send_object(struct inlay_publisher *p, const __u8 *data, size_t len, inlay_ns now)

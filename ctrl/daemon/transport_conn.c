@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "policy.h"
+
 /* --- Down: what the session calls ------------------------------------------------------------- */
 
 static struct inlay_conn *conn_of(void *transport)
@@ -110,6 +112,23 @@ static int stream_set_priority(void *transport, __u64 id, __u64 priority)
 	return c ? inlay_conn_stream_set_priority(c, id, priority) : -ENOENT;
 }
 
+static int stream_set_class(void *transport, __u64 id, __u8 class)
+{
+	struct inlay_conn *c = conn_of(transport);
+
+	return c ? inlay_conn_stream_set_class(c, id, class) : -ENOENT;
+}
+
+static void view(void *transport, struct inlay_policy_view *ret)
+{
+	const struct inlay_transport_conn *t = transport;
+	const struct inlay_conn *c = t->conn ? inlay_ep_conn_peek(t->conn) : NULL;
+
+	*ret = (struct inlay_policy_view){0};
+	if (c)
+		inlay_conn_view(c, ret);
+}
+
 static const struct inlay_moq_transport_ops down_ops = {
 	.stream_open = stream_open,
 	.stream_write = stream_write,
@@ -121,6 +140,8 @@ static const struct inlay_moq_transport_ops down_ops = {
 	.max_datagram = max_datagram,
 	.close = close_conn,
 	.stream_set_priority = stream_set_priority,
+	.stream_set_class = stream_set_class,
+	.view = view,
 	.datagrams_queued = datagrams_queued,
 	.datagrams_drop = datagrams_drop,
 };

@@ -197,6 +197,14 @@ void inlay_moq_outgoing_set_priority(struct inlay_moq_outgoing *out, __u64 prior
 		(void)t->ops->stream_set_priority(t->ctx, out->stream.id, priority);
 }
 
+void inlay_moq_outgoing_set_class(struct inlay_moq_outgoing *out, __u8 class)
+{
+	const struct inlay_moq_transport *t = &out->session->config.transport;
+
+	if (!out->dead && !out->session->closing && t->ops->stream_set_class != NULL)
+		(void)t->ops->stream_set_class(t->ctx, out->stream.id, class);
+}
+
 void inlay_moq_outgoing_reset(struct inlay_moq_outgoing *out, __u64 code)
 {
 	struct inlay_moq_session *s = out->session;
@@ -216,10 +224,10 @@ void *inlay_moq_outgoing_user(const struct inlay_moq_outgoing *out)
 }
 
 int inlay_moq_request_datagram(struct inlay_moq_request *req,
-			       const struct inlay_moq_datagram *object, __u64 priority,
-			       inlay_ns deadline)
+			       const struct inlay_moq_datagram *object,
+			       const struct inlay_datagram_order *order)
 {
-	const struct inlay_datagram_order order = {priority, req->alias, deadline};
+	struct inlay_datagram_order sent = {0};
 	struct inlay_moq_session *s = req->session;
 	const struct inlay_moq_transport *t = &s->config.transport;
 	struct inlay_moq_datagram o = *object;
@@ -230,6 +238,9 @@ int inlay_moq_request_datagram(struct inlay_moq_request *req,
 		return -ENOTCONN;
 	if (!may_send(req))
 		return -EINVAL;
+	if (order != NULL)
+		sent = *order;
+	sent.flow = req->alias;
 	o.alias = req->alias;
 	if (o.properties.len > sizeof(room) || o.payload.len > sizeof(room))
 		return -EMSGSIZE;
@@ -239,7 +250,7 @@ int inlay_moq_request_datagram(struct inlay_moq_request *req,
 	}
 	if (!inlay_writer_bytes(&w, o.payload.data, o.payload.len))
 		return -EMSGSIZE;
-	return t->ops->datagram(t->ctx, &order, room, inlay_writer_len(&w));
+	return t->ops->datagram(t->ctx, &sent, room, inlay_writer_len(&w));
 }
 
 /* Aliases of ours tell our datagrams apart; on other requests the alias is the peer's. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The session itself: its life, its inputs and timers. See session.h. */
+#include "policy.h" /* struct inlay_policy_view */
 #include "session_impl.h"
 
 #include <errno.h>
@@ -181,6 +182,15 @@ void *inlay_moq_session_user(const struct inlay_moq_session *s)
 inlay_ns inlay_moq_session_now(const struct inlay_moq_session *s)
 {
 	return s->now;
+}
+
+void inlay_moq_session_view(const struct inlay_moq_session *s, struct inlay_policy_view *ret)
+{
+	const struct inlay_moq_transport *t = &s->config.transport;
+
+	*ret = (struct inlay_policy_view){0};
+	if (t->ops->view != NULL && !s->closing)
+		t->ops->view(t->ctx, ret);
 }
 
 bool inlay_moq_session_is_closed(const struct inlay_moq_session *s)

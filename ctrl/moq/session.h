@@ -157,6 +157,8 @@ int inlay_moq_session_start(struct inlay_moq_session *s, inlay_ns now);
 void *inlay_moq_session_user(const struct inlay_moq_session *s);
 /* The time of the input being worked on. */
 inlay_ns inlay_moq_session_now(const struct inlay_moq_session *s);
+/* What a policy is told of the connection below (ctrl/quic/policy.h); all 0 if it does not say. */
+void inlay_moq_session_view(const struct inlay_moq_session *s, struct inlay_policy_view *ret);
 bool inlay_moq_session_is_closed(const struct inlay_moq_session *s);
 /* Closes the transport with |code| (enum inlay_moq_session_error). |text| is copied. The last
  * callbacks come at the end of the input that this is called from, or else with the next one, for
@@ -285,15 +287,18 @@ int inlay_moq_outgoing_open_source(struct inlay_moq_request *req, __u64 priority
 /* Bytes below |end| may be read; |fin|: as _finish(). */
 int inlay_moq_outgoing_extend(struct inlay_moq_outgoing *out, __u64 end, bool fin);
 void inlay_moq_outgoing_set_priority(struct inlay_moq_outgoing *out, __u64 priority);
+/* Its class, of ctrl/quic/policy.h; 0 until it is set. */
+void inlay_moq_outgoing_set_class(struct inlay_moq_outgoing *out, __u8 class);
 /* RESET_STREAM; |out| is dead, on_outgoing_end() does not come. */
 void inlay_moq_outgoing_reset(struct inlay_moq_outgoing *out, __u64 code);
 void *inlay_moq_outgoing_user(const struct inlay_moq_outgoing *out);
 
-/* |object|'s alias is replaced by the one of |req|. |priority|: as of streams. |deadline|: not sent
- * from then on (section 8.3); 0: none. 0; -EMSGSIZE; -ENOBUFS; -ENOTSUP; -EINVAL. */
+/* |object|'s alias is replaced by the one of |req|. |order|: priority and class as of streams, and
+ * a time from which on it is not sent (section 8.3); its flow is set here. NULL: all 0. 0;
+ * -EMSGSIZE; -ENOBUFS; -ENOTSUP; -EINVAL. */
 int inlay_moq_request_datagram(struct inlay_moq_request *req,
-			       const struct inlay_moq_datagram *object, __u64 priority,
-			       inlay_ns deadline);
+			       const struct inlay_moq_datagram *object,
+			       const struct inlay_datagram_order *order);
 /* How many of |req| wait in the transport: PUBLISH_DONE, and every other end, throws them away. */
 size_t inlay_moq_request_datagrams_queued(const struct inlay_moq_request *req);
 

@@ -13,6 +13,7 @@
 /* ctrl/quic/conn.h: the definitions that every transport uses */
 struct inlay_stream_source;
 struct inlay_datagram_order;
+struct inlay_policy_view;
 
 struct inlay_moq_transport_ops {
 	/* 0; -EAGAIN: MAX_STREAMS reached, on_streams_available() follows; -ENOTCONN; -ENOMEM.
@@ -34,6 +35,10 @@ struct inlay_moq_transport_ops {
 	void (*close)(void *transport, __u64 code, const char *text);
 	/* 0; -ENOENT. May be NULL: priorities are then those given at opening. */
 	int (*stream_set_priority)(void *transport, __u64 id, __u64 priority);
+	/* Class of its new bytes, and what a policy is told of the connection (ctrl/quic/policy.h).
+	 * 0; -ENOENT. Both may be NULL: there are no classes, nothing is known. */
+	int (*stream_set_class)(void *transport, __u64 id, __u8 class);
+	void (*view)(void *transport, struct inlay_policy_view *ret);
 	/* Datagrams of |flow| that wait to be sent: how many; throws them away. Both may be NULL:
 	 * none ever waits. */
 	size_t (*datagrams_queued)(void *transport, __u64 flow);

@@ -16,7 +16,9 @@ struct inlay_build {
 	struct inlay_sent_frame last;
 	bool eliciting;
 	bool padded;
-	bool full; /* no room, or no records, for one more frame */
+	bool full;     /* no room, or no records, for one more frame */
+	bool probe;    /* not bound by the congestion window */
+	__u64 charged; /* bytes reserved for it in bytes_sent */
 	inlay_ns now;
 };
 

@@ -83,6 +83,7 @@ static int init_parts(struct inlay_conn *c, const struct inlay_conn_config *conf
 	inlay_intervals_init(&c->crypto, CRYPTO_RANGES);
 	inlay_datagrams_init(&c->datagrams, config->max_datagram_queue);
 	inlay_cids_init(&c->cids, h, c->ops, c->user);
+	inlay_classes_init(&c->classes, config->policy, config->policy_user);
 	inlay_paths_init(&c->paths, &h->path);
 	inlay_close_init(&c->close, &c->own, &c->peer, now);
 	inlay_keyupdate_init(&c->keys, inlay_load_u64(&c->entry->next_pn));
@@ -229,6 +230,7 @@ void inlay_conn_on_timer(struct inlay_conn *c, inlay_ns now)
 	}
 	if (inlay_paths_on_timer(&c->paths, now) && c->ops->path_change)
 		c->ops->path_change(c->user, &c->paths.current);
+	inlay_conn_refresh_classes(c, now);
 	inlay_conn_reap(c);
 }
 
@@ -342,6 +344,18 @@ int inlay_conn_stream_set_priority(struct inlay_conn *c, __u64 id, __u64 priorit
 	return 0;
 }
 
+int inlay_conn_stream_set_class(struct inlay_conn *c, __u64 id, __u8 class)
+{
+	struct inlay_stream *s = find_sender(c, id);
+
+	if (!s)
+		return -ENOENT;
+	if (class >= INLAY_CLASSES)
+		return -EINVAL;
+	inlay_streams_set_class(&c->streams, s, class);
+	return 0;
+}
+
 int inlay_conn_stream_reset(struct inlay_conn *c, __u64 id, __u64 code)
 {
 	struct inlay_stream *s = find_sender(c, id);
@@ -412,6 +426,8 @@ int inlay_conn_datagram(struct inlay_conn *c, const struct inlay_datagram_order 
 		return -ENOTSUP;
 	if (len > inlay_conn_max_datagram(c))
 		return -EMSGSIZE;
+	if (order->class >= INLAY_CLASSES)
+		return -EINVAL;
 	err = inlay_datagrams_push(&c->datagrams, order, data, len);
 	if (err)
 		c->stats.datagrams_dropped++;
@@ -475,7 +491,32 @@ void inlay_conn_random(struct inlay_conn *c, void *dst, size_t len)
 		c->ops->random(c->user, dst, len);
 }
 
-/* --- For the curious ------------------------------------------------------------------------ */
+/* --- For the policy, and the curious --------------------------------------------------------- */
+
+void inlay_conn_view(const struct inlay_conn *c, struct inlay_policy_view *ret)
+{
+	const struct inlay_recovery *r = &c->recovery;
+
+	*ret = (struct inlay_policy_view){
+		.cwnd = r->cc.cwnd,
+		.bytes_in_flight = inlay_sentlog_in_flight(&c->log),
+		.smoothed_rtt = r->rtt.smoothed,
+		.min_rtt = r->rtt.min,
+		.active = c->classes.active,
+	};
+	for (int i = 0; i < INLAY_CLASSES; i++)
+		ret->pending[i] = c->streams.pending[i] + c->datagrams.pending[i];
+}
+
+void inlay_conn_refresh_classes(struct inlay_conn *c, inlay_ns now)
+{
+	struct inlay_policy_view view;
+
+	if (!c->classes.policy)
+		return;
+	inlay_conn_view(c, &view);
+	inlay_classes_refresh(&c->classes, &view, now);
+}
 
 void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret)
 {

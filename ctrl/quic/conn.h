@@ -19,6 +19,7 @@
 
 struct inlay_conn;
 struct inlay_policy;
+struct inlay_policy_view;
 
 enum inlay_role {
 	INLAY_CLIENT = 0,
@@ -85,6 +86,9 @@ struct inlay_stream_source {
 	void (*acked)(void *ctx, __u64 offset);
 	/* The last call: the stream is finished, reset or its connection freed. May be NULL. */
 	void (*release)(void *ctx);
+	/* Where the object that holds byte |offset| ends; |offset| itself if none is begun there.
+	 * NULL: there are no objects. */
+	__u64 (*object_end)(void *ctx, __u64 offset);
 	/* Error code of the RESET_STREAM that follows -ENODATA. */
 	__u64 evicted_code;
 };
@@ -94,6 +98,7 @@ struct inlay_datagram_order {
 	__u64 priority;	   /* as of streams; among equals datagrams go first */
 	__u64 flow;	   /* whose it is, to the application */
 	inlay_ns deadline; /* dropped if it waits for as long; 0: it may wait */
+	__u8 class;	   /* as of streams */
 };
 
 /*
@@ -209,6 +214,8 @@ int inlay_conn_stream_extend(struct inlay_conn *c, __u64 id, __u64 end, bool fin
  * 0; -ENOENT; -EPIPE: finished or reset; -ENOMEM. */
 int inlay_conn_stream_write(struct inlay_conn *c, __u64 id, const __u8 *data, size_t len, bool fin);
 int inlay_conn_stream_set_priority(struct inlay_conn *c, __u64 id, __u64 priority);
+/* Class of its new bytes (policy.h); 0 until it is set. 0; -ENOENT; -EINVAL: no such class. */
+int inlay_conn_stream_set_class(struct inlay_conn *c, __u64 id, __u8 class);
 /* RESET_STREAM on our sending side; STOP_SENDING for the receiving one. 0; -ENOENT. */
 int inlay_conn_stream_reset(struct inlay_conn *c, __u64 id, __u64 code);
 int inlay_conn_stream_stop(struct inlay_conn *c, __u64 id, __u64 code);
@@ -216,7 +223,7 @@ int inlay_conn_stream_stop(struct inlay_conn *c, __u64 id, __u64 code);
 void inlay_conn_stream_consume(struct inlay_conn *c, __u64 id, size_t bytes);
 
 /* Queues a datagram (RFC 9221); copied. 0; -EMSGSIZE: larger than the peer or the path takes;
- * -ENOBUFS: the queue is full; -ENOTSUP; -ENOTCONN. */
+ * -ENOBUFS: the queue is full; -ENOTSUP; -ENOTCONN; -EINVAL: no such class. */
 int inlay_conn_datagram(struct inlay_conn *c, const struct inlay_datagram_order *order,
 			const __u8 *data, size_t len);
 /* How many of |flow| wait to be sent; throws those away. */
@@ -237,6 +244,9 @@ struct inlay_conn_stats {
 	__u64 ptos, key_updates, duplicates;
 };
 void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret);
+
+/* What a policy is told of the connection. */
+void inlay_conn_view(const struct inlay_conn *c, struct inlay_policy_view *ret);
 
 /* Our CIDs in force, for routing: up to |n| written; returns how many there are. */
 size_t inlay_conn_own_cids(const struct inlay_conn *c, struct inlay_cid *cids, size_t n);

@@ -190,6 +190,40 @@ void inlay_build_control(struct inlay_build *b)
 	inlay_build_owed(b);
 }
 
+/* --- Classes -------------------------------------------------------------------------------- */
+
+/* May new bytes of |class| be in this packet? What is all alone in flight may: a share smaller than
+ * a packet must not stop a class for good. */
+static bool class_allows(const struct inlay_build *b, __u8 class, bool soft)
+{
+	const struct inlay_conn *c = b->c;
+	__u64 in_flight;
+
+	if (!c->classes.policy || b->probe)
+		return true;
+	in_flight = inlay_sentlog_in_flight(&c->log);
+	return in_flight <= b->charged ||
+	       in_flight <= inlay_classes_share(&c->classes, class, c->recovery.cc.cwnd, soft);
+}
+
+static void on_class_use(struct inlay_build *b, __u8 class)
+{
+	if (inlay_classes_on_use(&b->c->classes, class))
+		inlay_conn_refresh_classes(b->c, b->now);
+}
+
+/* How many new bytes of |s| its class allows here: all, none, or the rest of an object begun. */
+static __u64 class_credit(const struct inlay_build *b, const struct inlay_stream *s)
+{
+	const struct inlay_stream_send *send = &s->send;
+
+	if (class_allows(b, s->class, false))
+		return ~0ULL;
+	if (!send->source.object_end || !class_allows(b, s->class, true))
+		return 0;
+	return send->source.object_end(send->ctx, send->next) - send->next;
+}
+
 /* --- Datagrams ------------------------------------------------------------------------------ */
 
 /* NULL: none waits that is not too late. */
@@ -211,11 +245,15 @@ static bool put_datagram(struct inlay_build *b, const struct inlay_datagram *d)
 {
 	struct inlay_conn *c = b->c;
 	struct inlay_writer mark = b->w;
+	__u8 class = d->order.class;
 
+	if (!class_allows(b, class, false))
+		return false;
 	if (inlay_quic_put_datagram(&b->w, d->data, d->len, true)) {
 		if (!note(b, mark, INLAY_QUIC_DATAGRAM, 0, 0))
 			return false;
 		c->stats.datagrams_sent++;
+		on_class_use(b, class);
 	} else {
 		if (b->n_frames > 0)
 			return false;
@@ -256,11 +294,12 @@ static void evict(struct inlay_conn *c, struct inlay_stream *s)
 }
 
 /* Bytes of |s| that fit into one frame here; false: none. */
-static bool next_range(struct inlay_build *b, struct inlay_stream *s, struct inlay_send_range *ret)
+static bool next_range(struct inlay_build *b, struct inlay_stream *s, __u64 credit,
+		       struct inlay_send_range *ret)
 {
 	__u64 left = inlay_writer_left(&b->w), room;
 
-	if (!inlay_stream_send_next(&s->send, left, flow_credit(b->c), ret))
+	if (!inlay_stream_send_next(&s->send, left, credit, ret))
 		return false;
 	room = inlay_quic_stream_header_len(s->id, ret->offset, ret->len, true);
 	room = room < left ? left - room : 0;
@@ -268,7 +307,7 @@ static bool next_range(struct inlay_build *b, struct inlay_stream *s, struct inl
 		b->full = true;
 		return false;
 	}
-	return inlay_stream_send_next(&s->send, room, flow_credit(b->c), ret);
+	return inlay_stream_send_next(&s->send, room, credit, ret);
 }
 
 /* Header and bytes. False: nothing was written. */
@@ -340,16 +379,21 @@ static void tell_stream_blocked(struct inlay_conn *c, struct inlay_stream *s)
 /* A frame of |s|, the first one in order. False: nothing more of streams in this packet. */
 static bool put_first_stream(struct inlay_build *b, struct inlay_stream *s)
 {
+	__u64 flow = flow_credit(b->c), by_class = s->rank > 0 ? class_credit(b, s) : ~0ULL;
 	struct inlay_conn *c = b->c;
 	struct inlay_send_range r;
 
-	if (!next_range(b, s, &r)) {
+	if (by_class == 0)
+		return false;
+	if (!next_range(b, s, min_u64(flow, by_class), &r)) {
 		if (!b->full)
 			tell_blocked(c);
 		return false;
 	}
 	if (!r.again && !charge_flow(c, r.len))
 		return false;
+	if (!r.again && r.len > 0)
+		on_class_use(b, s->class);
 	if (put_stream(b, s, &r))
 		tell_stream_blocked(c, s);
 	else if (!r.again)

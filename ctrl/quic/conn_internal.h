@@ -8,6 +8,7 @@
 
 #include "ack.h"
 #include "cids.h"
+#include "classes.h"
 #include "close.h"
 #include "datagrams.h"
 #include "keyupdate.h"
@@ -30,6 +31,7 @@ struct inlay_conn {
 	struct inlay_streams streams;
 	struct inlay_flow flow; /* of the connection */
 	struct inlay_datagrams datagrams;
+	struct inlay_classes classes;
 	struct inlay_cids cids;
 	struct inlay_keyupdate keys;
 	struct inlay_paths paths;
@@ -75,6 +77,8 @@ void inlay_conn_write_headers(struct inlay_conn *c);
 /* The connection is on a path of which nothing is known (RFC 9000 section 9.4): whatever was
  * measured or found out about the one before starts anew. */
 void inlay_conn_forget_path(struct inlay_conn *c);
+/* Asks the policy what each class may use, if it has a say. */
+void inlay_conn_refresh_classes(struct inlay_conn *c, inlay_ns now);
 /* Moves our sending keys on by one phase. 0 or negative errno. */
 int inlay_conn_next_phase(struct inlay_conn *c, inlay_ns now);
 void inlay_conn_random(struct inlay_conn *c, void *dst, size_t len);

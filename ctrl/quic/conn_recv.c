@@ -433,5 +433,6 @@ void inlay_conn_recv(struct inlay_conn *c, const struct inlay_path *path, const 
 	}
 	inlay_close_on_received(&c->close, now);
 	take(c, &p, len);
+	inlay_conn_refresh_classes(c, now);
 	inlay_conn_reap(c);
 }

@@ -204,6 +204,8 @@ static size_t send_packet(struct inlay_conn *c, __u8 *dst, size_t size, inlay_ns
 		reserved = reserve(c, size, probe);
 	if (!reserved && !due)
 		return 0;
+	b.probe = probe;
+	b.charged = reserved ? size : 0;
 	if (due || inlay_acks_is_useful(&c->acks, now))
 		inlay_build_ack(&b);
 	if (reserved && probe)

@@ -8,6 +8,7 @@
 void inlay_datagrams_init(struct inlay_datagrams *q, __u64 max_bytes)
 {
 	inlay_list_init(&q->queue);
+	memset(q->pending, 0, sizeof(q->pending));
 	q->bytes = 0;
 	q->max_bytes = max_bytes;
 }
@@ -46,6 +47,7 @@ int inlay_datagrams_push(struct inlay_datagrams *q, const struct inlay_datagram_
 		before = before->prev;
 	inlay_list_insert_before(before->next, &d->node);
 	q->bytes += cost;
+	q->pending[order->class] += len;
 	return 0;
 }
 
@@ -58,6 +60,7 @@ static void remove_one(struct inlay_datagrams *q, struct inlay_datagram *d)
 {
 	inlay_list_remove(&d->node);
 	q->bytes -= sizeof(*d) + d->len;
+	q->pending[d->order.class] -= d->len;
 	free(d);
 }
 

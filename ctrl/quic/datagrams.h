@@ -10,6 +10,7 @@ struct inlay_datagrams {
 	struct inlay_list queue;
 	__u64 bytes;
 	__u64 max_bytes;
+	__u64 pending[INLAY_CLASSES]; /* bytes of datagrams, by class */
 };
 
 struct inlay_datagram {

@@ -20,6 +20,12 @@ void inlay_intervals_fini(struct inlay_intervals *s)
 	s->ranges = NULL;
 	s->n = 0;
 	s->room = 0;
+	s->total = 0;
+}
+
+static __u64 size_of(const struct inlay_intervals *s, __u32 i)
+{
+	return s->ranges[i].end - s->ranges[i].begin;
 }
 
 /* Index of the first range whose end is at or above |at|. */
@@ -63,6 +69,8 @@ static void close_slots(struct inlay_intervals *s, __u32 from, __u32 to)
 {
 	if (from == to)
 		return;
+	for (__u32 i = from; i < to; i++)
+		s->total -= size_of(s, i);
 	memmove(&s->ranges[from], &s->ranges[to], (s->n - to) * sizeof(*s->ranges));
 	s->n -= to - from;
 }
@@ -80,9 +88,11 @@ int inlay_intervals_add(struct inlay_intervals *s, __u64 begin, __u64 end)
 		if (err)
 			return err;
 		s->ranges[i] = (struct inlay_quic_range){.begin = begin, .end = end};
+		s->total += end - begin;
 		return 0;
 	}
 	/* It touches range i: widen that one, and swallow those that it now reaches. */
+	s->total -= size_of(s, i);
 	if (begin < s->ranges[i].begin)
 		s->ranges[i].begin = begin;
 	for (j = i + 1; j < s->n && s->ranges[j].begin <= end; j++)
@@ -90,6 +100,7 @@ int inlay_intervals_add(struct inlay_intervals *s, __u64 begin, __u64 end)
 	if (s->ranges[j - 1].end > end)
 		end = s->ranges[j - 1].end;
 	s->ranges[i].end = end;
+	s->total += size_of(s, i);
 	close_slots(s, i + 1, j);
 	return 0;
 }
@@ -111,14 +122,18 @@ int inlay_intervals_remove(struct inlay_intervals *s, __u64 begin, __u64 end)
 				return err;
 			s->ranges[i].end = begin;
 			s->ranges[i + 1].begin = end;
+			s->total -= end - begin;
 			return 0;
 		}
+		s->total -= s->ranges[i].end - begin;
 		s->ranges[i++].end = begin;
 	}
 	for (j = i; j < s->n && s->ranges[j].end <= end; j++)
 		;
-	if (j < s->n && s->ranges[j].begin < end)
+	if (j < s->n && s->ranges[j].begin < end) {
+		s->total -= end - s->ranges[j].begin;
 		s->ranges[j].begin = end;
+	}
 	close_slots(s, i, j);
 	return 0;
 }
@@ -130,8 +145,10 @@ void inlay_intervals_remove_below(struct inlay_intervals *s, __u64 limit)
 	for (i = 0; i < s->n && s->ranges[i].end <= limit; i++)
 		;
 	close_slots(s, 0, i);
-	if (s->n > 0 && s->ranges[0].begin < limit)
+	if (s->n > 0 && s->ranges[0].begin < limit) {
+		s->total -= limit - s->ranges[0].begin;
 		s->ranges[0].begin = limit;
+	}
 }
 
 void inlay_intervals_remove_lowest(struct inlay_intervals *s)

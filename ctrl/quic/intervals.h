@@ -13,7 +13,8 @@ struct inlay_intervals {
 	struct inlay_quic_range *ranges;
 	__u32 n;
 	__u32 room;
-	__u32 max; /* ranges */
+	__u32 max;   /* ranges */
+	__u64 total; /* integers in the set */
 };
 
 /* No memory is taken until the first range. */

@@ -21,6 +21,7 @@ struct inlay_policy_view {
 	inlay_ns smoothed_rtt, min_rtt;
 	bool app_limited;	      /* it has not been asked for more than it carries lately */
 	__u64 pending[INLAY_CLASSES]; /* bytes that wait in the control plane, by class */
+	__u8 active;		      /* bit per class: it has had something to send lately */
 };
 
 #define INLAY_POLICY_WHOLE 1000
@@ -57,7 +58,9 @@ struct inlay_policy {
 	/* Default: every share WHOLE, no overshoot. */
 	void (*limits)(void *user, const struct inlay_policy_view *view,
 		       struct inlay_policy_limits *ret_limits);
-	/* Default: CARRY_ON. */
+	/* Default: CARRY_ON. Asked once a stream's next byte has waited for |patience|, and again
+	 * each time that as much has passed. */
+	inlay_ns patience;
 	enum inlay_policy_verdict (*late)(void *user, const struct inlay_policy_view *view,
 					  const struct inlay_policy_stream *stream);
 };

@@ -306,11 +306,34 @@ static void heap_remove(struct inlay_streams *t, struct inlay_stream *s)
 	sift(t, i);
 }
 
+static void count(struct inlay_streams *t, struct inlay_stream *s, __u64 fresh, __u64 again)
+{
+	t->pending[s->class] += fresh - s->waits_new;
+	t->pending[0] += again - s->waits_again;
+	s->waits_new = fresh;
+	s->waits_again = again;
+}
+
+static __u64 fresh_bytes(const struct inlay_stream_send *s)
+{
+	__u64 end = s->end < s->limit ? s->end : s->limit;
+
+	return end > s->next ? end - s->next : 0;
+}
+
+void inlay_streams_set_class(struct inlay_streams *t, struct inlay_stream *s, __u8 class)
+{
+	t->pending[s->class] -= s->waits_new;
+	s->class = class;
+	t->pending[s->class] += s->waits_new;
+}
+
 void inlay_streams_update(struct inlay_streams *t, struct inlay_stream *s)
 {
 	bool lost = s->has_send && inlay_stream_send_has_lost(&s->send);
 	bool fresh = s->has_send && inlay_stream_send_has_new(&s->send);
 
+	count(t, s, fresh ? fresh_bytes(&s->send) : 0, lost ? s->send.lost.total : 0);
 	if (!lost && !fresh) {
 		if (s->heap_index)
 			heap_remove(t, s);
@@ -375,6 +398,7 @@ void inlay_streams_free(struct inlay_streams *t, struct inlay_stream *s)
 {
 	bool own = inlay_stream_is_own(t, s->id);
 
+	count(t, s, 0, 0);
 	if (s->heap_index)
 		heap_remove(t, s);
 	unlink_hash(t, s);

@@ -33,8 +33,10 @@ struct inlay_stream {
 	bool has_send;
 	bool has_recv;
 	bool is_dead;
-	__u32 heap_index; /* + 1; 0: not waiting to send */
-	__u8 rank;	  /* 0: something to send again, or a FIN alone; 1: new bytes */
+	__u32 heap_index;	      /* + 1; 0: not waiting to send */
+	__u8 rank;		      /* 0: something to send again, or a FIN alone; 1: new bytes */
+	__u8 class;		      /* of its new bytes: see classes.h */
+	__u64 waits_new, waits_again; /* bytes of it in inlay_streams.pending */
 	__u64 priority;
 	__u64 turn;
 	__u64 blocked_at; /* limit that STREAM_DATA_BLOCKED was sent for, + 1 */
@@ -69,6 +71,9 @@ struct inlay_streams {
 	struct inlay_stream **heap;
 	__u32 n_heap, heap_room;
 	__u64 turn;
+	/* Bytes that could be sent now but for credit of the connection; those to be sent again
+	 * count for class 0. */
+	__u64 pending[INLAY_CLASSES];
 	struct inlay_stream_quota quota[2]; /* by enum inlay_stream_kind */
 	__u64 next_bidi, bidi_limit;	    /* numbers of ours; unidirectional: in |entry| */
 	const struct inlay_transport_params *own, *peer;
@@ -113,6 +118,8 @@ void inlay_streams_paid(struct inlay_stream *s, __u8 owes);
 
 /* After any change of what |s| has to send: its place in the order. */
 void inlay_streams_update(struct inlay_streams *t, struct inlay_stream *s);
+/* Class of its new bytes, below INLAY_CLASSES. */
+void inlay_streams_set_class(struct inlay_streams *t, struct inlay_stream *s, __u8 class);
 /* A frame of |s| was sent: the next of equal priority is next. */
 void inlay_streams_rotate(struct inlay_streams *t, struct inlay_stream *s);
 /* First in order; NULL: none. */

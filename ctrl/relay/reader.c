@@ -98,8 +98,25 @@ static void source_release(void *ctx)
 		free(rd);
 }
 
+static __u64 source_object_end(void *ctx, __u64 offset)
+{
+	const struct relay_reader *rd = ctx;
+	const struct inlay_cache_object *object;
+	__u64 at;
+
+	if (rd->dropped)
+		return offset;
+	/* Our header goes with the first object. */
+	at = offset > rd->prefix_len ? rd->start + (offset - rd->prefix_len) : rd->from_object;
+	object = inlay_cache_stream_object_at(rd->stream, at);
+	if (object == NULL || object->offset == at)
+		return offset;
+	return rd->prefix_len + (object->offset + object->length - rd->start);
+}
+
 static const struct inlay_stream_source source = {
 	.read = source_read,
+	.object_end = source_object_end,
 	.acked = source_acked,
 	.release = source_release,
 	.evicted_code = INLAY_MOQ_RESET_TOO_FAR_BEHIND,
@@ -200,6 +217,22 @@ __u64 relay_reader_priority(const struct relay_subscription *sub,
 					   h->subgroup);
 }
 
+static __u8 class_of(const struct relay_reader *rd)
+{
+	const struct inlay_moq_subgroup *h = &rd->stream->header;
+
+	return relay_subscription_class(rd->subscription, h->has_priority, h->priority);
+}
+
+void relay_reader_set_order(struct relay_reader *rd)
+{
+	if (rd->out == NULL)
+		return;
+	inlay_moq_outgoing_set_priority(rd->out,
+					relay_reader_priority(rd->subscription, rd->stream));
+	inlay_moq_outgoing_set_class(rd->out, class_of(rd));
+}
+
 /* |object| NULL: the stream has none, there is only a header. */
 static void write_prefix(struct relay_reader *rd, const struct inlay_cache_object *object)
 {
@@ -266,6 +299,7 @@ static int try_open(struct relay_reader *rd)
 	}
 	rd->held = true;
 	rd->state = RELAY_READER_OPEN;
+	inlay_moq_outgoing_set_class(rd->out, class_of(rd));
 	stats->streams_out++;
 	for (size_t i = s->object_count; i > 0 && s->objects[i - 1].offset >= rd->from_object; i--)
 		stats->objects_out++;
@@ -322,14 +356,25 @@ static bool make_room(struct relay_subscription *sub, const struct relay_reader 
 	return true;
 }
 
+/* Deadlines that |object| brings. */
+static void wake_for(struct relay_reader *rd, const struct inlay_cache_object *object)
+{
+	const struct inlay_policy *policy = rd->relay->config.policy;
+
+	if (rd->object_timeout > 0)
+		relay_wake(rd->relay, object->time + rd->object_timeout);
+	if (policy != NULL && policy->late != NULL)
+		relay_wake(rd->relay, object->time + policy->patience);
+}
+
 static void become_pending(struct relay_reader *rd, const struct inlay_cache_object *object)
 {
 	write_prefix(rd, object);
 	rd->state = RELAY_READER_PENDING;
 	rd->subscription->n_readers++;
 	rd->relay->stats.streams_now++;
-	if (rd->object_timeout > 0 && object != NULL)
-		relay_wake(rd->relay, object->time + rd->object_timeout);
+	if (object != NULL)
+		wake_for(rd, object);
 }
 
 /* The first object that passes the filter. */
@@ -422,8 +467,7 @@ void relay_reader_on_object(struct relay_reader *rd, const struct inlay_cache_ob
 {
 	struct inlay_moq_location where = {rd->stream->header.group, object->id};
 
-	if (rd->object_timeout > 0)
-		relay_wake(rd->relay, object->time + rd->object_timeout);
+	wake_for(rd, object);
 	if (rd->state == RELAY_READER_OPEN) {
 		rd->relay->stats.objects_out++;
 		extend(rd);
@@ -474,20 +518,27 @@ void relay_reader_on_growth(struct relay_reader *rd)
 
 /* --- delivery timeouts (section 8.3) --------------------------------------------------------- */
 
-/* When the oldest object that was not wholly given to the transport expires. */
-static inlay_ns object_due(const struct relay_reader *rd)
+/* The oldest object that was not wholly given to the transport; NULL: none. */
+static const struct inlay_cache_object *next_object(const struct relay_reader *rd)
 {
-	const struct inlay_cache_stream *s = rd->stream;
-	const struct inlay_cache_object *object;
 	__u64 offset = rd->from_object;
 
-	if (rd->object_timeout == 0 || rd->state == RELAY_READER_WAITING)
-		return INLAY_NEVER;
+	if (rd->state == RELAY_READER_WAITING)
+		return NULL;
 	if (rd->read_high > rd->prefix_len)
 		offset = rd->start + (rd->read_high - rd->prefix_len);
-	if (offset >= s->size)
+	if (offset >= rd->stream->size)
+		return NULL;
+	return inlay_cache_stream_object_at(rd->stream, offset);
+}
+
+static inlay_ns object_due(const struct relay_reader *rd)
+{
+	const struct inlay_cache_object *object;
+
+	if (rd->object_timeout == 0)
 		return INLAY_NEVER;
-	object = inlay_cache_stream_object_at(s, offset);
+	object = next_object(rd);
 	return object != NULL ? object->time + rd->object_timeout : INLAY_NEVER;
 }
 
@@ -499,14 +550,65 @@ static inlay_ns subgroup_due(const struct relay_reader *rd)
 	return rd->stream->end_time + rd->subgroup_timeout;
 }
 
+/* --- the policy ------------------------------------------------------------------------------ */
+
+/* When it is asked about |rd| next. Not where publisher or subscriber have said by a timeout what
+ * late is. */
+static inlay_ns policy_due(const struct relay_reader *rd)
+{
+	const struct inlay_policy *policy = rd->relay->config.policy;
+	const struct inlay_cache_object *object;
+	inlay_ns since;
+
+	if (policy == NULL || policy->late == NULL || rd->subscription == NULL ||
+	    rd->object_timeout > 0 || rd->subgroup_timeout > 0)
+		return INLAY_NEVER;
+	object = next_object(rd);
+	if (object == NULL)
+		return INLAY_NEVER;
+	since = object->time > rd->asked_at ? object->time : rd->asked_at;
+	return since + policy->patience;
+}
+
+/* True: it is to be reset. */
+static bool ask_policy(struct relay_reader *rd)
+{
+	const struct inlay_cache_object *first, *next = next_object(rd);
+	const struct inlay_relay_config *config = &rd->relay->config;
+	const struct relay_track *t = rd->subscription->track;
+	const struct inlay_cache_stream *s = rd->stream;
+	struct inlay_policy_view view;
+	inlay_ns now = rd->relay->now;
+	struct inlay_policy_stream stream = {
+		.class = class_of(rd),
+		.sent = rd->read_high,
+		.size = rd->prefix_len + (s->size - rd->start),
+		.complete = s->end == INLAY_CACHE_FIN,
+		.behind = now - next->time,
+		.newer_group = t->has_largest && t->largest.group > s->header.group,
+	};
+
+	rd->asked_at = now;
+	first = inlay_cache_stream_object_at(s, rd->from_object);
+	stream.age = now - (first != NULL ? first->time : next->time);
+	inlay_moq_session_view(rd->subscription->session->moq, &view);
+	return config->policy->late(config->policy_user, &view, &stream) == INLAY_POLICY_RESET;
+}
+
 void relay_reader_on_timer(struct relay_reader *rd)
 {
+	struct inlay_relay *r = rd->relay;
 	inlay_ns due = object_due(rd);
 	inlay_ns subgroup = subgroup_due(rd);
 
 	due = subgroup < due ? subgroup : due;
-	if (due <= rd->relay->now)
+	if (due <= r->now) {
 		relay_reader_drop(rd, INLAY_MOQ_RESET_DELIVERY_TIMEOUT, INLAY_RELAY_RULE_TIMEOUT);
+		return;
+	}
+	relay_wake(r, due);
+	if (policy_due(rd) <= r->now && ask_policy(rd))
+		relay_reader_drop(rd, INLAY_MOQ_RESET_TOO_FAR_BEHIND, INLAY_RELAY_RULE_POLICY);
 	else
-		relay_wake(rd->relay, due);
+		relay_wake(r, policy_due(rd));
 }

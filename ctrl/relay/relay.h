@@ -18,6 +18,7 @@
 #define INLAY_RELAY_RELAY_H
 
 #include "cache.h"
+#include "policies.h"
 #include "session.h"
 
 struct inlay_relay;
@@ -37,6 +38,7 @@ enum inlay_relay_action {
 	X(UPSTREAM, upstream, "the publisher reset, or went away")                                 \
 	X(TIMEOUT, timeout, "a delivery timeout")                                                  \
 	X(BEHIND, behind, "max_streams")                                                           \
+	X(POLICY, policy, "late, and given up by the policy")                                      \
 	X(EVICTED, evicted, "the cache holds the bytes no more")                                   \
 	X(STOPPED, stopped, "the subscriber's STOP_SENDING")                                       \
 	X(NARROWED, narrowed, "REQUEST_UPDATE: forward 0, or a narrower filter")                   \
@@ -76,7 +78,11 @@ struct inlay_relay_config {
 	 * subscription ends with PUBLISH_DONE. */
 	__u32 max_streams; /* 128 */
 	__u32 max_resets;  /* 256 */
-	__u64 hash_seed;   /* of the table of tracks: anything hard to guess */
+	/* What is late, and what becomes of it; NULL: nothing is. The engine below has the same
+	 * policy for its limits. */
+	const struct inlay_policy *policy;
+	void *policy_user;
+	__u64 hash_seed; /* of the table of tracks: anything hard to guess */
 	/* NULL: everybody may do everything. |name|'s track is empty for namespaces. */
 	bool (*authorise)(void *user, struct inlay_relay_session *session,
 			  enum inlay_relay_action action, const struct inlay_moq_name *name,

@@ -11,6 +11,7 @@
 #define INLAY_RELAY_RELAY_IMPL_H
 
 #include "conn.h" /* struct inlay_stream_source */
+#include "ranking.h"
 #include "relay.h"
 
 struct relay_subscription;
@@ -38,6 +39,7 @@ struct inlay_relay_session {
 	struct inlay_list node;
 	struct inlay_list subscriptions; /* relay_subscription.of_session */
 	struct inlay_list prefixes;	 /* relay_prefix.of_session */
+	struct relay_ranking ranking;	 /* of what its subscriptions send */
 	__u32 n_subscriptions;		 /* and TRACK_STATUS requests */
 	__u32 n_namespaces;		 /* published or subscribed to */
 	__u32 n_publications;
@@ -259,6 +261,8 @@ void relay_subscription_on_timer(struct relay_subscription *sub);
 /* Section 8.2. |subgroup|: for datagrams the object ID, which orders them in its place. */
 __u64 relay_subscription_priority(const struct relay_subscription *sub, bool has_priority,
 				  __u8 priority, __u64 group, __u64 subgroup);
+/* Class of what has this publisher priority. */
+__u8 relay_subscription_class(struct relay_subscription *sub, bool has_priority, __u8 priority);
 void relay_subscription_datagram(struct relay_subscription *sub,
 				 const struct inlay_moq_datagram *d);
 /* Timeouts follow from parameters and track properties. */
@@ -300,6 +304,7 @@ struct relay_reader {
 	__u64 acked;
 	__u64 end; /* extended to */
 	inlay_ns object_timeout, subgroup_timeout;
+	inlay_ns asked_at; /* the policy, whether it is late */
 };
 
 /* Follows a stream that is arriving, from the first object on that passes and is still to come. */
@@ -318,6 +323,8 @@ void relay_reader_drop(struct relay_reader *rd, __u64 code, enum inlay_relay_rul
 #define RELAY_NO_RULE INLAY_RELAY_N_RULES /* nothing is lost by it, or it was counted */
 /* The transport's stream has ended. */
 void relay_reader_ended(struct relay_reader *rd, enum inlay_moq_end end);
+/* Tells the transport its priority and class anew. */
+void relay_reader_set_order(struct relay_reader *rd);
 /* Opens what waits for credit, best first. */
 void relay_reader_open_pending(struct relay_subscription *sub);
 void relay_reader_on_timer(struct relay_reader *rd);

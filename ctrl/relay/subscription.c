@@ -308,16 +308,41 @@ __u64 relay_subscription_priority(const struct relay_subscription *sub, bool has
 				  group, subgroup);
 }
 
+static void set_order(struct relay_subscription *sub)
+{
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &sub->readers)
+		relay_reader_set_order(
+			inlay_list_entry(node, struct relay_reader, of_subscription));
+}
+
+__u8 relay_subscription_class(struct relay_subscription *sub, bool has_priority, __u8 priority)
+{
+	__u8 publisher = has_priority ? priority : sub->track->properties.publisher_priority;
+	struct relay_ranking *ranking = &sub->session->ranking;
+	__u8 subscriber = sub->params.subscriber_priority;
+	struct inlay_list *node;
+
+	if (relay_ranking_add(ranking, subscriber, publisher))
+		inlay_list_for_each (node, &sub->session->subscriptions)
+			set_order(inlay_list_entry(node, struct relay_subscription, of_session));
+	return relay_ranking_class(ranking, subscriber, publisher);
+}
+
 void relay_subscription_datagram(struct relay_subscription *sub, const struct inlay_moq_datagram *d)
 {
 	struct inlay_relay *r = sub->track->relay;
 	/* Section 8.3: of datagrams both timeouts mean the same. */
 	inlay_ns timeout = smaller(sub->object_timeout, sub->subgroup_timeout);
-	__u64 priority =
-		relay_subscription_priority(sub, d->has_priority, d->priority, d->group, d->object);
+	const struct inlay_datagram_order order = {
+		.priority = relay_subscription_priority(sub, d->has_priority, d->priority, d->group,
+							d->object),
+		.deadline = timeout > 0 ? r->now + timeout : 0,
+		.class = relay_subscription_class(sub, d->has_priority, d->priority),
+	};
 
-	if (inlay_moq_request_datagram(sub->request, d, priority,
-				       timeout > 0 ? r->now + timeout : 0) == 0)
+	if (inlay_moq_request_datagram(sub->request, d, &order) == 0)
 		r->stats.datagrams_out++;
 	else
 		r->stats.datagrams_dropped++;
@@ -347,7 +372,6 @@ void relay_subscription_update(struct relay_subscription *sub,
 {
 	const struct relay_subscription before = *sub;
 	struct inlay_moq_params answer;
-	struct inlay_list *node;
 
 	merge(&sub->params, params);
 	if (sub->state == RELAY_SUBSCRIPTION_PENDING) {
@@ -358,14 +382,7 @@ void relay_subscription_update(struct relay_subscription *sub,
 		resolve_filter(sub);
 	relay_subscription_set_timeouts(sub);
 	narrow(sub);
-	inlay_list_for_each (node, &sub->readers) {
-		struct relay_reader *rd =
-			inlay_list_entry(node, struct relay_reader, of_subscription);
-
-		if (rd->out != NULL)
-			inlay_moq_outgoing_set_priority(rd->out,
-							relay_reader_priority(sub, rd->stream));
-	}
+	set_order(sub);
 	answer = relay_track_params(sub->track);
 	(void)inlay_moq_request_update_ok(sub->request, &answer);
 	if (sub->state == RELAY_SUBSCRIPTION_ACTIVE && sub->params.forward)
@@ -383,7 +400,9 @@ static void subscription_free(struct relay_subscription *sub)
 	inlay_list_remove(&sub->of_track);
 	inlay_list_remove(&sub->of_session);
 	t->n_subscriptions--;
-	sub->session->n_subscriptions--;
+	/* Priorities of the past rank no more. */
+	if (--sub->session->n_subscriptions == 0)
+		sub->session->ranking.n = 0;
 	t->relay->stats.subscriptions_now--;
 	free(sub);
 	relay_track_left(t);

@@ -782,14 +782,14 @@ static void datagrams_find_their_track(void **state)
 
 	assert_int_equal(inlay_moq_session_subscribe(p->side[0].s, &m, NULL, &p->side[0].own), 0);
 	link_run(p->link);
-	assert_int_equal(inlay_moq_request_datagram(p->side[1].request, &d, 0, 0), -EINVAL);
+	assert_int_equal(inlay_moq_request_datagram(p->side[1].request, &d, NULL), -EINVAL);
 	assert_int_equal(inlay_moq_request_subscribe_ok(p->side[1].request, NULL, NULL), 0);
 	link_run(p->link);
-	assert_int_equal(inlay_moq_request_datagram(p->side[1].request, &d, 0, 0), 0);
+	assert_int_equal(inlay_moq_request_datagram(p->side[1].request, &d, NULL), 0);
 	link_run(p->link);
 	assert_int_equal(p->side[0].datagrams, 1);
 	d.payload = (struct inlay_moq_bytes){big, sizeof(big)};
-	assert_int_equal(inlay_moq_request_datagram(p->side[1].request, &d, 0, 0), -EMSGSIZE);
+	assert_int_equal(inlay_moq_request_datagram(p->side[1].request, &d, NULL), -EMSGSIZE);
 	speak(p, 1, 'd', "00 09 01 02 80 78"); /* alias 9: nobody's */
 	assert_int_equal(p->side[0].datagrams, 1);
 	assert_false(p->side[0].closed);

@@ -87,8 +87,11 @@ static void test_ends_of_the_number_space(void **state)
 static void check_against(const struct inlay_intervals *s, const bool *bits)
 {
 	struct inlay_quic_range r;
-	__u32 i, at;
+	__u32 i, at, total = 0;
 
+	for (i = 0; i < SPACE; i++)
+		total += bits[i];
+	assert_int_equal(s->total, total);
 	for (i = 1; i < s->n; i++)
 		assert_true(s->ranges[i - 1].end < s->ranges[i].begin);
 	for (i = 0; i < SPACE; i++)

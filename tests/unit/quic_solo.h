@@ -23,6 +23,7 @@ struct solo {
 	__u64 next_pn; /* of the peer */
 	__u8 next_cid;
 	inlay_ns keep_alive;
+	const struct inlay_policy *policy;
 	bool closed;
 	struct inlay_close_reason why;
 	/* What the engine told the application and the endpoint. */
@@ -207,6 +208,7 @@ static inline bool solo_start(struct solo *s)
 		.max_datagram_queue = 4000,
 		.max_streams_open = 8,
 		.keep_alive = s->keep_alive,
+		.policy = s->policy,
 	};
 
 	s->conn = inlay_conn_new(&config, s->now);

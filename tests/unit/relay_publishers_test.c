@@ -586,7 +586,7 @@ static void datagrams(void **state)
 		d.payload.len = o % 2 == 0 ? 100 : 1000;
 		for (__u64 i = 0; i < d.payload.len; i++)
 			payload[i] = object_byte(1, 0, o, i);
-		assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, 0, 0), 0);
+		assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, NULL), 0);
 		world_run(w);
 	}
 	assert_int_equal(w->clients[1].datagrams, 40);
@@ -607,7 +607,7 @@ static void publish_done_follows_datagrams(void **state)
 
 	late->link->ends[1].stalled = never->link->ends[1].stalled = true;
 	for (d.object = 0; d.object < 3; d.object++)
-		assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, 0, 0), 0);
+		assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, NULL), 0);
 	world_run(w);
 	assert_int_equal(inlay_moq_request_publish_done(w->clients[0].publishing,
 							INLAY_MOQ_DONE_TRACK_ENDED, ""),
@@ -650,7 +650,7 @@ static void datagrams_have_priority_and_deadline(void **state)
 	client_subscribe(c, "video", &params);
 	world_run(w);
 	c->link->ends[1].stalled = true;
-	assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, 0, 0), 0);
+	assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, NULL), 0);
 	world_run(w);
 	assert_int_equal(c->link->ends[1].queued, 1);
 	sent = &c->link->ends[1].queue[0];

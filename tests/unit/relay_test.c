@@ -502,11 +502,11 @@ static void same_object_as_datagram(void **state)
 	pub_object(&w->clients[0], pub_open(&w->clients[0], 1, 0), 1, 0, 4);
 	world_run(w);
 	d.object = 3; /* mixed is allowed */
-	assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, 0, 0), 0);
+	assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, NULL), 0);
 	world_run(w);
 	assert_int_equal(stats_of(w).malformed_tracks, 0);
 	d.object = 4;
-	assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, 0, 0), 0);
+	assert_int_equal(inlay_moq_request_datagram(w->clients[0].publishing, &d, NULL), 0);
 	assert_malformed(w, 1);
 }
 
