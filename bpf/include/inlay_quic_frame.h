@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * QUIC frames, for reading: all of RFC 9000 section 19, and DATAGRAM (RFC 9221).
+ * QUIC frames, for reading: all of RFC 9000 section 19, DATAGRAM (RFC 9221), ACK_FREQUENCY and
+ * IMMEDIATE_ACK (draft-ietf-quic-ack-frequency), RESET_STREAM_AT
+ * (draft-ietf-quic-reliable-stream-reset).
  *
  * Every pointer that a parser hands out points into the packet and its length has been checked. A
  * frame that parses is well-formed; what depends on a connection's state (limits, stream
- * directions, which role may send what) is the engine's to check.
+ * directions, which role may send what, which extensions were announced) is the engine's to check.
  */
 #ifndef INLAY_QUIC_FRAME_H
 #define INLAY_QUIC_FRAME_H
@@ -35,7 +37,10 @@ enum inlay_quic_frame_type {
 	INLAY_QUIC_PATH_RESPONSE = 0x1b,
 	INLAY_QUIC_CONNECTION_CLOSE = 0x1c, /* of the transport; 0x1d: of the application */
 	INLAY_QUIC_HANDSHAKE_DONE = 0x1e,
+	INLAY_QUIC_IMMEDIATE_ACK = 0x1f,
+	INLAY_QUIC_RESET_STREAM_AT = 0x24,
 	INLAY_QUIC_DATAGRAM = 0x30, /* 0x31: with a length */
+	INLAY_QUIC_ACK_FREQUENCY = 0xaf,
 };
 
 enum inlay_quic_stream_bits {
@@ -92,17 +97,25 @@ struct inlay_quic_close {
 	bool application;
 };
 
+struct inlay_quic_ack_frequency {
+	__u64 sequence;
+	__u64 threshold;    /* ack-eliciting packets that may go without an ACK */
+	__u64 max_delay_us; /* requested max_ack_delay */
+	__u64 reordering;
+};
+
 struct inlay_quic_frame {
 	enum inlay_quic_frame_type type; /* first of its forms */
-	__u8 wire_type;
+	__u64 wire_type;		 /* set if it could be read, known or not */
 	union {
 		struct inlay_quic_ack ack;
 		struct inlay_quic_stream stream; /* STREAM; CRYPTO without id and fin */
 		struct {
 			__u64 id;
 			__u64 code;
-			__u64 final_size; /* RESET_STREAM alone */
-		} reset;		  /* RESET_STREAM, STOP_SENDING */
+			__u64 final_size; /* but STOP_SENDING */
+			__u64 reliable;	  /* RESET_STREAM_AT: bytes that come all the same */
+		} reset;		  /* RESET_STREAM, RESET_STREAM_AT, STOP_SENDING */
 		struct {
 			__u64 id; /* the two of a stream */
 			__u64 limit;
@@ -117,6 +130,7 @@ struct inlay_quic_frame {
 		__u64 retire_sequence;
 		const __u8 *path_data; /* 8 bytes: PATH_CHALLENGE, PATH_RESPONSE */
 		struct inlay_quic_close close;
+		struct inlay_quic_ack_frequency frequency;
 	};
 };
 
@@ -295,6 +309,26 @@ INLAY_INLINE bool inlay_quic_bytes_parse(struct inlay_cursor *c, struct inlay_qu
 	return inlay_cursor_bytes(c, f->bytes.len, &f->bytes.data);
 }
 
+/* RESET_STREAM (section 19.4), and RESET_STREAM_AT, which promises no more than there is. */
+INLAY_INLINE bool inlay_quic_reset_parse(struct inlay_cursor *c, struct inlay_quic_frame *f)
+{
+	if (!inlay_quic_varint_get(c, &f->reset.id) || !inlay_quic_varint_get(c, &f->reset.code) ||
+	    !inlay_quic_varint_get(c, &f->reset.final_size))
+		return false;
+	return f->type == INLAY_QUIC_RESET_STREAM ||
+	       (inlay_quic_varint_get(c, &f->reset.reliable) &&
+		f->reset.reliable <= f->reset.final_size);
+}
+
+INLAY_INLINE bool inlay_quic_ack_frequency_parse(struct inlay_cursor *c,
+						 struct inlay_quic_ack_frequency *ret)
+{
+	return inlay_quic_varint_get(c, &ret->sequence) &&
+	       inlay_quic_varint_get(c, &ret->threshold) &&
+	       inlay_quic_varint_get(c, &ret->max_delay_us) &&
+	       inlay_quic_varint_get(c, &ret->reordering);
+}
+
 /* |f->type| is set; false: malformed. */
 INLAY_INLINE bool inlay_quic_frame_body_parse(struct inlay_cursor *c, struct inlay_quic_frame *f)
 {
@@ -304,13 +338,13 @@ INLAY_INLINE bool inlay_quic_frame_body_parse(struct inlay_cursor *c, struct inl
 		return true;
 	case INLAY_QUIC_PING:
 	case INLAY_QUIC_HANDSHAKE_DONE:
+	case INLAY_QUIC_IMMEDIATE_ACK:
 		return true;
 	case INLAY_QUIC_ACK:
 		return inlay_quic_ack_parse(c, f->wire_type & 1, &f->ack);
 	case INLAY_QUIC_RESET_STREAM:
-		return inlay_quic_varint_get(c, &f->reset.id) &&
-		       inlay_quic_varint_get(c, &f->reset.code) &&
-		       inlay_quic_varint_get(c, &f->reset.final_size);
+	case INLAY_QUIC_RESET_STREAM_AT:
+		return inlay_quic_reset_parse(c, f);
 	case INLAY_QUIC_STOP_SENDING:
 		return inlay_quic_varint_get(c, &f->reset.id) &&
 		       inlay_quic_varint_get(c, &f->reset.code);
@@ -338,12 +372,14 @@ INLAY_INLINE bool inlay_quic_frame_body_parse(struct inlay_cursor *c, struct inl
 		return inlay_cursor_bytes(c, 8, &f->path_data);
 	case INLAY_QUIC_CONNECTION_CLOSE:
 		return inlay_quic_close_parse(c, f->wire_type & 1, &f->close);
+	case INLAY_QUIC_ACK_FREQUENCY:
+		return inlay_quic_ack_frequency_parse(c, &f->frequency);
 	}
 	return false;
 }
 
 /* The first of a type's forms; what we do not know comes back as it is. */
-INLAY_INLINE __u8 inlay_quic_frame_type_of(__u8 wire_type)
+INLAY_INLINE __u64 inlay_quic_frame_type_of(__u64 wire_type)
 {
 	if (wire_type >= 0x08 && wire_type <= 0x0f)
 		return INLAY_QUIC_STREAM;
@@ -353,7 +389,7 @@ INLAY_INLINE __u8 inlay_quic_frame_type_of(__u8 wire_type)
 	case INLAY_QUIC_STREAMS_BLOCKED | 1:
 	case INLAY_QUIC_CONNECTION_CLOSE | 1:
 	case INLAY_QUIC_DATAGRAM | 1:
-		return wire_type & 0xfe;
+		return wire_type & ~1ULL;
 	default:
 		return wire_type;
 	}
@@ -375,10 +411,10 @@ INLAY_INLINE enum inlay_quic_error inlay_quic_frame_parse(struct inlay_cursor *c
 		return INLAY_QUIC_FRAME_ENCODING_ERROR;
 	if (inlay_quic_varint_len(type) != (size_t)(d.pos - c->pos))
 		return INLAY_QUIC_PROTOCOL_VIOLATION;
-	if (type > 0x3f) /* whatever takes more than a byte is unknown to us */
+	ret->wire_type = type;
+	if (type > INLAY_QUIC_ACK_FREQUENCY) /* the largest that we know */
 		return INLAY_QUIC_FRAME_ENCODING_ERROR;
-	ret->wire_type = (__u8)type;
-	ret->type = inlay_quic_frame_type_of(ret->wire_type);
+	ret->type = (enum inlay_quic_frame_type)inlay_quic_frame_type_of(type);
 	if (!inlay_quic_frame_body_parse(&d, ret))
 		return INLAY_QUIC_FRAME_ENCODING_ERROR;
 	*c = d;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * QUIC integers and frames, for writing (RFC 9000 sections 16 and 19, RFC 9221). Each put writes a
- * whole frame and returns true, or has no room, or a value that no varint holds, and leaves the
- * writer as it was. What a frame means to a connection is the caller's.
+ * QUIC integers and frames, for writing (RFC 9000 sections 16 and 19, RFC 9221, and the extensions
+ * that inlay_quic_frame.h reads). Each put writes a whole frame and returns true, or has no room,
+ * or a value that no varint holds, and leaves the writer as it was. What a frame means to a
+ * connection is the caller's.
  */
 #ifndef INLAY_QUIC_WRITE_H
 #define INLAY_QUIC_WRITE_H
@@ -54,14 +55,14 @@ INLAY_INLINE bool inlay_quic_varint_put(struct inlay_writer *w, __u64 v)
 	return inlay_quic_varint_put_sized(w, v, inlay_quic_varint_len(v));
 }
 
-/* A type byte and up to three integers: what most frames are. */
-INLAY_INLINE bool inlay_quic_put_integers(struct inlay_writer *w, __u8 type, const __u64 *v,
+/* A type and a few integers: what most frames are. */
+INLAY_INLINE bool inlay_quic_put_integers(struct inlay_writer *w, __u64 type, const __u64 *v,
 					  size_t n)
 {
 	struct inlay_writer t = *w;
 	size_t i;
 
-	if (!inlay_writer_u8(&t, type))
+	if (!inlay_quic_varint_put(&t, type))
 		return false;
 	for (i = 0; i < n; i++)
 		if (!inlay_quic_varint_put(&t, v[i]))
@@ -93,6 +94,27 @@ INLAY_INLINE bool inlay_quic_put_reset_stream(struct inlay_writer *w, __u64 id, 
 	return inlay_quic_put_integers(w, INLAY_QUIC_RESET_STREAM, v, 3);
 }
 
+INLAY_INLINE bool inlay_quic_put_reset_stream_at(struct inlay_writer *w, __u64 id, __u64 code,
+						 __u64 final_size, __u64 reliable)
+{
+	const __u64 v[] = {id, code, final_size, reliable};
+
+	return inlay_quic_put_integers(w, INLAY_QUIC_RESET_STREAM_AT, v, 4);
+}
+
+INLAY_INLINE bool inlay_quic_put_immediate_ack(struct inlay_writer *w)
+{
+	return inlay_writer_u8(w, INLAY_QUIC_IMMEDIATE_ACK);
+}
+
+INLAY_INLINE bool inlay_quic_put_ack_frequency(struct inlay_writer *w,
+					       const struct inlay_quic_ack_frequency *f)
+{
+	const __u64 v[] = {f->sequence, f->threshold, f->max_delay_us, f->reordering};
+
+	return inlay_quic_put_integers(w, INLAY_QUIC_ACK_FREQUENCY, v, 4);
+}
+
 INLAY_INLINE bool inlay_quic_put_stop_sending(struct inlay_writer *w, __u64 id, __u64 code)
 {
 	const __u64 v[] = {id, code};
@@ -114,7 +136,7 @@ INLAY_INLINE bool inlay_quic_put_max_stream_data(struct inlay_writer *w, __u64 i
 
 INLAY_INLINE bool inlay_quic_put_max_streams(struct inlay_writer *w, bool bidi, __u64 limit)
 {
-	return inlay_quic_put_integers(w, (__u8)(INLAY_QUIC_MAX_STREAMS | !bidi), &limit, 1);
+	return inlay_quic_put_integers(w, (__u64)INLAY_QUIC_MAX_STREAMS | !bidi, &limit, 1);
 }
 
 INLAY_INLINE bool inlay_quic_put_data_blocked(struct inlay_writer *w, __u64 limit)
@@ -131,7 +153,7 @@ INLAY_INLINE bool inlay_quic_put_stream_data_blocked(struct inlay_writer *w, __u
 
 INLAY_INLINE bool inlay_quic_put_streams_blocked(struct inlay_writer *w, bool bidi, __u64 limit)
 {
-	return inlay_quic_put_integers(w, (__u8)(INLAY_QUIC_STREAMS_BLOCKED | !bidi), &limit, 1);
+	return inlay_quic_put_integers(w, (__u64)INLAY_QUIC_STREAMS_BLOCKED | !bidi, &limit, 1);
 }
 
 INLAY_INLINE bool inlay_quic_put_retire_connection_id(struct inlay_writer *w, __u64 sequence)
@@ -184,7 +206,7 @@ INLAY_INLINE bool inlay_quic_put_close(struct inlay_writer *w, bool application,
 	struct inlay_writer t = *w;
 	size_t fits;
 
-	if (!inlay_quic_put_integers(&t, (__u8)(INLAY_QUIC_CONNECTION_CLOSE | application), v,
+	if (!inlay_quic_put_integers(&t, (__u64)INLAY_QUIC_CONNECTION_CLOSE | application, v,
 				     application ? 1 : 2))
 		return false;
 	fits = inlay_writer_left(&t);
@@ -336,7 +358,7 @@ INLAY_INLINE bool inlay_quic_put_datagram(struct inlay_writer *w, const __u8 *da
 	const __u64 v[] = {len};
 	struct inlay_writer t = *w;
 
-	if (!inlay_quic_put_integers(&t, (__u8)(INLAY_QUIC_DATAGRAM | has_len), v, has_len) ||
+	if (!inlay_quic_put_integers(&t, (__u64)INLAY_QUIC_DATAGRAM | has_len, v, has_len) ||
 	    !inlay_writer_bytes(&t, data, len))
 		return false;
 	*w = t;

@@ -29,6 +29,9 @@ void inlay_endpoint_config_init(struct inlay_endpoint_config *config)
 				.ack_delay_exponent = 3,
 				.max_ack_delay = 25 * INLAY_MS,
 				.max_datagram_frame_size = 65535,
+				.has_min_ack_delay = true,
+				.min_ack_delay = INLAY_MS, /* as fine as the loop's timers */
+				.reset_stream_at = true,
 			},
 		.handshake_timeout = INLAY_HANDSHAKE_TIMEOUT,
 		.max_handshakes = 256,

@@ -12,13 +12,6 @@
 
 #include <gnutls/crypto.h>
 
-static struct inlay_handshake *handshake_of(gnutls_session_t session)
-{
-	ngtcp2_crypto_conn_ref *ref = gnutls_session_get_ptr(session);
-
-	return ref->user_data;
-}
-
 /* --- Callbacks of TLS ----------------------------------------------------------------------- */
 
 static int keep_secrets(struct inlay_handshake *hs, const void *rx, const void *tx, size_t len)
@@ -39,7 +32,7 @@ static int keep_secrets(struct inlay_handshake *hs, const void *rx, const void *
 static int on_secret(gnutls_session_t session, gnutls_record_encryption_level_t level,
 		     const void *rx, const void *tx, size_t len)
 {
-	struct inlay_handshake *hs = handshake_of(session);
+	struct inlay_handshake *hs = inlay_handshake_of(session);
 
 	if (level == GNUTLS_ENCRYPTION_LEVEL_APPLICATION)
 		return keep_secrets(hs, rx, tx, len);
@@ -58,7 +51,7 @@ static int on_secret(gnutls_session_t session, gnutls_record_encryption_level_t 
 static int on_tls_output(gnutls_session_t session, gnutls_record_encryption_level_t level,
 			 gnutls_handshake_description_t type, const void *data, size_t len)
 {
-	struct inlay_handshake *hs = handshake_of(session);
+	struct inlay_handshake *hs = inlay_handshake_of(session);
 	int rv;
 
 	/* Tickets are off; nothing else is sent at the application level before completion. */
@@ -75,13 +68,22 @@ static int on_tls_output(gnutls_session_t session, gnutls_record_encryption_leve
 	return 0;
 }
 
-void inlay_handshake_bind_session(struct inlay_handshake *hs)
+static int on_alert(gnutls_session_t session, gnutls_record_encryption_level_t level,
+		    gnutls_alert_level_t alert_level, gnutls_alert_description_t alert)
+{
+	ngtcp2_conn_set_tls_alert(inlay_handshake_of(session)->conn, (uint8_t)alert);
+	return 0;
+}
+
+int inlay_handshake_bind_session(struct inlay_handshake *hs)
 {
 	hs->ref.user_data = hs;
 	gnutls_session_set_ptr(hs->session, &hs->ref);
 	gnutls_handshake_set_secret_function(hs->session, on_secret);
 	gnutls_handshake_set_read_function(hs->session, on_tls_output);
+	gnutls_alert_set_read_function(hs->session, on_alert);
 	ngtcp2_conn_set_tls_native_handle(hs->conn, hs->session);
+	return inlay_handshake_add_extension(hs);
 }
 
 /* --- Callbacks of ngtcp2 -------------------------------------------------------------------- */
@@ -113,7 +115,7 @@ static int tls_failed(struct inlay_handshake *hs, int error)
 {
 	int rv = ngtcp2_conn_get_tls_error(hs->conn);
 
-	/* Reaches ngtcp2 through its helper's alert function. */
+	/* Reaches ngtcp2 by on_alert(). */
 	gnutls_alert_send_appropriate(hs->session, error);
 	/* A transport parameter was wrong, or the like: ngtcp2 has the words for it. */
 	if (rv)

@@ -111,11 +111,11 @@ int inlay_handshake_new_server(const struct inlay_handshake_config *config,
 	inlay_cid_to_ngtcp2(&hs->handover.own_cid, &scid);
 	inlay_handshake_set_callbacks(&callbacks, INLAY_SERVER);
 	if (ngtcp2_conn_server_new(&hs->conn, &dcid, &scid, &hs->path, INLAY_QUIC_V1, &callbacks,
-				   &settings, &params, NULL, hs)) {
+				   &settings, &params, NULL, hs) ||
+	    inlay_handshake_bind_session(hs)) {
 		inlay_handshake_free(hs);
 		return -ENOMEM;
 	}
-	inlay_handshake_bind_session(hs);
 	*ret_hs = hs;
 	return 0;
 }
@@ -144,11 +144,11 @@ int inlay_handshake_new_client(const struct inlay_handshake_config *config, inla
 	inlay_cid_to_ngtcp2(&hs->handover.own_cid, &scid);
 	inlay_handshake_set_callbacks(&callbacks, INLAY_CLIENT);
 	if (ngtcp2_conn_client_new(&hs->conn, &dcid, &scid, &hs->path, INLAY_QUIC_V1, &callbacks,
-				   &settings, &params, NULL, hs)) {
+				   &settings, &params, NULL, hs) ||
+	    inlay_handshake_bind_session(hs)) {
 		inlay_handshake_free(hs);
 		return -ENOMEM;
 	}
-	inlay_handshake_bind_session(hs);
 	*ret_hs = hs;
 	return 0;
 }

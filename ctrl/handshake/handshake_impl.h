@@ -9,6 +9,7 @@
 
 #include "addr.h"
 #include "handshake.h"
+#include "inlay_writer.h"
 
 #define INLAY_HOST_MAX 256
 
@@ -37,16 +38,32 @@ struct inlay_handshake {
 };
 
 /* crypto.c: between TLS, ngtcp2 and the key store. */
+static inline struct inlay_handshake *inlay_handshake_of(gnutls_session_t session)
+{
+	ngtcp2_crypto_conn_ref *ref = gnutls_session_get_ptr(session);
+
+	return ref->user_data;
+}
+
 void inlay_handshake_set_callbacks(ngtcp2_callbacks *callbacks, enum inlay_role role);
-/* Overrides what ngtcp2's helper configured on hs->session. */
-void inlay_handshake_bind_session(struct inlay_handshake *hs);
+/* Makes hs->session one for QUIC, and hs->conn's. 0; -ENOMEM. */
+int inlay_handshake_bind_session(struct inlay_handshake *hs);
 void inlay_handshake_random(struct inlay_handshake *hs, __u8 *dst, size_t len);
+
+/* extension.c: transport parameters in TLS. 0; -ENOMEM. */
+int inlay_handshake_add_extension(struct inlay_handshake *hs);
 
 /* params.c: transport parameters and CIDs, ours and ngtcp2's. */
 void inlay_params_to_ngtcp2(const struct inlay_transport_params *params,
 			    ngtcp2_transport_params *ret);
+/* All but the extensions. */
 void inlay_params_from_ngtcp2(const ngtcp2_transport_params *params,
 			      struct inlay_transport_params *ret);
+/* Extensions of |own|, and a reserved parameter made from |random|. False: no room. */
+bool inlay_params_put_extensions(struct inlay_writer *w, const struct inlay_transport_params *own,
+				 __u64 random);
+/* The extensions among a peer's parameters. False: TRANSPORT_PARAMETER_ERROR. */
+bool inlay_params_read_extensions(const __u8 *data, size_t len, struct inlay_transport_params *ret);
 void inlay_cid_to_ngtcp2(const struct inlay_cid *cid, ngtcp2_cid *ret);
 void inlay_cid_from_ngtcp2(const ngtcp2_cid *cid, struct inlay_cid *ret);
 

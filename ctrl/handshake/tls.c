@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TLS contexts: credentials, priorities, ALPN; and sessions made from them for ngtcp2. */
+/* TLS contexts: credentials, priorities, ALPN; and sessions made from them. */
 #include "tls.h"
 
 #include <arpa/inet.h>
@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include <gnutls/x509.h>
-#include <ngtcp2/ngtcp2_crypto_gnutls.h>
 
 #include "certificate.h"
 
@@ -220,7 +219,7 @@ static int configure_server(struct inlay_tls *tls, gnutls_session_t session)
 {
 	gnutls_certificate_server_set_request(session, GNUTLS_CERT_IGNORE);
 	gnutls_handshake_set_post_client_hello_function(session, require_alpn);
-	return ngtcp2_crypto_gnutls_configure_server_session(session) ? -EIO : 0;
+	return 0;
 }
 
 static int configure_client(struct inlay_tls *tls, const char *host, gnutls_session_t session)
@@ -233,7 +232,7 @@ static int configure_client(struct inlay_tls *tls, const char *host, gnutls_sess
 	if (host && !is_address(host) &&
 	    gnutls_server_name_set(session, GNUTLS_NAME_DNS, host, strlen(host)) < 0)
 		return -EINVAL;
-	return ngtcp2_crypto_gnutls_configure_client_session(session) ? -EIO : 0;
+	return 0;
 }
 
 int inlay_tls_session_new(struct inlay_tls *tls, const char *host, gnutls_session_t *ret_session)

@@ -60,10 +60,9 @@ int inlay_tls_fingerprint(const struct inlay_tls *tls, __u8 ret[INLAY_TLS_FINGER
 int inlay_tls_write_pem(const struct inlay_tls *tls, const char *cert_path, const char *key_path);
 
 /*
- * For ctrl/handshake/handshake.c: a session ready for ngtcp2. |host|: client only; the name to
- * verify and, unless it is an address, to send as SNI; may be NULL if |insecure|; outlives the
- * session.
- * 0; -EINVAL; -ENOMEM; -EIO.
+ * For ctrl/handshake/handshake.c: a session ready to be bound by inlay_handshake_bind_session().
+ * |host|: client only; the name to verify and, unless it is an address, to send as SNI; may be NULL
+ * if |insecure|; outlives the session. 0; -EINVAL; -ENOMEM; -EIO.
  */
 int inlay_tls_session_new(struct inlay_tls *tls, const char *host, gnutls_session_t *ret_session);
 enum inlay_role inlay_tls_role(const struct inlay_tls *tls);

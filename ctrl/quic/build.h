@@ -30,6 +30,8 @@ bool inlay_build_put(struct inlay_build *b, bool written, struct inlay_writer ma
 /* Each writes what there is to send of its kind, as far as there is room. */
 void inlay_build_ack(struct inlay_build *b);
 void inlay_build_control(struct inlay_build *b);
+/* For probes: IMMEDIATE_ACK, where the peer understands it. */
+void inlay_build_immediate_ack(struct inlay_build *b);
 void inlay_build_owed(struct inlay_build *b);	 /* by streams */
 void inlay_build_payload(struct inlay_build *b); /* datagrams and bytes of streams */
 

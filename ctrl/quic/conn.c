@@ -79,7 +79,8 @@ static int init_parts(struct inlay_conn *c, const struct inlay_conn_config *conf
 	c->streams.send_budget.max =
 		config->max_send_buffer ? config->max_send_buffer : DEFAULT_SEND_BUFFER;
 	inlay_flow_init(&c->flow, c->own.initial_max_data);
-	inlay_acks_init(&c->acks, c->own.max_ack_delay);
+	inlay_acks_init(&c->acks, c->own.max_ack_delay, c->own.min_ack_delay);
+	inlay_ack_request_init(&c->ack_request, &c->peer);
 	inlay_intervals_init(&c->crypto, CRYPTO_RANGES);
 	inlay_datagrams_init(&c->datagrams, config->max_datagram_queue);
 	inlay_cids_init(&c->cids, h, c->ops, c->user);
@@ -239,6 +240,7 @@ void inlay_conn_on_timer(struct inlay_conn *c, inlay_ns now)
 void inlay_conn_forget_path(struct inlay_conn *c)
 {
 	inlay_recovery_reset_path(&c->recovery, c->cc);
+	inlay_ack_request_renew(&c->ack_request);
 }
 
 /* --- Streams -------------------------------------------------------------------------------- */
@@ -291,6 +293,11 @@ int inlay_conn_stream_open(struct inlay_conn *c, bool bidi, __u64 priority,
 	c->stats.streams_opened++;
 	*ret_id = s->id;
 	return 0;
+}
+
+bool inlay_conn_can_reset_at(const struct inlay_conn *c)
+{
+	return c->peer.reset_stream_at;
 }
 
 static struct inlay_stream *find_sender(const struct inlay_conn *c, __u64 id)
@@ -356,17 +363,32 @@ int inlay_conn_stream_set_class(struct inlay_conn *c, __u64 id, __u8 class)
 	return 0;
 }
 
+void inlay_conn_reset_sender(struct inlay_conn *c, struct inlay_stream *s)
+{
+	if (inlay_stream_send_reset_is_due(&s->send)) {
+		inlay_streams_paid(s, INLAY_OWES_BLOCKED);
+		inlay_streams_owe(&c->streams, s, INLAY_OWES_RESET);
+	}
+	inlay_streams_update(&c->streams, s);
+}
+
 int inlay_conn_stream_reset(struct inlay_conn *c, __u64 id, __u64 code)
+{
+	return inlay_conn_stream_reset_at(c, id, code, 0);
+}
+
+int inlay_conn_stream_reset_at(struct inlay_conn *c, __u64 id, __u64 code, __u64 reliable)
 {
 	struct inlay_stream *s = find_sender(c, id);
 
 	if (!s)
 		return -ENOENT;
-	if (!inlay_stream_send_reset(&s->send, code))
-		return 0;
-	inlay_streams_paid(s, INLAY_OWES_BLOCKED);
-	inlay_streams_owe(&c->streams, s, INLAY_OWES_RESET);
-	inlay_streams_update(&c->streams, s);
+	if (!c->peer.reset_stream_at)
+		reliable = 0;
+	if (reliable > s->send.end && !s->send.reset)
+		return -EINVAL;
+	if (inlay_stream_send_reset(&s->send, code, reliable))
+		inlay_conn_reset_sender(c, s);
 	return 0;
 }
 

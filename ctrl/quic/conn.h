@@ -43,6 +43,12 @@ struct inlay_transport_params {
 	bool disable_active_migration;
 	bool has_stateless_reset_token;
 	__u8 stateless_reset_token[16];
+	/* Extensions. ACK_FREQUENCY and IMMEDIATE_ACK are understood, and no ACK is asked to come
+	 * sooner than |min_ack_delay| (draft-ietf-quic-ack-frequency); RESET_STREAM_AT is
+	 * understood (draft-ietf-quic-reliable-stream-reset). */
+	bool has_min_ack_delay;
+	bool reset_stream_at;
+	inlay_ns min_ack_delay; /* whole microseconds, at most |max_ack_delay| */
 };
 
 /* What a finished handshake leaves behind. Secrets stay in the key store. */
@@ -218,6 +224,14 @@ int inlay_conn_stream_set_priority(struct inlay_conn *c, __u64 id, __u64 priorit
 int inlay_conn_stream_set_class(struct inlay_conn *c, __u64 id, __u8 class);
 /* RESET_STREAM on our sending side; STOP_SENDING for the receiving one. 0; -ENOENT. */
 int inlay_conn_stream_reset(struct inlay_conn *c, __u64 id, __u64 code);
+/*
+ * The same with RESET_STREAM_AT: the first |reliable| bytes are delivered all the same, sent now if
+ * they were not yet. Where the peer does not understand it, it is a RESET_STREAM, and no byte is
+ * sure to arrive: inlay_conn_can_reset_at(). Again for the same stream: |reliable| may fall, the
+ * first |code| stays. 0; -ENOENT; -EINVAL: more bytes than the stream has.
+ */
+int inlay_conn_stream_reset_at(struct inlay_conn *c, __u64 id, __u64 code, __u64 reliable);
+bool inlay_conn_can_reset_at(const struct inlay_conn *c);
 int inlay_conn_stream_stop(struct inlay_conn *c, __u64 id, __u64 code);
 /* |bytes| delivered by on_stream_data() are done with: grants flow control credit. */
 void inlay_conn_stream_consume(struct inlay_conn *c, __u64 id, size_t bytes);
@@ -242,6 +256,7 @@ struct inlay_conn_stats {
 	__u64 streams_open, streams_opened, streams_accepted;
 	__u64 datagrams_sent, datagrams_received, datagrams_lost, datagrams_dropped;
 	__u64 ptos, key_updates, duplicates;
+	__u64 acks_sent, acks_received; /* frames */
 };
 void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret);
 

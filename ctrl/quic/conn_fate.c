@@ -27,14 +27,17 @@ static void stream_lost(struct inlay_conn *c, __u64 id, __u64 offset, __u64 len,
 	inlay_streams_update(&c->streams, s);
 }
 
-static void reset_acked(struct inlay_conn *c, __u64 id)
+static void reset_acked(struct inlay_conn *c, __u64 id, __u64 reliable)
 {
 	struct inlay_stream *s = inlay_streams_find(&c->streams, id);
 
-	if (!s || !s->send.reset)
+	if (!s || s->is_dead)
 		return;
-	s->send.reset_acked = true;
+	inlay_stream_send_on_reset_acked(&s->send, reliable);
+	if (!s->send.reset_acked)
+		return;
 	inlay_streams_paid(s, INLAY_OWES_RESET);
+	inlay_stream_send_settle(&s->send);
 	inlay_streams_settle(&c->streams, s);
 }
 
@@ -45,7 +48,11 @@ static void frame_acked(struct inlay_conn *c, const struct inlay_sent_frame *f)
 		stream_acked(c, f->id, f->offset, f->len, f->fin);
 		break;
 	case INLAY_QUIC_RESET_STREAM:
-		reset_acked(c, f->id);
+	case INLAY_QUIC_RESET_STREAM_AT:
+		reset_acked(c, f->id, f->offset);
+		break;
+	case INLAY_QUIC_ACK_FREQUENCY:
+		inlay_ack_request_on_acked(&c->ack_request, f->id);
 		break;
 	case INLAY_QUIC_ACK:
 		inlay_acks_on_acked(&c->acks, f->offset);
@@ -66,7 +73,8 @@ static void stream_control_lost(struct inlay_conn *c, const struct inlay_sent_fr
 		return;
 	switch (f->type) {
 	case INLAY_QUIC_RESET_STREAM:
-		if (!s->send.reset_acked)
+	case INLAY_QUIC_RESET_STREAM_AT:
+		if (!s->send.reset_acked && f->offset == s->send.reliable)
 			inlay_streams_owe(&c->streams, s, INLAY_OWES_RESET);
 		break;
 	case INLAY_QUIC_STOP_SENDING:
@@ -120,6 +128,7 @@ static void frame_lost(struct inlay_conn *c, const struct inlay_sent_frame *f)
 		stream_lost(c, f->id, f->offset, f->len, f->fin);
 		break;
 	case INLAY_QUIC_RESET_STREAM:
+	case INLAY_QUIC_RESET_STREAM_AT:
 	case INLAY_QUIC_STOP_SENDING:
 	case INLAY_QUIC_MAX_STREAM_DATA:
 	case INLAY_QUIC_STREAM_DATA_BLOCKED:
@@ -148,7 +157,10 @@ static void frame_lost(struct inlay_conn *c, const struct inlay_sent_frame *f)
 	case INLAY_QUIC_HANDSHAKE_DONE:
 		c->handshake_done_due = true;
 		break;
-	default: /* ACK, PING, PATH_*, DATAGRAM: not repeated as such */
+	case INLAY_QUIC_ACK_FREQUENCY:
+		inlay_ack_request_on_lost(&c->ack_request, f->id);
+		break;
+	default: /* ACK, PING, IMMEDIATE_ACK, PATH_*, DATAGRAM: not repeated as such */
 		break;
 	}
 }

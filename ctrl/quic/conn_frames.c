@@ -54,9 +54,11 @@ void inlay_build_ack(struct inlay_build *b)
 	delay = (b->now - a->largest_time) / INLAY_US >> b->c->own.ack_delay_exponent;
 	if (ranges[0].end - 1 != a->largest)
 		delay = 0;
-	if (inlay_build_put(b, inlay_quic_put_ack(&b->w, ranges, n, delay, NULL) > 0, mark,
-			    INLAY_QUIC_ACK, 0, ranges[0].end - 1))
-		inlay_acks_on_sent(a, b->now);
+	if (!inlay_build_put(b, inlay_quic_put_ack(&b->w, ranges, n, delay, NULL) > 0, mark,
+			     INLAY_QUIC_ACK, 0, ranges[0].end - 1))
+		return;
+	inlay_acks_on_sent(a, b->now);
+	b->c->stats.acks_sent++;
 }
 
 static void put_limits(struct inlay_build *b)
@@ -136,15 +138,29 @@ static void put_cids(struct inlay_build *b)
 	}
 }
 
+static void put_reset(struct inlay_build *b, struct inlay_stream *s)
+{
+	const struct inlay_stream_send *x = &s->send;
+	struct inlay_writer mark = b->w;
+	bool at = x->reliable > 0, written;
+
+	written = at ? inlay_quic_put_reset_stream_at(&b->w, s->id, x->reset_code, x->end,
+						      x->reliable)
+		     : inlay_quic_put_reset_stream(&b->w, s->id, x->reset_code, x->end);
+	if (!inlay_build_put(b, written, mark,
+			     at ? INLAY_QUIC_RESET_STREAM_AT : INLAY_QUIC_RESET_STREAM, s->id,
+			     x->reliable))
+		return;
+	s->send.reset_sent = true;
+	inlay_streams_paid(s, INLAY_OWES_RESET);
+}
+
 static void put_owed(struct inlay_build *b, struct inlay_stream *s)
 {
 	struct inlay_writer mark = b->w;
 
-	if ((s->owes & INLAY_OWES_RESET) &&
-	    inlay_build_put(
-		    b, inlay_quic_put_reset_stream(&b->w, s->id, s->send.reset_code, s->send.next),
-		    mark, INLAY_QUIC_RESET_STREAM, s->id, 0))
-		inlay_streams_paid(s, INLAY_OWES_RESET);
+	if (s->owes & INLAY_OWES_RESET)
+		put_reset(b, s);
 	mark = b->w;
 	if ((s->owes & INLAY_OWES_STOP) && !b->full &&
 	    inlay_build_put(b, inlay_quic_put_stop_sending(&b->w, s->id, s->recv.stop_code), mark,
@@ -176,6 +192,27 @@ void inlay_build_owed(struct inlay_build *b)
 	}
 }
 
+static void put_ack_frequency(struct inlay_build *b)
+{
+	struct inlay_ack_request *r = &b->c->ack_request;
+	struct inlay_quic_ack_frequency f = r->wanted;
+	struct inlay_writer mark = b->w;
+
+	f.sequence = r->next_sequence;
+	if (r->due && inlay_build_put(b, inlay_quic_put_ack_frequency(&b->w, &f), mark,
+				      INLAY_QUIC_ACK_FREQUENCY, f.sequence, 0))
+		inlay_ack_request_on_sent(r, b->now);
+}
+
+void inlay_build_immediate_ack(struct inlay_build *b)
+{
+	struct inlay_writer mark = b->w;
+
+	if (b->c->ack_request.possible)
+		inlay_build_put(b, inlay_quic_put_immediate_ack(&b->w), mark,
+				INLAY_QUIC_IMMEDIATE_ACK, 0, 0);
+}
+
 void inlay_build_control(struct inlay_build *b)
 {
 	struct inlay_conn *c = b->c;
@@ -187,6 +224,7 @@ void inlay_build_control(struct inlay_build *b)
 	put_limits(b);
 	put_cids(b);
 	put_blocked(b);
+	put_ack_frequency(b);
 	inlay_build_owed(b);
 }
 
@@ -355,6 +393,9 @@ static bool put_stream(struct inlay_build *b, struct inlay_stream *s,
 	b->eliciting = true;
 	if (inlay_stream_send_on_sent(&s->send, r))
 		b->c->recovery_failed = true;
+	/* The last byte that a RESET_STREAM_AT promises is out. */
+	if (!r->again && inlay_stream_send_reset_is_due(&s->send))
+		inlay_streams_owe(&b->c->streams, s, INLAY_OWES_RESET);
 	inlay_streams_rotate(&b->c->streams, s);
 	return true;
 }

@@ -7,6 +7,7 @@
 #define INLAY_QUIC_CONN_INTERNAL_H
 
 #include "ack.h"
+#include "ack_request.h"
 #include "cids.h"
 #include "classes.h"
 #include "close.h"
@@ -28,6 +29,7 @@ struct inlay_conn {
 	struct inlay_sentlog log;
 	struct inlay_recovery recovery;
 	struct inlay_acks acks;
+	struct inlay_ack_request ack_request;
 	struct inlay_streams streams;
 	struct inlay_flow flow; /* of the connection */
 	struct inlay_datagrams datagrams;
@@ -72,6 +74,8 @@ void inlay_conn_fail(struct inlay_conn *c, enum inlay_quic_error code, __u64 fra
 void inlay_conn_reap(struct inlay_conn *c);
 /* Throws away what a stream holds or gets that nobody wants any more. */
 void inlay_conn_discard(struct inlay_conn *c, struct inlay_stream *s);
+/* inlay_stream_send_reset() had news: what |s| owes and its place follow. */
+void inlay_conn_reset_sender(struct inlay_conn *c, struct inlay_stream *s);
 /* Writes the headers for a forwarder (design section 5, subscriber entry). */
 void inlay_conn_write_headers(struct inlay_conn *c);
 /* The connection is on a path of which nothing is known (RFC 9000 section 9.4): whatever was

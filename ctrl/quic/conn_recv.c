@@ -17,6 +17,7 @@ struct packet {
 	size_t len;
 	inlay_ns now;
 	bool eliciting;
+	bool hurried; /* IMMEDIATE_ACK is in it */
 	bool probing; /* nothing but probing frames: RFC 9000 section 9.1 */
 };
 
@@ -26,7 +27,8 @@ struct packet {
 static void hand_over(struct inlay_conn *c, struct inlay_stream *s, const __u8 *data, size_t len)
 {
 	struct inlay_stream_recv *r = &s->recv;
-	bool fin = r->has_final && r->next + len == r->final_size;
+	/* A reset is no clean end, even if every byte came. */
+	bool fin = r->has_final && !r->reset && r->next + len == r->final_size;
 
 	if (fin)
 		r->fin_delivered = true;
@@ -37,7 +39,8 @@ static void hand_over(struct inlay_conn *c, struct inlay_stream *s, const __u8 *
 
 static bool wants_more(const struct inlay_conn *c, const struct inlay_stream *s)
 {
-	return inlay_conn_is_open(c) && !s->recv.stopped && !s->recv.fin_delivered;
+	return inlay_conn_is_open(c) && !s->recv.stopped && !s->recv.fin_delivered &&
+	       !inlay_stream_recv_reset_is_due(&s->recv);
 }
 
 static void deliver(struct inlay_conn *c, struct inlay_stream *s, const struct inlay_quic_stream *f)
@@ -51,9 +54,25 @@ static void deliver(struct inlay_conn *c, struct inlay_stream *s, const struct i
 		hand_over(c, s, f->data + known, f->len - known);
 	while (wants_more(c, s) && inlay_stream_recv_peek(&s->recv, &data, &len))
 		hand_over(c, s, data, len);
-	if (wants_more(c, s) && inlay_stream_recv_at_end(&s->recv))
+	if (wants_more(c, s) && !s->recv.reset && inlay_stream_recv_at_end(&s->recv))
 		hand_over(c, s, NULL, 0);
 	c->delivering = NULL;
+}
+
+/* Tells the application of a reset once it has all that was promised, and settles the stream. */
+static void settle_receiver(struct inlay_conn *c, struct inlay_stream *s)
+{
+	struct inlay_stream_recv *r = &s->recv;
+
+	if (inlay_stream_recv_reset_is_due(r)) {
+		r->reset_delivered = true;
+		inlay_conn_discard(c, s);
+		if (c->ops->on_stream_reset)
+			c->ops->on_stream_reset(c->user, s->id, r->reset_code);
+	}
+	if (r->stopped || r->reset_delivered)
+		inlay_conn_discard(c, s);
+	inlay_streams_settle(&c->streams, s);
 }
 
 static enum inlay_quic_error on_stream(struct inlay_conn *c, const struct inlay_quic_stream *f)
@@ -67,23 +86,19 @@ static enum inlay_quic_error on_stream(struct inlay_conn *c, const struct inlay_
 	if (err || !s)
 		return err;
 	c->stats.streams_accepted += is_new;
-	if (s->recv.reset)
-		return INLAY_QUIC_NO_ERROR;
 	err = inlay_stream_recv_check(&s->recv, f->offset, f->len, f->fin, &rise);
 	if (err)
 		return err;
 	if (!inlay_flow_receive(&c->flow, rise))
 		return INLAY_QUIC_FLOW_CONTROL_ERROR;
 	inlay_stream_recv_note(&s->recv, f->offset, f->len, f->fin);
-	if (!s->recv.stopped && !s->recv.fin_delivered) {
+	if (!s->recv.stopped && !s->recv.fin_delivered && !s->recv.reset_delivered) {
 		if (f->offset <= s->recv.next)
 			deliver(c, s, f);
 		else if (inlay_stream_recv_store(&s->recv, f->offset, f->data, f->len))
 			c->refused = true;
 	}
-	if (s->recv.stopped)
-		inlay_conn_discard(c, s);
-	inlay_streams_settle(&c->streams, s);
+	settle_receiver(c, s);
 	return INLAY_QUIC_NO_ERROR;
 }
 
@@ -104,14 +119,12 @@ static enum inlay_quic_error on_reset_stream(struct inlay_conn *c, const struct 
 	if (!inlay_flow_receive(&c->flow, rise))
 		return INLAY_QUIC_FLOW_CONTROL_ERROR;
 	inlay_stream_recv_note(&s->recv, f->reset.final_size, 0, true);
-	if (s->recv.reset || s->recv.fin_delivered)
-		return INLAY_QUIC_NO_ERROR;
-	s->recv.reset = true;
+	err = inlay_stream_recv_reset(&s->recv, f->type == INLAY_QUIC_RESET_STREAM_AT,
+				      f->reset.code, f->reset.reliable);
+	if (err)
+		return err;
 	inlay_streams_paid(s, INLAY_OWES_STOP | INLAY_OWES_MAX_DATA);
-	inlay_conn_discard(c, s);
-	if (c->ops->on_stream_reset)
-		c->ops->on_stream_reset(c->user, s->id, f->reset.code);
-	inlay_streams_settle(&c->streams, s);
+	settle_receiver(c, s);
 	return INLAY_QUIC_NO_ERROR;
 }
 
@@ -120,18 +133,18 @@ static enum inlay_quic_error on_stop_sending(struct inlay_conn *c, const struct 
 {
 	enum inlay_quic_error err;
 	struct inlay_stream *s;
-	bool is_new;
+	bool is_new, was_reset;
 
 	err = inlay_streams_accept(&c->streams, f->reset.id, true, &s, &is_new);
 	if (err || !s)
 		return err;
 	c->stats.streams_accepted += is_new;
-	if (!inlay_stream_send_reset(&s->send, f->reset.code))
+	was_reset = s->send.reset;
+	/* Not RESET_STREAM_AT: nobody will read what it promises. */
+	if (!inlay_stream_send_reset(&s->send, f->reset.code, 0))
 		return INLAY_QUIC_NO_ERROR;
-	inlay_streams_paid(s, INLAY_OWES_BLOCKED);
-	inlay_streams_owe(&c->streams, s, INLAY_OWES_RESET);
-	inlay_streams_update(&c->streams, s);
-	if (c->ops->on_stop_sending)
+	inlay_conn_reset_sender(c, s);
+	if (!was_reset && c->ops->on_stop_sending)
 		c->ops->on_stop_sending(c->user, s->id, f->reset.code);
 	return INLAY_QUIC_NO_ERROR;
 }
@@ -184,6 +197,18 @@ static void on_max_streams(struct inlay_conn *c, const struct inlay_quic_frame *
 		c->ops->on_streams_available(c->user, f->limit.bidi);
 }
 
+static void update_ack_request(struct inlay_conn *c, inlay_ns now)
+{
+	const struct inlay_ack_view view = {
+		.cwnd_pkts = c->recovery.cc.cwnd / c->entry->path_mtu,
+		.smoothed_rtt = c->recovery.rtt.smoothed,
+		.packet_threshold = c->recovery.packet_threshold,
+	};
+
+	inlay_ack_request_update(&c->ack_request, &view, now);
+	c->recovery.rtt.max_ack_delay = inlay_ack_request_delay(&c->ack_request);
+}
+
 static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_quic_ack *f,
 				    inlay_ns now)
 {
@@ -193,9 +218,11 @@ static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_qui
 	/* Nobody delays for longer than a minute: 2^26 us. */
 	if (f->delay < 1ULL << 26)
 		delay = (f->delay << c->peer.ack_delay_exponent) * INLAY_US;
+	c->stats.acks_received++;
 	err = inlay_recovery_on_ack(&c->recovery, f, delay, now);
 	if (err)
 		return err;
+	update_ack_request(c, now);
 	return c->recovery_failed ? INLAY_QUIC_INTERNAL_ERROR : INLAY_QUIC_NO_ERROR;
 }
 
@@ -267,7 +294,7 @@ static void on_handshake_done(struct inlay_conn *c)
 }
 
 static enum inlay_quic_error on_frame(struct inlay_conn *c, const struct inlay_quic_frame *f,
-				      const struct packet *p)
+				      struct packet *p)
 {
 	bool server = c->role == INLAY_SERVER;
 
@@ -281,6 +308,11 @@ static enum inlay_quic_error on_frame(struct inlay_conn *c, const struct inlay_q
 		return on_ack(c, &f->ack, p->now);
 	case INLAY_QUIC_STREAM:
 		return on_stream(c, &f->stream);
+	case INLAY_QUIC_RESET_STREAM_AT:
+		/* RFC 9000 section 12.4: unknown, as long as we have not announced it. */
+		if (!c->own.reset_stream_at)
+			return INLAY_QUIC_FRAME_ENCODING_ERROR;
+		return on_reset_stream(c, f);
 	case INLAY_QUIC_RESET_STREAM:
 		return on_reset_stream(c, f);
 	case INLAY_QUIC_STOP_SENDING:
@@ -319,6 +351,14 @@ static enum inlay_quic_error on_frame(struct inlay_conn *c, const struct inlay_q
 		return INLAY_QUIC_NO_ERROR;
 	case INLAY_QUIC_DATAGRAM:
 		return on_datagram(c, f);
+	case INLAY_QUIC_ACK_FREQUENCY:
+	case INLAY_QUIC_IMMEDIATE_ACK:
+		if (!c->own.has_min_ack_delay)
+			return INLAY_QUIC_FRAME_ENCODING_ERROR;
+		p->hurried |= f->type == INLAY_QUIC_IMMEDIATE_ACK;
+		if (f->type == INLAY_QUIC_ACK_FREQUENCY)
+			return inlay_acks_on_frequency(&c->acks, &f->frequency, p->now);
+		return INLAY_QUIC_NO_ERROR;
 	}
 	return INLAY_QUIC_FRAME_ENCODING_ERROR;
 }
@@ -408,8 +448,12 @@ static void take(struct inlay_conn *c, struct packet *p, size_t len)
 	on_frames(c, p);
 	if (!inlay_conn_is_open(c) || c->refused)
 		return;
+	c->acks.pause = c->recovery.rtt.smoothed > INLAY_ACK_PAUSE ? c->recovery.rtt.smoothed
+								   : INLAY_ACK_PAUSE;
 	if (inlay_acks_on_packet(&c->acks, p->clear->pn, p->eliciting, ce, p->now))
 		return;
+	if (p->hurried)
+		inlay_acks_hurry(&c->acks, p->now);
 	follow_path(c, p, len);
 }
 

@@ -110,7 +110,7 @@ static size_t finish(struct inlay_build *b)
 
 static bool has_more(const struct inlay_conn *c)
 {
-	return c->handshake_done_due || c->ping_due || c->flow.pending ||
+	return c->handshake_done_due || c->ping_due || c->flow.pending || c->ack_request.due ||
 	       c->streams.quota[0].pending || c->streams.quota[1].pending ||
 	       c->streams.quota[0].blocked || c->streams.quota[1].blocked || c->data_blocked_due ||
 	       !inlay_list_is_empty(&c->streams.owing) ||
@@ -164,6 +164,8 @@ static void put_probe(struct inlay_build *b)
 {
 	__u64 pn;
 
+	/* The answer should not wait for the delay that we asked for. */
+	inlay_build_immediate_ack(b);
 	if (next_to_repeat(b->c, &pn))
 		inlay_conn_repeat(b->c, pn);
 	put_everything(b);

@@ -70,6 +70,22 @@ void inlay_stream_recv_note(struct inlay_stream_recv *r, __u64 offset, __u64 len
 	}
 }
 
+enum inlay_quic_error inlay_stream_recv_reset(struct inlay_stream_recv *r, bool at, __u64 code,
+					      __u64 reliable)
+{
+	/* RESET_STREAM alone may come with changing codes: RFC 9000 does not forbid it. */
+	if (r->reset && (at || r->reset_at) && code != r->reset_code)
+		return INLAY_QUIC_STREAM_STATE_ERROR;
+	/* It only ever falls; a higher one has been overtaken. */
+	if (!r->reset || reliable < r->reliable)
+		r->reliable = reliable;
+	if (!r->reset)
+		r->reset_code = code;
+	r->reset = true;
+	r->reset_at |= at;
+	return INLAY_QUIC_NO_ERROR;
+}
+
 /* Makes pages[0] the page of |next| while nothing waits, and lets the array reach |last|. */
 static int reach_page(struct inlay_stream_recv *r, __u64 last)
 {

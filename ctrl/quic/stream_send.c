@@ -46,27 +46,51 @@ int inlay_stream_send_extend(struct inlay_stream_send *s, __u64 end, bool fin)
 	return 0;
 }
 
-bool inlay_stream_send_reset(struct inlay_stream_send *s, __u64 code)
+/* Only what is to be delivered is sent again. */
+static void forget_above(struct inlay_stream_send *s, __u64 reliable)
 {
-	if (s->reset || inlay_stream_send_is_done(s))
-		return false;
-	s->reset = true;
-	s->reset_code = code;
+	/* What goes is the upper end: nothing is split, so it cannot fail. */
+	inlay_intervals_remove(&s->lost, reliable, INLAY_PN_MAX + 1);
+	s->fin_lost = false;
+	if (reliable > 0)
+		return;
 	inlay_intervals_fini(&s->lost);
 	inlay_intervals_fini(&s->acked);
 	release(s);
+}
+
+bool inlay_stream_send_reset(struct inlay_stream_send *s, __u64 code, __u64 reliable)
+{
+	if (inlay_stream_send_is_done(s))
+		return false;
+	if (s->reset && reliable >= s->reliable)
+		return false;
+	if (!s->reset)
+		s->reset_code = code;
+	/* Bytes never sent are part of the stream only if they are to be delivered. */
+	if (!s->reset_sent)
+		s->end = s->next > reliable ? s->next : reliable;
+	s->fin = s->fin && s->fin_sent;
+	s->reset = true;
+	s->reset_acked = false;
+	s->reliable = reliable;
+	forget_above(s, reliable);
 	return true;
+}
+
+void inlay_stream_send_settle(struct inlay_stream_send *s)
+{
+	if (inlay_stream_send_is_done(s))
+		release(s);
 }
 
 bool inlay_stream_send_has_lost(const struct inlay_stream_send *s)
 {
-	return !s->reset && (!inlay_intervals_is_empty(&s->lost) || s->fin_lost);
+	return !inlay_intervals_is_empty(&s->lost) || s->fin_lost;
 }
 
 bool inlay_stream_send_has_new(const struct inlay_stream_send *s)
 {
-	if (s->reset)
-		return false;
 	if (s->next < s->end)
 		return s->next < s->limit;
 	return s->fin && !s->fin_sent;
@@ -74,7 +98,7 @@ bool inlay_stream_send_has_new(const struct inlay_stream_send *s)
 
 bool inlay_stream_send_is_blocked(const struct inlay_stream_send *s)
 {
-	return !s->reset && s->next < s->end && s->next >= s->limit;
+	return s->next < s->end && s->next >= s->limit;
 }
 
 static __u64 min_u64(__u64 a, __u64 b)
@@ -126,12 +150,12 @@ int inlay_stream_send_on_acked(struct inlay_stream_send *s, __u64 offset, __u64 
 	struct inlay_quic_range first;
 	int err;
 
-	if (s->reset)
-		return 0;
 	if (fin) {
 		s->fin_acked = true;
 		s->fin_lost = false;
 	}
+	if (s->reset && s->reliable == 0)
+		return 0;
 	err = inlay_intervals_add(&s->acked, offset, offset + len);
 	if (!err)
 		err = inlay_intervals_remove(&s->lost, offset, offset + len);
@@ -143,8 +167,7 @@ int inlay_stream_send_on_acked(struct inlay_stream_send *s, __u64 offset, __u64 
 		if (s->source.acked)
 			s->source.acked(s->ctx, s->acked_below);
 	}
-	if (inlay_stream_send_is_done(s))
-		release(s);
+	inlay_stream_send_settle(s);
 	return 0;
 }
 
@@ -155,8 +178,8 @@ int inlay_stream_send_on_lost(struct inlay_stream_send *s, __u64 offset, __u64 l
 	int err;
 
 	if (s->reset)
-		return 0;
-	if (fin && !s->fin_acked)
+		end = min_u64(end, s->reliable);
+	else if (fin && !s->fin_acked)
 		s->fin_lost = true;
 	/* Only what no other packet has brought over meanwhile. */
 	while (at < end) {

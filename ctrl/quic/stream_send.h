@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The sending side of a stream (RFC 9000 section 3.1). No byte is kept here: what is sent again is
- * read again from the source. Lost ranges go before new ones. The source is released once, when
- * the side is done.
+ * The sending side of a stream (RFC 9000 section 3.1, draft-ietf-quic-reliable-stream-reset). No
+ * byte is kept here: what is sent again is read again from the source. Lost ranges go before new
+ * ones. The source is released once, when the side is done.
  */
 #ifndef INLAY_QUIC_STREAM_SEND_H
 #define INLAY_QUIC_STREAM_SEND_H
@@ -26,10 +26,12 @@ struct inlay_stream_send {
 	bool fin_sent;
 	bool fin_lost;
 	bool fin_acked;
-	bool reset; /* RESET_STREAM, for good */
-	bool reset_acked;
+	bool reset;	  /* for good: |end| is the final size, nothing above |reliable| matters */
+	bool reset_sent;  /* once: neither code nor final size changes any more */
+	bool reset_acked; /* as of |reliable| */
 	bool released;
 	__u64 reset_code;
+	__u64 reliable; /* 0: RESET_STREAM; otherwise RESET_STREAM_AT */
 };
 
 /* What a frame is to carry. */
@@ -47,8 +49,25 @@ void inlay_stream_send_fini(struct inlay_stream_send *s);
 
 /* 0; -EINVAL: below the earlier end, or after FIN; -EPIPE: reset. */
 int inlay_stream_send_extend(struct inlay_stream_send *s, __u64 end, bool fin);
-/* No more data; true if this is news, and RESET_STREAM has to be sent. */
-bool inlay_stream_send_reset(struct inlay_stream_send *s, __u64 code);
+/*
+ * No more data than the first |reliable| bytes, which are delivered. True: this is news, and a
+ * frame has to be sent, as soon as inlay_stream_send_reset_is_due(). Later calls may lower
+ * |reliable|.
+ */
+bool inlay_stream_send_reset(struct inlay_stream_send *s, __u64 code, __u64 reliable);
+/* All that is to be delivered was sent once: so the final size keeps to the peer's limits. */
+static inline bool inlay_stream_send_reset_is_due(const struct inlay_stream_send *s)
+{
+	return s->reset && !s->reset_acked && s->next == s->end;
+}
+/* An acknowledged frame carried |reliable|. */
+static inline void inlay_stream_send_on_reset_acked(struct inlay_stream_send *s, __u64 reliable)
+{
+	if (s->reset && reliable == s->reliable)
+		s->reset_acked = true;
+}
+/* The source is needed no more if the side is done. */
+void inlay_stream_send_settle(struct inlay_stream_send *s);
 
 bool inlay_stream_send_has_lost(const struct inlay_stream_send *s);
 /* New bytes within the stream's limit, or a FIN never sent. */
@@ -67,7 +86,9 @@ int inlay_stream_send_on_lost(struct inlay_stream_send *s, __u64 offset, __u64 l
 
 static inline bool inlay_stream_send_is_done(const struct inlay_stream_send *s)
 {
-	return s->reset ? s->reset_acked : s->fin_acked && s->acked_below == s->end;
+	if (s->fin_acked && s->acked_below == s->end)
+		return true;
+	return s->reset && s->reset_acked && s->acked_below >= s->reliable;
 }
 
 #endif

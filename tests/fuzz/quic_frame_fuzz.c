@@ -45,6 +45,9 @@ static bool put(struct inlay_writer *w, const struct inlay_quic_frame *f)
 	case INLAY_QUIC_RESET_STREAM:
 		return inlay_quic_put_reset_stream(w, f->reset.id, f->reset.code,
 						   f->reset.final_size);
+	case INLAY_QUIC_RESET_STREAM_AT:
+		return inlay_quic_put_reset_stream_at(w, f->reset.id, f->reset.code,
+						      f->reset.final_size, f->reset.reliable);
 	case INLAY_QUIC_STOP_SENDING:
 		return inlay_quic_put_stop_sending(w, f->reset.id, f->reset.code);
 	case INLAY_QUIC_CRYPTO:
@@ -82,6 +85,10 @@ static bool put(struct inlay_writer *w, const struct inlay_quic_frame *f)
 					    f->close.reason_len);
 	case INLAY_QUIC_HANDSHAKE_DONE:
 		return inlay_quic_put_handshake_done(w);
+	case INLAY_QUIC_IMMEDIATE_ACK:
+		return inlay_quic_put_immediate_ack(w);
+	case INLAY_QUIC_ACK_FREQUENCY:
+		return inlay_quic_put_ack_frequency(w, &f->frequency);
 	case INLAY_QUIC_DATAGRAM:
 		return inlay_quic_put_datagram(w, f->bytes.data, f->bytes.len, f->bytes.has_len);
 	}
@@ -133,6 +140,8 @@ int LLVMFuzzerTestOneInput(const __u8 *data, size_t len)
 			abort();
 		}
 		if (c.pos <= start || c.pos > c.end)
+			abort();
+		if (f.type == INLAY_QUIC_RESET_STREAM_AT && f.reset.reliable > f.reset.final_size)
 			abort();
 		check_again(&f, (size_t)(c.pos - start));
 	}

@@ -95,6 +95,9 @@ static int set_up(void **state)
 			.disable_active_migration = i == 1,
 			.has_stateless_reset_token = i == 1,
 			.stateless_reset_token = {9, 8, 7, 6, 5, 4, 3, 2, 1},
+			.has_min_ack_delay = true,
+			.min_ack_delay = (5 + (inlay_ns)i) * INLAY_MS,
+			.reset_stream_at = i == 1,
 		};
 	return 0;
 }
@@ -256,6 +259,14 @@ static void assert_params(const struct inlay_transport_params *a,
 		assert_memory_equal(a->stateless_reset_token, b->stateless_reset_token, 16);
 }
 
+static void assert_extensions(const struct inlay_transport_params *a,
+			      const struct inlay_transport_params *b)
+{
+	assert_int_equal(a->has_min_ack_delay, b->has_min_ack_delay);
+	assert_true(a->min_ack_delay == b->min_ack_delay);
+	assert_int_equal(a->reset_stream_at, b->reset_stream_at);
+}
+
 /* --- What must work ------------------------------------------------------------------------- */
 
 static const enum inlay_cipher ciphers[] = {INLAY_AES_128_GCM, INLAY_AES_256_GCM,
@@ -281,6 +292,8 @@ static void ours_with_ours(void **state)
 		assert_int_equal(s.version, INLAY_QUIC_V1);
 		assert_params(&c.peer, &t.params[1]);
 		assert_params(&s.peer, &t.params[0]);
+		assert_extensions(&c.peer, &t.params[1]);
+		assert_extensions(&s.peer, &t.params[0]);
 		assert_memory_equal(&c.peer_cid, &s.own_cid, sizeof(c.peer_cid));
 		assert_memory_equal(&s.peer_cid, &c.own_cid, sizeof(c.peer_cid));
 		assert_int_equal(c.latest_rtt, 2 * HS_DELAY);
@@ -349,6 +362,7 @@ static void server_with_peer(void **state)
 		assert_true(inlay_peer_is_connected(p->end[0].peer));
 		assert_int_equal(inlay_handshake_result(p->end[1].hs, &h), 0);
 		assert_int_equal(inlay_handshake_cipher(p->end[1].hs), ciphers[i]);
+		assert_extensions(&h.peer, &(struct inlay_transport_params){0});
 		/* The peer's 1-RTT acknowledgements and new CIDs come with or after its Finished.
 		 */
 		hs_run(p, 0);
@@ -374,6 +388,7 @@ static void client_with_peer(void **state)
 		assert_int_equal(inlay_handshake_result(p->end[0].hs, &h), 0);
 		assert_int_equal(inlay_handshake_cipher(p->end[0].hs), ciphers[i]);
 		assert_true(h.peer.has_stateless_reset_token);
+		assert_extensions(&h.peer, &(struct inlay_transport_params){0});
 		p->now += HS_DELAY;
 		hs_turn(p, 0);
 		assert_opens(&p->end[0], &h); /* HANDSHAKE_DONE among them */
@@ -580,6 +595,28 @@ static void no_common_alpn(void **state)
 	hs_pair_free(p);
 	inlay_tls_free(h3);
 	assert_store_is_empty();
+}
+
+/* What an extension's draft forbids ends the handshake as what the RFC does. */
+static void wrong_parameters(void **state)
+{
+	for (int wrong = 0; wrong < 2; wrong++) {
+		struct hs_pair *p = hs_pair_new(1);
+		struct inlay_transport_params params = t.params[wrong];
+
+		params.min_ack_delay = params.max_ack_delay + INLAY_US;
+		use_ours(p, 0, t.client);
+		use_ours(p, 1, t.server);
+		p->end[wrong].config.params = &params;
+		start_again(p, wrong);
+		assert_true(hs_run(p, 5 * INLAY_S));
+		assert_int_equal(failure_of(p, !wrong)->code, INLAY_QUIC_TRANSPORT_PARAMETER_ERROR);
+		assert_false(failure_of(p, !wrong)->by_peer);
+		assert_int_equal(failure_of(p, wrong)->code, INLAY_QUIC_TRANSPORT_PARAMETER_ERROR);
+		assert_true(failure_of(p, wrong)->by_peer);
+		hs_pair_free(p);
+		assert_store_is_empty();
+	}
 }
 
 static void no_common_cipher(void **state)
@@ -811,6 +848,7 @@ int main(void)
 		cmocka_unit_test(untrusted_certificate),
 		cmocka_unit_test(expired_certificate),
 		cmocka_unit_test(no_common_alpn),
+		cmocka_unit_test(wrong_parameters),
 		cmocka_unit_test(no_common_cipher),
 		cmocka_unit_test(nobody_answers),
 		cmocka_unit_test(no_common_version),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * QUIC on the wire, both ways, against bytes written by hand from RFC 9000 and RFC 9221.
+ * QUIC on the wire, both ways, against bytes written by hand from RFC 9000, RFC 9221 and the drafts
+ * of ACK_FREQUENCY and RESET_STREAM_AT.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -241,6 +242,21 @@ static const __u8 close_application[] = {
 	0x00, /* no reason */
 };
 static const __u8 handshake_done[] = {0x1e};
+static const __u8 immediate_ack[] = {0x1f};
+static const __u8 reset_stream_at[] = {
+	0x24,	    /* RESET_STREAM_AT */
+	0x04,	    /* stream */
+	0x41, 0x00, /* code 256 */
+	0x44, 0x00, /* final size 1024 */
+	0x1f,	    /* reliable size 31 */
+};
+static const __u8 ack_frequency[] = {
+	0x40, 0xaf,		/* ACK_FREQUENCY */
+	0x02,			/* sequence number */
+	0x0a,			/* ack-eliciting threshold */
+	0x80, 0x00, 0x61, 0xa8, /* max_ack_delay: 25000 us */
+	0x03,			/* reordering threshold */
+};
 static const __u8 datagram_bare[] = {
 	0x30,	    /* DATAGRAM to the end of the packet */
 	0x01, 0x02, /* data */
@@ -277,6 +293,9 @@ static const struct golden frames[] = {
 	GOLDEN(close_transport),
 	GOLDEN(close_application),
 	GOLDEN(handshake_done),
+	GOLDEN(immediate_ack),
+	GOLDEN(reset_stream_at),
+	GOLDEN(ack_frequency),
 	GOLDEN(datagram_bare),
 	GOLDEN(datagram_len),
 };
@@ -287,10 +306,13 @@ static struct inlay_quic_frame parse(const __u8 *bytes, size_t len)
 {
 	struct inlay_cursor c = inlay_cursor_of(bytes, len);
 	struct inlay_quic_frame f;
+	__u64 type;
 
 	assert_int_equal(inlay_quic_frame_parse(&c, &f), INLAY_QUIC_NO_ERROR);
 	assert_int_equal(inlay_cursor_left(&c), 0);
-	assert_int_equal(f.wire_type, bytes[0]);
+	c = inlay_cursor_of(bytes, len);
+	assert_true(inlay_quic_varint_get(&c, &type));
+	assert_int_equal(f.wire_type, type);
 	return f;
 }
 
@@ -588,11 +610,35 @@ static void datagram_frames(void **state)
 	WRITES(datagram_len, w, inlay_quic_put_datagram(&w, datagram_len + 2, 2, true));
 }
 
+static void extension_frames(void **state)
+{
+	struct inlay_quic_ack_frequency wanted;
+	struct inlay_quic_frame f;
+
+	assert_int_equal(PARSE(immediate_ack).type, INLAY_QUIC_IMMEDIATE_ACK);
+	WRITES(immediate_ack, w, inlay_quic_put_immediate_ack(&w));
+	f = PARSE(reset_stream_at);
+	assert_int_equal(f.type, INLAY_QUIC_RESET_STREAM_AT);
+	assert_int_equal(f.reset.id, 4);
+	assert_int_equal(f.reset.code, 256);
+	assert_int_equal(f.reset.final_size, 1024);
+	assert_int_equal(f.reset.reliable, 31);
+	WRITES(reset_stream_at, w, inlay_quic_put_reset_stream_at(&w, 4, 256, 1024, 31));
+	f = PARSE(ack_frequency);
+	assert_int_equal(f.type, INLAY_QUIC_ACK_FREQUENCY);
+	assert_int_equal(f.frequency.sequence, 2);
+	assert_int_equal(f.frequency.threshold, 10);
+	assert_int_equal(f.frequency.max_delay_us, 25000);
+	assert_int_equal(f.frequency.reordering, 3);
+	wanted = f.frequency;
+	WRITES(ack_frequency, w, inlay_quic_put_ack_frequency(&w, &wanted));
+}
+
 static void frame_classes(void **state)
 {
 	int type;
 
-	for (type = 0; type <= 0x31; type++) {
+	for (type = 0; type <= INLAY_QUIC_ACK_FREQUENCY; type++) {
 		bool quiet = type == INLAY_QUIC_PADDING || type == INLAY_QUIC_ACK ||
 			     type == INLAY_QUIC_CONNECTION_CLOSE;
 		bool probing = type == 0x00 || type == 0x18 || type == 0x1a || type == 0x1b;
@@ -640,7 +686,19 @@ static void malformed_frames(void **state)
 		size_t len;
 		enum inlay_quic_error error;
 	} cases[] = {
-		{"unknown type", {0x1f}, 1, INLAY_QUIC_FRAME_ENCODING_ERROR},
+		{"RESET_STREAM_AT: more reliable bytes than bytes",
+		 {0x24, 0x04, 0x00, 0x05, 0x06},
+		 5,
+		 INLAY_QUIC_FRAME_ENCODING_ERROR},
+		{"ACK_FREQUENCY in four bytes",
+		 {0x80, 0x00, 0x00, 0xaf, 0, 0, 0, 0},
+		 8,
+		 INLAY_QUIC_PROTOCOL_VIOLATION},
+		{"unknown type below ACK_FREQUENCY",
+		 {0x40, 0xae},
+		 2,
+		 INLAY_QUIC_FRAME_ENCODING_ERROR},
+		{"unknown type above it", {0x40, 0xb0}, 2, INLAY_QUIC_FRAME_ENCODING_ERROR},
 		{"unknown type", {0x20}, 1, INLAY_QUIC_FRAME_ENCODING_ERROR},
 		{"unknown type", {0x2f}, 1, INLAY_QUIC_FRAME_ENCODING_ERROR},
 		{"unknown type", {0x32}, 1, INLAY_QUIC_FRAME_ENCODING_ERROR},
@@ -981,6 +1039,7 @@ int main(void)
 		cmocka_unit_test(ack_with_many_ranges),
 		cmocka_unit_test(stream_frames),
 		cmocka_unit_test(limit_frames),
+		cmocka_unit_test(extension_frames),
 		cmocka_unit_test(cid_frames),
 		cmocka_unit_test(close_frames),
 		cmocka_unit_test(datagram_frames),
