@@ -126,7 +126,9 @@ struct inlay_subscriber {
 	__u64 max_datagram;	    /* max_datagram_frame_size of the peer; 0: none */
 	__u32 path_mtu;		    /* validated: largest UDP payload that may be sent, in bytes */
 	__u32 headers_index;	    /* which of headers[] is in force: 0 or 1 */
-	__u64 pad1[2];
+	__u32 ecn;		    /* enum inlay_ecn: how copies are to be marked */
+	__u32 pad1;
+	__u64 pad2;
 	__u64 class_limit[INLAY_CLASSES]; /* bytes_sent must stay at or below, by class */
 
 	/* Identity. [C]; written while no forwarder can hold the entry. */
@@ -135,7 +137,7 @@ struct inlay_subscriber {
 	__u16 generation;  /* of this entry: bumped before reuse */
 	__u32 log_mask;	   /* entries of the sent log, less one */
 	__u32 abi_version; /* INLAY_ABI_VERSION */
-	__u64 pad2[6];
+	__u64 pad3[6];
 
 	struct inlay_headers headers[2]; /* [C] the idle one is written, then headers_index flips */
 };

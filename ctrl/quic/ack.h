@@ -8,6 +8,7 @@
 #ifndef INLAY_QUIC_ACK_H
 #define INLAY_QUIC_ACK_H
 
+#include "inlay_abi.h"
 #include "intervals.h"
 
 #define INLAY_ACK_PAUSE (100 * INLAY_MS)
@@ -33,9 +34,10 @@ struct inlay_acks {
 	__u64 largest_eliciting;
 	bool any_reported; /* |reported| is set: "Largest Acked" of [AF] */
 	__u64 reported;
-	__u32 ranges_reported; /* how many |report| had in the last ACK */
-	bool last_ce;	       /* the packet before was marked */
-	inlay_ns pause;	       /* without an ACK for so long, the next one comes early */
+	__u32 ranges_reported;		  /* how many |report| had in the last ACK */
+	bool last_ce;			  /* the packet before was marked */
+	inlay_ns pause;			  /* without an ACK for so long, the next one comes early */
+	struct inlay_quic_ecn_counts ecn; /* of packets received, each once */
 };
 
 void inlay_acks_init(struct inlay_acks *a, inlay_ns max_ack_delay, inlay_ns min_ack_delay);
@@ -53,6 +55,20 @@ enum inlay_quic_error inlay_acks_on_frequency(struct inlay_acks *a,
 static inline void inlay_acks_hurry(struct inlay_acks *a, inlay_ns now)
 {
 	a->deadline = now;
+}
+
+/* ... and how its IP header was marked (section 13.4.1). */
+static inline void inlay_acks_count_ecn(struct inlay_acks *a, __u8 ecn)
+{
+	a->ecn.ect0 += ecn == INLAY_ECN_ECT0;
+	a->ecn.ect1 += ecn == INLAY_ECN_ECT1;
+	a->ecn.ce += ecn == INLAY_ECN_CE;
+}
+
+/* The counts to report; NULL: nothing that arrived was marked. */
+static inline const struct inlay_quic_ecn_counts *inlay_acks_ecn(const struct inlay_acks *a)
+{
+	return a->ecn.ect0 || a->ecn.ect1 || a->ecn.ce ? &a->ecn : NULL;
 }
 
 /* An ACK should go out even alone. */

@@ -16,9 +16,12 @@ struct inlay_build {
 	struct inlay_sent_frame last;
 	bool eliciting;
 	bool padded;
-	bool full;     /* no room, or no records, for one more frame */
-	bool probe;    /* not bound by the congestion window */
-	__u64 charged; /* bytes reserved for it in bytes_sent */
+	bool full;	   /* no room, or no records, for one more frame */
+	bool probe;	   /* not bound by the congestion window */
+	__u64 charged;	   /* bytes reserved for it in bytes_sent */
+	bool unmarked;	   /* whatever the path is known to carry */
+	__u16 extra_flags; /* enum inlay_sent_flags, beside those that follow from the frames */
+	__u64 pn;	   /* once finished */
 	inlay_ns now;
 };
 

@@ -16,15 +16,19 @@
 
 /* --- Birth and death ------------------------------------------------------------------------ */
 
+/* RFC 9000 section 18.2: no parameter means 65527, and less than 1200 is refused before. */
+static __u32 largest_mtu(const struct inlay_conn *c, __u32 wanted)
+{
+	__u64 most = c->peer.max_udp_payload_size;
+
+	return most >= DEFAULT_MTU && most < wanted ? (__u32)most : wanted;
+}
+
 static void fill_entry(struct inlay_conn *c)
 {
 	struct inlay_subscriber *e = c->entry;
-	__u64 mtu = e->path_mtu ? e->path_mtu : DEFAULT_MTU;
 
-	/* RFC 9000 section 18.2: no parameter means 65527, and less than 1200 is refused before. */
-	if (c->peer.max_udp_payload_size >= DEFAULT_MTU && c->peer.max_udp_payload_size < mtu)
-		mtu = c->peer.max_udp_payload_size;
-	inlay_store_u32(&e->path_mtu, (__u32)mtu);
+	inlay_store_u32(&e->path_mtu, largest_mtu(c, e->path_mtu ? e->path_mtu : DEFAULT_MTU));
 	e->abi_version = INLAY_ABI_VERSION;
 	e->initial_stream_limit = c->peer.initial_max_stream_data_uni;
 	e->max_datagram = c->peer.max_datagram_frame_size;
@@ -89,6 +93,9 @@ static int init_parts(struct inlay_conn *c, const struct inlay_conn_config *conf
 	inlay_close_init(&c->close, &c->own, &c->peer, now);
 	inlay_keyupdate_init(&c->keys, inlay_load_u64(&c->entry->next_pn));
 	fill_entry(c);
+	inlay_ecn_init(&c->ecn, !config->no_ecn, inlay_load_u64(&c->entry->next_pn));
+	inlay_pmtu_init(&c->pmtu, c->entry->path_mtu, largest_mtu(c, config->max_path_mtu),
+			inlay_load_u64(&c->entry->next_pn));
 	inlay_recovery_init(&c->recovery, &c->log, &inlay_conn_recovery_ops, c, config->cc,
 			    c->entry->path_mtu);
 	inlay_rtt_init(&c->recovery.rtt, h->latest_rtt, h->min_rtt, h->smoothed_rtt, h->rttvar,
@@ -206,11 +213,25 @@ inlay_ns inlay_conn_deadline(const struct inlay_conn *c)
 	return earlier(at, inlay_paths_deadline(&c->paths));
 }
 
+/* Nothing passes: what made packets conspicuous, their size or their marks, may be why. */
+static void on_silence(struct inlay_conn *c)
+{
+	__u64 next = inlay_load_u64(&c->entry->next_pn);
+
+	if (inlay_pmtu_on_ptos(&c->pmtu, c->recovery.pto_count, next))
+		inlay_conn_note_mtu(c);
+	if (c->ecn.state == INLAY_ECN_CAPABLE)
+		inlay_ecn_restart(&c->ecn, next);
+	inlay_conn_note_ecn(c);
+}
+
 static void on_recovery_timer(struct inlay_conn *c, inlay_ns now)
 {
 	if (now < inlay_recovery_deadline(&c->recovery))
 		return;
 	inlay_recovery_on_timer(&c->recovery, now);
+	if (c->recovery.pto_count >= INLAY_PMTU_PTOS)
+		on_silence(c);
 	if (c->recovery_failed)
 		inlay_conn_fail(c, INLAY_QUIC_INTERNAL_ERROR, 0, "no memory", now);
 }
@@ -237,8 +258,27 @@ void inlay_conn_on_timer(struct inlay_conn *c, inlay_ns now)
 
 /* --- Paths --------------------------------------------------------------------------------- */
 
+void inlay_conn_note_mtu(struct inlay_conn *c)
+{
+	inlay_store_u32(&c->entry->path_mtu, c->pmtu.mtu);
+	inlay_recovery_set_mtu(&c->recovery, c->pmtu.mtu);
+}
+
+void inlay_conn_note_ecn(struct inlay_conn *c)
+{
+	bool marks = c->ecn.state == INLAY_ECN_CAPABLE;
+
+	inlay_store_u32(&c->entry->ecn, marks ? INLAY_ECN_ECT0 : INLAY_ECN_NOT_ECT);
+}
+
 void inlay_conn_forget_path(struct inlay_conn *c)
 {
+	__u64 next = inlay_load_u64(&c->entry->next_pn);
+
+	inlay_ecn_restart(&c->ecn, next);
+	inlay_conn_note_ecn(c);
+	inlay_pmtu_restart(&c->pmtu, next);
+	inlay_conn_note_mtu(c);
 	inlay_recovery_reset_path(&c->recovery, c->cc);
 	inlay_ack_request_renew(&c->ack_request);
 }

@@ -171,6 +171,28 @@ static __u64 stream_id_of(const struct inlay_conn *c, const struct inlay_sent *e
 	return (__u64)e->stream << 2 | INLAY_UNI << 1 | (c->role == INLAY_SERVER);
 }
 
+static void path_carried(struct inlay_conn *c, __u64 pn, const struct inlay_sent *e)
+{
+	if (e->flags & INLAY_SENT_ECN)
+		inlay_ecn_on_acked(&c->ecn, pn);
+	if (inlay_pmtu_on_acked(&c->pmtu, pn, e->packet_size, e->flags & INLAY_SENT_MTU_PROBE))
+		inlay_conn_note_mtu(c);
+}
+
+static void path_lost(struct inlay_conn *c, __u64 pn, const struct inlay_sent *e)
+{
+	bool is_probe = e->flags & INLAY_SENT_MTU_PROBE;
+
+	/* Its own host did it. */
+	if ((e->flags & INLAY_SENT_DROPPED) && !is_probe)
+		return;
+	if ((e->flags & INLAY_SENT_ECN) && !is_probe)
+		inlay_ecn_on_lost(&c->ecn, pn);
+	if (inlay_pmtu_on_lost(&c->pmtu, pn, e->packet_size, is_probe, e->time_us,
+			       inlay_conn_pto(c), inlay_load_u64(&c->entry->next_pn)))
+		inlay_conn_note_mtu(c);
+}
+
 static void on_acked(void *user, __u64 pn)
 {
 	const struct inlay_sent_frame *f;
@@ -178,14 +200,20 @@ static void on_acked(void *user, __u64 pn)
 	const struct inlay_sent *e = inlay_sentlog_entry(&c->log, pn);
 
 	inlay_keyupdate_on_acked(&c->keys, pn);
+	path_carried(c, pn, e);
 	if (e->flags & INLAY_SENT_LOCAL) {
 		for (f = inlay_sentlog_frames(&c->log, pn); f;
-		     f = inlay_sentlog_frame_next(&c->log, f))
+		     f = inlay_sentlog_frame_next(&c->log, f)) {
+			if (f->type != INLAY_QUIC_ACK && f->type != INLAY_QUIC_PING)
+				inlay_pmtu_on_traffic(&c->pmtu);
 			frame_acked(c, f);
-	} else if (!(e->flags & INLAY_SENT_DATAGRAM)) {
+		}
+		return;
+	}
+	inlay_pmtu_on_traffic(&c->pmtu);
+	if (!(e->flags & INLAY_SENT_DATAGRAM))
 		stream_acked(c, stream_id_of(c, e), e->offset, e->payload_len,
 			     e->flags & INLAY_SENT_FIN);
-	}
 }
 
 /* Returns how many datagrams it carried: those are gone. */
@@ -213,6 +241,7 @@ static void on_lost(void *user, __u64 pn)
 {
 	struct inlay_conn *c = user;
 
+	path_lost(c, pn, inlay_sentlog_entry(&c->log, pn));
 	c->stats.datagrams_lost += repeat(c, pn);
 }
 

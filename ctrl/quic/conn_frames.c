@@ -54,8 +54,8 @@ void inlay_build_ack(struct inlay_build *b)
 	delay = (b->now - a->largest_time) / INLAY_US >> b->c->own.ack_delay_exponent;
 	if (ranges[0].end - 1 != a->largest)
 		delay = 0;
-	if (!inlay_build_put(b, inlay_quic_put_ack(&b->w, ranges, n, delay, NULL) > 0, mark,
-			     INLAY_QUIC_ACK, 0, ranges[0].end - 1))
+	if (!inlay_build_put(b, inlay_quic_put_ack(&b->w, ranges, n, delay, inlay_acks_ecn(a)) > 0,
+			     mark, INLAY_QUIC_ACK, 0, ranges[0].end - 1))
 		return;
 	inlay_acks_on_sent(a, b->now);
 	b->c->stats.acks_sent++;
@@ -264,14 +264,15 @@ static __u64 class_credit(const struct inlay_build *b, const struct inlay_stream
 
 /* --- Datagrams ------------------------------------------------------------------------------ */
 
-/* NULL: none waits that is not too late. */
+/* NULL: none waits that is not too late, nor larger than what the path carries by now. */
 static const struct inlay_datagram *first_datagram(struct inlay_build *b)
 {
 	struct inlay_conn *c = b->c;
+	size_t most = inlay_conn_max_datagram(c);
 	const struct inlay_datagram *d;
 
-	while ((d = inlay_datagrams_first(&c->datagrams)) != NULL && d->order.deadline != 0 &&
-	       d->order.deadline <= b->now) {
+	while ((d = inlay_datagrams_first(&c->datagrams)) != NULL &&
+	       (d->len > most || (d->order.deadline != 0 && d->order.deadline <= b->now))) {
 		c->stats.datagrams_dropped++;
 		inlay_datagrams_pop(&c->datagrams);
 	}

@@ -12,8 +12,10 @@
 #include "classes.h"
 #include "close.h"
 #include "datagrams.h"
+#include "ecn.h"
 #include "keyupdate.h"
 #include "path.h"
+#include "pmtu.h"
 #include "recovery.h"
 #include "streams.h"
 
@@ -37,6 +39,8 @@ struct inlay_conn {
 	struct inlay_cids cids;
 	struct inlay_keyupdate keys;
 	struct inlay_paths paths;
+	struct inlay_ecn_path ecn; /* of the current path */
+	struct inlay_pmtu pmtu;
 	struct inlay_close close;
 	struct inlay_intervals crypto; /* bytes of CRYPTO frames seen: read, and thrown away */
 
@@ -83,6 +87,10 @@ void inlay_conn_write_headers(struct inlay_conn *c);
 void inlay_conn_forget_path(struct inlay_conn *c);
 /* Asks the policy what each class may use, if it has a say. */
 void inlay_conn_refresh_classes(struct inlay_conn *c, inlay_ns now);
+/* What was found out about the path's MTU is what packets, ours and a forwarder's, obey. */
+void inlay_conn_note_mtu(struct inlay_conn *c);
+/* ... and its mark is what a forwarder's copies bear. */
+void inlay_conn_note_ecn(struct inlay_conn *c);
 /* Moves our sending keys on by one phase. 0 or negative errno. */
 int inlay_conn_next_phase(struct inlay_conn *c, inlay_ns now);
 void inlay_conn_random(struct inlay_conn *c, void *dst, size_t len);

@@ -212,16 +212,21 @@ static void update_ack_request(struct inlay_conn *c, inlay_ns now)
 static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_quic_ack *f,
 				    inlay_ns now)
 {
-	inlay_ns delay = INLAY_NEVER;
+	bool raised = !c->recovery.any_acked || f->largest > c->recovery.largest_acked;
+	inlay_ns delay = INLAY_NEVER, sent;
 	enum inlay_quic_error err;
 
 	/* Nobody delays for longer than a minute: 2^26 us. */
 	if (f->delay < 1ULL << 26)
 		delay = (f->delay << c->peer.ack_delay_exponent) * INLAY_US;
 	c->stats.acks_received++;
+	sent = inlay_sentlog_time(inlay_sentlog_entry(&c->log, f->largest), now);
+	inlay_ecn_begin_ack(&c->ecn, &c->log);
 	err = inlay_recovery_on_ack(&c->recovery, f, delay, now);
 	if (err)
 		return err;
+	inlay_recovery_on_ce(&c->recovery, inlay_ecn_end_ack(&c->ecn, f, raised), sent, now);
+	inlay_conn_note_ecn(c);
 	update_ack_request(c, now);
 	return c->recovery_failed ? INLAY_QUIC_INTERNAL_ERROR : INLAY_QUIC_NO_ERROR;
 }
@@ -435,7 +440,7 @@ static void follow_path(struct inlay_conn *c, const struct packet *p, size_t len
 
 static void take(struct inlay_conn *c, struct packet *p, size_t len)
 {
-	bool ce = (p->clear->desc_flags & INLAY_DESC_ECN_MASK) == INLAY_DESC_ECN_CE;
+	__u8 ecn = (p->clear->desc_flags & INLAY_DESC_ECN_MASK) >> INLAY_DESC_ECN_SHIFT;
 
 	if (p->clear->first & INLAY_QUIC_SHORT_RESERVED) {
 		inlay_conn_fail(c, INLAY_QUIC_PROTOCOL_VIOLATION, 0, "reserved bits", p->now);
@@ -448,10 +453,13 @@ static void take(struct inlay_conn *c, struct packet *p, size_t len)
 	on_frames(c, p);
 	if (!inlay_conn_is_open(c) || c->refused)
 		return;
+	if (!c->ecn.enabled)
+		ecn = INLAY_ECN_NOT_ECT;
 	c->acks.pause = c->recovery.rtt.smoothed > INLAY_ACK_PAUSE ? c->recovery.rtt.smoothed
 								   : INLAY_ACK_PAUSE;
-	if (inlay_acks_on_packet(&c->acks, p->clear->pn, p->eliciting, ce, p->now))
+	if (inlay_acks_on_packet(&c->acks, p->clear->pn, p->eliciting, ecn == INLAY_ECN_CE, p->now))
 		return;
+	inlay_acks_count_ecn(&c->acks, ecn);
 	if (p->hurried)
 		inlay_acks_hurry(&c->acks, p->now);
 	follow_path(c, p, len);

@@ -25,6 +25,9 @@ static size_t datagram_size(const struct inlay_conn *c, size_t room)
 {
 	__u64 most = min_u64(room, c->entry->path_mtu);
 
+	/* What the path before carried this one need not. */
+	if (!c->paths.validated)
+		most = min_u64(most, INLAY_PMTU_BASE);
 	return min_u64(most, inlay_paths_allowance(&c->paths));
 }
 
@@ -49,8 +52,10 @@ static void fill_entry(const struct inlay_build *b, struct inlay_sent *e, size_t
 	*e = (struct inlay_sent){
 		.time_us = (__u32)(b->now / INLAY_US),
 		.packet_size = (__u16)len,
-		.flags = b->eliciting || b->padded ? 0 : INLAY_SENT_NOT_IN_FLIGHT,
+		.flags = b->extra_flags,
 	};
+	if (!b->eliciting && !b->padded)
+		e->flags |= INLAY_SENT_NOT_IN_FLIGHT;
 	if (b->n_frames == 1 && f->type == INLAY_QUIC_STREAM &&
 	    inlay_stream_kind_of(f->id) == INLAY_UNI && f->id >> 2 <= 0xffffffffU) {
 		e->stream = (__u32)(f->id >> 2);
@@ -76,21 +81,36 @@ static void skip_now_and_then(struct inlay_conn *c)
 	inlay_sentlog_skip(&c->log);
 }
 
+/* How it is to leave: of paths not validated nothing is known, and when nothing arrives for long,
+ * marks may be why. */
+static enum inlay_ecn ecn_mark(const struct inlay_build *b)
+{
+	struct inlay_conn *c = b->c;
+	bool tests = b->eliciting && !(b->extra_flags & INLAY_SENT_MTU_PROBE);
+
+	if (b->unmarked || !c->paths.validated || c->recovery.pto_count >= INLAY_PMTU_PTOS)
+		return INLAY_ECN_NOT_ECT;
+	return inlay_ecn_mark(&c->ecn, tests, inlay_conn_pto(c), b->now);
+}
+
 /* Takes the number, writes header, descriptor and log entry. Returns the length; 0: not sent. */
 static size_t finish(struct inlay_build *b)
 {
 	struct inlay_conn *c = b->c;
 	struct inlay_writer header = inlay_writer_of(b->header, b->hdr_len);
+	enum inlay_ecn ecn = ecn_mark(b);
 	struct inlay_sent e;
 	size_t len;
 	__u64 pn;
 
 	skip_now_and_then(c);
-	pn = inlay_sentlog_take(&c->log);
+	pn = b->pn = inlay_sentlog_take(&c->log);
 	b->w.end += INLAY_TAG;
 	inlay_quic_put_short(&header, inlay_cids_peer(&c->cids), pn, INLAY_TX_PN);
-	inlay_quic_put_desc(&b->w, c->entry->sa, c->entry->sa_generation, 0, b->hdr_len, pn);
+	inlay_quic_put_desc(&b->w, c->entry->sa, c->entry->sa_generation,
+			    (__u8)(ecn << INLAY_DESC_ECN_SHIFT), b->hdr_len, pn);
 	len = inlay_writer_len(&b->w);
+	b->extra_flags |= ecn ? INLAY_SENT_ECN : 0;
 	fill_entry(b, &e, len);
 	if (!(e.flags & INLAY_SENT_LOCAL)) {
 		inlay_sentlog_frames_free(&c->log, b->frames);
@@ -98,6 +118,8 @@ static size_t finish(struct inlay_build *b)
 	}
 	if (!inlay_sentlog_publish(&c->log, pn, &e, b->frames))
 		return 0;
+	if (ecn)
+		inlay_ecn_on_sent(&c->ecn, b->now);
 	if (!(e.flags & INLAY_SENT_NOT_IN_FLIGHT)) {
 		inlay_recovery_on_sent(&c->recovery, b->now);
 		inlay_close_on_eliciting_sent(&c->close, b->now);
@@ -259,6 +281,7 @@ static size_t send_path(struct inlay_conn *c, __u8 *dst, size_t size,
 		return 0;
 	inlay_fetch_add_u64(&c->entry->bytes_sent, size);
 	mark = b.w;
+	b.unmarked = true;
 	if (inlay_build_put(&b, inlay_quic_put_path(&b.w, type, data), mark, (__u8)type, 0, 0)) {
 		fill = inlay_writer_len(&b.w) + INLAY_TAG;
 		if (fill < INLAY_PATH_MIN_SIZE && size >= INLAY_PATH_MIN_SIZE)
@@ -291,6 +314,32 @@ static size_t send_response(struct inlay_conn *c, __u8 *dst, size_t room,
 	return len;
 }
 
+/* RFC 9000 section 14.4: PING and PADDING, within the congestion window, on no path that is not
+ * validated, and not while it is in doubt whether anything passes. */
+static size_t send_mtu_probe(struct inlay_conn *c, __u8 *dst, size_t room, inlay_ns now)
+{
+	struct inlay_writer mark;
+	struct inlay_build b;
+	size_t size, len = 0;
+
+	if (!c->paths.validated || c->recovery.pto_count > 0 || c->recovery.probes > 0)
+		return 0;
+	size = inlay_pmtu_next(&c->pmtu, room, now);
+	if (size == 0 || !inlay_sentlog_may_take(&c->log, false) || !begin(&b, c, dst, size, now) ||
+	    !reserve(c, size, false))
+		return 0;
+	mark = b.w;
+	b.extra_flags = INLAY_SENT_MTU_PROBE;
+	if (inlay_build_put(&b, inlay_quic_put_ping(&b.w), mark, INLAY_QUIC_PING, 0, 0)) {
+		inlay_quic_put_padding(&b.w, inlay_writer_left(&b.w));
+		len = finish(&b);
+	}
+	inlay_fetch_add_u64(&c->entry->bytes_sent, len - size);
+	if (len > 0)
+		inlay_pmtu_on_probe_sent(&c->pmtu, b.pn);
+	return len;
+}
+
 static size_t send_challenge(struct inlay_conn *c, __u8 *dst, size_t size, inlay_ns now)
 {
 	size_t len = send_path(c, dst, size, INLAY_QUIC_PATH_CHALLENGE, c->paths.challenge, now);
@@ -316,6 +365,8 @@ size_t inlay_conn_send(struct inlay_conn *c, __u8 *dst, size_t room, struct inla
 		len = send_response(c, dst, room, ret_path, now);
 	if (len == 0 && c->paths.challenge_due)
 		len = send_challenge(c, dst, size, now);
+	if (len == 0)
+		len = send_mtu_probe(c, dst, room, now);
 	if (len == 0)
 		len = send_packet(c, dst, size, now);
 	if (c->recovery_failed)

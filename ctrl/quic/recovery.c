@@ -198,14 +198,15 @@ static void lose(struct inlay_recovery *r, __u64 pn, inlay_ns sent, struct lost_
 		 inlay_ns *newest)
 {
 	const struct inlay_sent *e = inlay_sentlog_entry(r->log, pn);
-	bool dropped = e->flags & INLAY_SENT_DROPPED;
+	/* By its own host; or for its size (RFC 9000 section 14.4): no word about congestion. */
+	bool no_sign = e->flags & (INLAY_SENT_DROPPED | INLAY_SENT_MTU_PROBE);
 
 	r->lost_pkts++;
 	r->lost_bytes += e->packet_size;
 	r->ops->lost(r->user, pn);
 	inlay_sentlog_resolve(r->log, pn, INLAY_FATE_LOST);
-	if (dropped)
-		return; /* by its own host: no word about the path */
+	if (no_sign)
+		return;
 	extend_run(r, run, sent);
 	if (sent > *newest)
 		*newest = sent;
@@ -338,5 +339,21 @@ void inlay_recovery_reset_path(struct inlay_recovery *r, enum inlay_cc_algorithm
 {
 	inlay_cc_init(&r->cc, cc, r->cc.mtu);
 	inlay_rtt_init(&r->rtt, 0, 0, 0, 0, r->rtt.max_ack_delay);
+	inlay_recovery_set_limits(r);
+}
+
+void inlay_recovery_set_mtu(struct inlay_recovery *r, __u64 mtu)
+{
+	r->cc.mtu = mtu;
+	if (r->cc.cwnd < inlay_cc_min_window(&r->cc))
+		r->cc.cwnd = inlay_cc_min_window(&r->cc);
+	inlay_recovery_set_limits(r);
+}
+
+void inlay_recovery_on_ce(struct inlay_recovery *r, __u64 newly, inlay_ns sent, inlay_ns now)
+{
+	if (newly == 0)
+		return;
+	inlay_cc_on_loss(&r->cc, sent, now);
 	inlay_recovery_set_limits(r);
 }

@@ -58,6 +58,11 @@ void inlay_recovery_on_timer(struct inlay_recovery *r, inlay_ns now);
 void inlay_recovery_relieve(struct inlay_recovery *r, inlay_ns now);
 /* The connection moved to another path (RFC 9000 section 9.4). */
 void inlay_recovery_reset_path(struct inlay_recovery *r, enum inlay_cc_algorithm cc);
+/* The largest datagram is another one now. */
+void inlay_recovery_set_mtu(struct inlay_recovery *r, __u64 mtu);
+/* |newly| packets met congestion (RFC 9002 section 7.1), says an ACK whose largest number was sent
+ * at |sent|. */
+void inlay_recovery_on_ce(struct inlay_recovery *r, __u64 newly, inlay_ns sent, inlay_ns now);
 /* Writes entry->class_limit. */
 void inlay_recovery_set_limits(struct inlay_recovery *r);
 
