@@ -200,6 +200,16 @@ void relay_subscription_new(struct inlay_relay_session *rs, struct inlay_moq_req
 	relay_track_want(t);
 }
 
+static bool is_read(const struct relay_subscription *sub, const struct inlay_cache_stream *stream)
+{
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &sub->readers)
+		if (inlay_list_entry(node, struct relay_reader, of_subscription)->stream == stream)
+			return true;
+	return false;
+}
+
 /* Everything in the cache that it wants, newest first, as the oldest gives way. */
 static void attach_cached(struct relay_subscription *sub)
 {
@@ -211,21 +221,14 @@ static void attach_cached(struct relay_subscription *sub)
 
 		if (!relay_subscription_wants_group(sub, group->id))
 			continue;
-		for (s = group->streams.prev; s != &group->streams; s = s->prev)
-			if (!relay_reader_attach_old(
-				    sub, inlay_list_entry(s, struct inlay_cache_stream, node)))
+		for (s = group->streams.prev; s != &group->streams; s = s->prev) {
+			struct inlay_cache_stream *stream =
+				inlay_list_entry(s, struct inlay_cache_stream, node);
+
+			if (!is_read(sub, stream) && !relay_reader_attach_old(sub, stream))
 				return;
+		}
 	}
-}
-
-static bool is_read(const struct relay_subscription *sub, const struct inlay_cache_stream *stream)
-{
-	struct inlay_list *node;
-
-	inlay_list_for_each (node, &sub->readers)
-		if (inlay_list_entry(node, struct relay_reader, of_subscription)->stream == stream)
-			return true;
-	return false;
 }
 
 /* Streams that are arriving, from their next object on; not those of groups that |before| (may be
@@ -367,6 +370,19 @@ static void narrow(struct relay_subscription *sub)
 	}
 }
 
+/* What it wants now and did not before. Who begins to be forwarded to and names a start gets what
+ * the cache has from there, as with a new subscription (section 10.9.1): so a subscriber that stood
+ * by on another rendition begins with the group it needs, not with the next one. */
+static void attach_more(struct relay_subscription *sub, const struct relay_subscription *before)
+{
+	if (before->params.forward)
+		attach_live(sub, before);
+	else if (sub->unfiltered)
+		attach_live(sub, NULL);
+	else
+		attach_cached(sub);
+}
+
 void relay_subscription_update(struct relay_subscription *sub,
 			       const struct inlay_moq_params *params)
 {
@@ -386,7 +402,7 @@ void relay_subscription_update(struct relay_subscription *sub,
 	answer = relay_track_params(sub->track);
 	(void)inlay_moq_request_update_ok(sub->request, &answer);
 	if (sub->state == RELAY_SUBSCRIPTION_ACTIVE && sub->params.forward)
-		attach_live(sub, before.params.forward ? &before : NULL);
+		attach_more(sub, &before);
 	relay_reader_open_pending(sub);
 	relay_subscription_check_end(sub);
 }
