@@ -28,6 +28,25 @@ void inlay_client_say(const struct inlay_client *c, const char *format, ...)
 
 /* ---- options ---- */
 
+static int refuse_track(const struct inlay_client *c, const char *text, const char *form)
+{
+	inlay_client_say(c, "'%s' is no track name: write %s, as demo-clock--video%s", text, form,
+			 strchr(form, '=') ? "=2M" : "");
+	return INLAY_EXIT_USAGE;
+}
+
+static int add_rendition(struct inlay_client *c, const char *text)
+{
+	if (c->n_renditions == INLAY_CLIENT_RENDITIONS) {
+		inlay_client_say(c, "no more than %d renditions", INLAY_CLIENT_RENDITIONS);
+		return INLAY_EXIT_USAGE;
+	}
+	if (inlay_rendition_parse(text, true, &c->renditions[c->n_renditions]))
+		return refuse_track(c, text, "NAMESPACE--NAME=VALUE");
+	c->n_renditions++;
+	return -1;
+}
+
 bool inlay_client_option(struct inlay_client *c, int option, const char *arg, const char *usage,
 			 int *ret_exit)
 {
@@ -41,6 +60,9 @@ bool inlay_client_option(struct inlay_client *c, int option, const char *arg, co
 		return true;
 	case INLAY_OPT_TRACK:
 		c->track_text = arg;
+		return true;
+	case INLAY_OPT_RENDITION:
+		*ret_exit = add_rendition(c, arg);
 		return true;
 	case INLAY_OPT_HELP:
 		fputs(usage, stdout);
@@ -77,12 +99,35 @@ bool inlay_client_number(struct inlay_client *c, const char *option, const char 
 	return true;
 }
 
+static int prepare_tracks(struct inlay_client *c)
+{
+	unsigned int i, k;
+
+	if (c->track_text && c->n_renditions) {
+		inlay_client_say(c, "either --track or --rendition, not both");
+		return INLAY_EXIT_USAGE;
+	}
+	if (c->track_text) {
+		if (inlay_rendition_parse(c->track_text, false, &c->renditions[0]))
+			return refuse_track(c, c->track_text, "NAMESPACE--NAME");
+		c->n_renditions = 1;
+	}
+	c->track_text = c->renditions[0].track;
+	for (i = 1; i < c->n_renditions; i++)
+		for (k = 0; k < i; k++)
+			if (inlay_moq_name_equal(&c->renditions[i].name, &c->renditions[k].name)) {
+				inlay_client_say(c, "two renditions are both %s",
+						 c->renditions[i].track);
+				return INLAY_EXIT_USAGE;
+			}
+	return 0;
+}
+
 int inlay_client_prepare(struct inlay_client *c)
 {
 	const char *why;
-	size_t len;
 
-	if (!c->uri_text || !c->track_text) {
+	if (!c->uri_text || (!c->track_text && !c->n_renditions)) {
 		inlay_client_say(c, "%s is missing; try --help",
 				 c->uri_text ? "--track NAME" : "the URI of the relay");
 		return INLAY_EXIT_USAGE;
@@ -92,15 +137,7 @@ int inlay_client_prepare(struct inlay_client *c)
 				 c->uri_text, why);
 		return INLAY_EXIT_USAGE;
 	}
-	len = strlen(c->track_text) + 1;
-	c->name_bytes = malloc(len);
-	if (!c->name_bytes || inlay_moq_name_scan(c->track_text, c->name_bytes, len, &c->name)) {
-		inlay_client_say(
-			c, "'%s' is no track name: write NAMESPACE--NAME, as demo-clock--video",
-			c->track_text);
-		return INLAY_EXIT_USAGE;
-	}
-	return 0;
+	return prepare_tracks(c);
 }
 
 /* ---- files ---- */
@@ -304,9 +341,12 @@ int inlay_client_run(struct inlay_client *c)
 
 void inlay_client_fini(struct inlay_client *c)
 {
+	unsigned int i;
+
 	inlay_link_fini(&c->link);
 	inlay_driver_free(c->driver);
-	free(c->name_bytes);
 	c->driver = NULL;
-	c->name_bytes = NULL;
+	for (i = 0; i < INLAY_CLIENT_RENDITIONS; i++)
+		inlay_rendition_fini(&c->renditions[i]);
+	c->n_renditions = 0;
 }

@@ -11,6 +11,7 @@
 
 #include "link.h"
 #include "driver.h"
+#include "rendition.h"
 #include "uri.h"
 
 enum {
@@ -18,6 +19,8 @@ enum {
 	INLAY_EXIT_FAILED = 1,
 	INLAY_EXIT_USAGE = 2,
 };
+
+#define INLAY_CLIENT_RENDITIONS 8
 
 struct inlay_client_ops {
 	const struct inlay_moq_session_ops *session;
@@ -38,8 +41,9 @@ struct inlay_client {
 	struct inlay_transport_params params; /* ours; zero fields: the peer's defaults */
 
 	struct inlay_uri uri;
-	__u8 *name_bytes;
-	struct inlay_moq_name name;
+	/* The tracks: --track's, without a value, or each --rendition's. */
+	struct inlay_rendition renditions[INLAY_CLIENT_RENDITIONS];
+	unsigned int n_renditions;
 	struct inlay_driver *driver;
 	struct inlay_link link;
 	bool connected; /* the handshake was complete at some time */
@@ -50,6 +54,7 @@ enum {
 	INLAY_OPT_CA = 0x1000,
 	INLAY_OPT_INSECURE,
 	INLAY_OPT_TRACK,
+	INLAY_OPT_RENDITION,
 	INLAY_OPT_HELP,
 	INLAY_OPT_VERSION,
 };
@@ -57,6 +62,7 @@ enum {
 	{"ca", required_argument, NULL, INLAY_OPT_CA},                                             \
 		{"insecure", no_argument, NULL, INLAY_OPT_INSECURE},                               \
 		{"track", required_argument, NULL, INLAY_OPT_TRACK},                               \
+		{"rendition", required_argument, NULL, INLAY_OPT_RENDITION},                       \
 		{"help", no_argument, NULL, INLAY_OPT_HELP},                                       \
 	{                                                                                          \
 		"version", no_argument, NULL, INLAY_OPT_VERSION                                    \
@@ -75,7 +81,7 @@ int inlay_client_refuse_option(const struct inlay_client *c, int option, const c
 /* A number from |min| to |max|. False, and a message: it is not. */
 bool inlay_client_number(struct inlay_client *c, const char *option, const char *arg, double min,
 			 double max, double *ret);
-/* Checks URI and track; 0 or an exit code, with a message. */
+/* Checks URI and tracks; 0 or an exit code, with a message. */
 int inlay_client_prepare(struct inlay_client *c);
 /* Connects and runs until the session has ended. 0 or an exit code, with a message. */
 int inlay_client_run(struct inlay_client *c);

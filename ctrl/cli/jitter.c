@@ -34,6 +34,8 @@ struct inlay_jitter {
 	bool started; /* |next| is known */
 	__u64 next;   /* group to hand on */
 	inlay_ns deadline;
+	__u64 hold_from; /* groups from here on wait |hold| before they are begun */
+	inlay_ns hold, hold_since;
 	struct inlay_jitter_stats stats;
 };
 
@@ -44,7 +46,7 @@ struct inlay_jitter *inlay_jitter_new(const struct inlay_jitter_config *config)
 	if (!j)
 		return NULL;
 	j->config = *config;
-	j->deadline = INLAY_NEVER;
+	j->deadline = j->hold_from = INLAY_NEVER;
 	inlay_list_init(&j->groups);
 	return j;
 }
@@ -174,6 +176,14 @@ static inlay_ns group_wait(const struct inlay_jitter *j, const struct group *g)
 	return (later->first > since ? later->first : since) + patience_of(j, g);
 }
 
+/* Until when |g| must not be begun; 0: it may. */
+static inlay_ns hold_of(const struct inlay_jitter *j, const struct group *g)
+{
+	if (g->delivered || g->id < j->hold_from)
+		return 0;
+	return (g->first > j->hold_since ? g->first : j->hold_since) + j->hold;
+}
+
 /* Looks for a group to start with: the first whose object 0 is there. What comes before it cannot
  * be used. True: found. */
 static bool try_to_start(struct inlay_jitter *j)
@@ -219,6 +229,8 @@ static bool step(struct inlay_jitter *j, struct group *g, inlay_ns now, bool for
 		return true;
 	}
 	*ret_wait = o ? object_wait(j, g, o) : group_wait(j, g);
+	if (*ret_wait < hold_of(j, g))
+		*ret_wait = hold_of(j, g);
 	if (*ret_wait > now && !force)
 		return false;
 	if (o) {
@@ -242,6 +254,44 @@ static void pump(struct inlay_jitter *j, inlay_ns now, bool force)
 			return;
 		j->deadline = INLAY_NEVER;
 	}
+}
+
+/* ---- changing over ---- */
+
+bool inlay_jitter_position(const struct inlay_jitter *j, __u64 *ret_group, bool *ret_begun)
+{
+	const struct group *g = first_group(j);
+
+	if (!j->started)
+		return false;
+	*ret_group = j->next;
+	*ret_begun = g && g->id == j->next && g->delivered;
+	return true;
+}
+
+void inlay_jitter_hold(struct inlay_jitter *j, __u64 group, inlay_ns time, inlay_ns now)
+{
+	j->hold_from = group;
+	j->hold = time;
+	j->hold_since = now;
+	pump(j, now, false);
+}
+
+bool inlay_jitter_cut(struct inlay_jitter *j, __u64 group)
+{
+	struct group *g;
+	__u64 at;
+	bool begun;
+
+	if (!inlay_jitter_position(j, &at, &begun) || group < at || (group == at && begun))
+		return false;
+	while (!inlay_list_is_empty(&j->groups)) {
+		g = inlay_list_entry(j->groups.prev, struct group, node);
+		if (g->id < group)
+			break;
+		drop_group(j, g);
+	}
+	return true;
 }
 
 /* ---- input ---- */

@@ -51,6 +51,17 @@ void inlay_jitter_progress(struct inlay_jitter *j, __u64 group, inlay_ns now);
 int inlay_jitter_object(struct inlay_jitter *j, __u64 group, __u64 object, const __u8 *data,
 			size_t len, bool datagram, inlay_ns now);
 
+/*
+ * Changing over to another source of the same groups. inlay_jitter_position(): the group that is
+ * next to be handed on, |*ret_begun|: part of it was; false: not started. inlay_jitter_hold(): no
+ * group at or above |group| is begun before it has waited |time|, counted from |now| or from its
+ * first bytes; INLAY_NEVER for |group|: no more of it. inlay_jitter_cut(): forgets what is held of
+ * |group| and above, streams included; false, and nothing is forgotten: part of it was handed on.
+ */
+bool inlay_jitter_position(const struct inlay_jitter *j, __u64 *ret_group, bool *ret_begun);
+void inlay_jitter_hold(struct inlay_jitter *j, __u64 group, inlay_ns time, inlay_ns now);
+bool inlay_jitter_cut(struct inlay_jitter *j, __u64 group);
+
 inlay_ns inlay_jitter_deadline(const struct inlay_jitter *j);
 void inlay_jitter_on_timer(struct inlay_jitter *j, inlay_ns now);
 /* The track has ended: hands on all that is held. */

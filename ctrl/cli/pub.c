@@ -20,12 +20,15 @@
 
 static const char usage[] =
 	"usage: inlay-pub [options] URI --track NAMESPACE--NAME [FILE]\n"
+	"       inlay-pub [options] URI --rendition NAMESPACE--NAME=FILE ...\n"
 	"\n"
 	"Publishes FILE, or standard input, as a track at the relay URI (moqt://host:port/). The\n"
 	"input is fragmented MP4, a fragment a frame: ffmpeg ... -f mp4 -movflags\n"
 	"empty_moov+default_base_moof+frag_every_frame. A group starts at each key frame.\n"
 	"Begins when the relay subscribes for somebody.\n"
 	"\n" INLAY_CLIENT_USAGE
+	"  --rendition TRACK=FILE  one of several tracks with the same content; their key frames\n"
+	"                     must be at the same times. With --rate: TRACK=BITRATE, as 800k\n"
 	"  --publish          announce by PUBLISH, not by PUBLISH_NAMESPACE\n"
 	"  --wait             hold the first frame until somebody is subscribed (the default)\n"
 	"  --no-wait          do not: frames are lost while nobody is\n"
@@ -40,10 +43,13 @@ static const char usage[] =
 	"Synthetic load, in place of input:\n"
 	"  --rate N           N objects a second\n"
 	"  --object-bytes N   of N bytes each; default 1200\n"
+	"  --key-ratio N      a group's first object is N times as large; default 1, of renditions "
+	"6\n"
 	"  --group-seconds N  groups of N seconds; default 1. Also for input without video\n"
 	"Reports:\n"
 	"  --json FILE        (or --stats FILE) a summary at the end\n"
-	"  --hashes FILE      a line a frame: group object bytes sha256\n";
+	"  --hashes FILE      a line a frame: group object bytes sha256; of renditions, in a file\n"
+	"                     each: FILE.TRACK\n";
 
 enum {
 	OPT_PUBLISH = 1,
@@ -59,6 +65,7 @@ enum {
 	OPT_RATE,
 	OPT_OBJECT_BYTES,
 	OPT_GROUP_SECONDS,
+	OPT_KEY_RATIO,
 	OPT_JSON,
 	OPT_HASHES,
 	OPT_REAL_TIME,
@@ -80,21 +87,36 @@ static const struct option options[] = {
 	{"rate", required_argument, NULL, OPT_RATE},
 	{"object-bytes", required_argument, NULL, OPT_OBJECT_BYTES},
 	{"group-seconds", required_argument, NULL, OPT_GROUP_SECONDS},
+	{"key-ratio", required_argument, NULL, OPT_KEY_RATIO},
 	{"json", required_argument, NULL, OPT_JSON},
 	{"stats", required_argument, NULL, OPT_JSON},
 	{"hashes", required_argument, NULL, OPT_HASHES},
 	{0},
 };
 
+#define RENDITION_KEY_RATIO 6 /* as encoders have it */
+
+struct pub_track {
+	struct pub *pub;
+	const struct inlay_rendition *rendition;
+	struct inlay_publisher *publisher;
+	struct inlay_pub_source *source;
+	const char *input; /* for messages */
+	int fd;
+	bool as_it_comes, watching, done; /* |done|: its input has ended */
+	char *hashes_path;
+	FILE *hashes;
+};
+
 struct pub {
 	struct inlay_client client;
 	struct inlay_publisher_config publisher_config;
 	struct inlay_pub_source_config source_config;
-	struct inlay_publisher *publisher;
-	struct inlay_pub_source *source;
+	struct pub_track tracks[INLAY_CLIENT_RENDITIONS];
+	unsigned int n;
 	const char *input, *json_path, *hashes_path;
-	FILE *json, *hashes;
-	bool no_wait, started, finishing, watching, said_announced, failed;
+	FILE *json;
+	bool no_wait, started, finishing, said_announced, failed;
 	inlay_ns start_delay, start; /* |start|: when the first frame is due */
 	inlay_ns wake, give_up;
 	inlay_ns ask_until; /* the answer to TRACK_STATUS is waited for; 0: not yet */
@@ -104,33 +126,39 @@ struct pub {
 
 static void on_sent(void *user, __u64 group, __u64 object, const __u8 *data, size_t len)
 {
-	struct pub *pub = user;
+	struct pub_track *t = user;
 
-	inlay_client_hash(pub->hashes, group, object, data, len);
+	inlay_client_hash(t->hashes, group, object, data, len);
 }
 
-static void on_input(void *user)
+static void on_input(void *user, int fd)
 {
 	struct inlay_client *c = user;
 	struct pub *pub = c->user;
+	unsigned int i;
 
-	inlay_pub_source_read(pub->source);
+	for (i = 0; i < pub->n; i++)
+		if (pub->tracks[i].fd == fd)
+			inlay_pub_source_read(pub->tracks[i].source);
 }
 
-static void watch_input(struct pub *pub, bool on)
+static void watch_input(struct pub_track *t, bool on)
 {
-	if (pub->watching == on || !pub->source_config.as_it_comes)
+	if (t->watching == on || !t->as_it_comes)
 		return;
-	pub->watching = on;
-	inlay_driver_watch(pub->client.driver, pub->source_config.fd, on ? on_input : NULL);
+	t->watching = on;
+	inlay_driver_watch(t->pub->client.driver, t->fd, on ? on_input : NULL);
 }
 
 static void finish(struct pub *pub, inlay_ns now)
 {
+	unsigned int i;
+
 	if (pub->finishing)
 		return;
 	pub->finishing = true;
-	watch_input(pub, false);
+	for (i = 0; i < pub->n; i++)
+		watch_input(&pub->tracks[i], false);
 	pub->give_up = now + LINGER;
 	pub->wake = now;
 }
@@ -151,61 +179,84 @@ static bool has_backlog(const struct pub *pub)
 	return stats.bytes_unacked > BACKLOG;
 }
 
-/* Publishes what is due. */
-static void publish(struct pub *pub, inlay_ns now)
+static void wake_at(struct pub *pub, inlay_ns at)
 {
+	pub->wake = at < pub->wake ? at : pub->wake;
+}
+
+/* Publishes what is due of a track. */
+static void publish_track(struct pub_track *t, inlay_ns now)
+{
+	struct pub *pub = t->pub;
 	struct inlay_pub_frame frame;
 	int rv;
 
-	pub->wake = INLAY_NEVER;
-	for (;;) {
+	while (!t->done) {
 		if (has_backlog(pub)) {
-			watch_input(pub, false);
-			pub->wake = now + RETRY_PAUSE;
+			watch_input(t, false);
+			wake_at(pub, now + RETRY_PAUSE);
 			return;
 		}
-		rv = inlay_pub_source_peek(pub->source, &frame);
+		rv = inlay_pub_source_peek(t->source, &frame);
 		if (rv == -EAGAIN) {
-			watch_input(pub, true);
+			watch_input(t, true);
 			return;
 		}
 		if (rv) {
 			if (rv != -ENODATA)
-				fail(pub, pub->input, inlay_pub_source_error(pub->source), now);
-			finish(pub, now);
+				fail(pub, t->input, inlay_pub_source_error(t->source), now);
+			watch_input(t, false);
+			t->done = true;
 			return;
 		}
 		if (pub->start + frame.due > now) {
-			pub->wake = pub->start + frame.due;
+			wake_at(pub, pub->start + frame.due);
 			return;
 		}
-		rv = inlay_publisher_frame(pub->publisher, frame.data, frame.len,
-					   frame.starts_group, inlay_driver_now());
+		rv = inlay_publisher_frame(t->publisher, frame.data, frame.len, frame.starts_group,
+					   inlay_driver_now());
 		if (rv == -EAGAIN) { /* the relay grants no stream now */
-			watch_input(pub, false);
-			pub->wake = now + RETRY_PAUSE;
+			watch_input(t, false);
+			wake_at(pub, now + RETRY_PAUSE);
 			return;
 		}
 		if (rv) {
 			fail(pub, "cannot publish", strerror(-rv), now);
 			return;
 		}
-		inlay_pub_source_advance(pub->source);
+		inlay_pub_source_advance(t->source);
 	}
 }
 
-/* Ends the track, then the session once all of it is acknowledged. */
+static void publish(struct pub *pub, inlay_ns now)
+{
+	bool done = true;
+	unsigned int i;
+
+	pub->wake = INLAY_NEVER;
+	for (i = 0; i < pub->n && !pub->failed; i++) {
+		publish_track(&pub->tracks[i], now);
+		done &= pub->tracks[i].done;
+	}
+	if (done)
+		finish(pub, now);
+}
+
+/* Ends the tracks, then the session once all of it is acknowledged. */
 static void linger(struct pub *pub, inlay_ns now)
 {
 	struct inlay_peer_stats stats;
+	unsigned int i;
 
 	pub->wake = pub->give_up;
 	inlay_peer_stats(pub->client.link.peer, &stats);
 	/* PUBLISH_DONE must not overtake a datagram (section 10.10). */
 	if (stats.datagram_bytes && now < pub->give_up)
 		return;
-	inlay_publisher_finish(pub->publisher, pub->failed ? INLAY_MOQ_DONE_INTERNAL_ERROR
-							   : INLAY_MOQ_DONE_TRACK_ENDED);
+	for (i = 0; i < pub->n; i++)
+		inlay_publisher_finish(pub->tracks[i].publisher,
+				       pub->failed ? INLAY_MOQ_DONE_INTERNAL_ERROR
+						   : INLAY_MOQ_DONE_TRACK_ENDED);
 	inlay_peer_stats(pub->client.link.peer, &stats);
 	if (stats.bytes_unacked && now < pub->give_up)
 		return;
@@ -225,13 +276,24 @@ static void ask(struct pub *pub, inlay_ns now)
 	if (now < pub->ask_until)
 		return;
 	pub->wake = INLAY_NEVER;
-	inlay_publisher_announce(pub->publisher);
+	inlay_publisher_announce(pub->tracks[0].publisher);
+}
+
+static bool is_wanted(const struct pub *pub)
+{
+	unsigned int i;
+
+	for (i = 0; i < pub->n; i++)
+		if (inlay_publisher_is_wanted(pub->tracks[i].publisher))
+			return true;
+	return false;
 }
 
 static void on_round(void *user, inlay_ns now)
 {
 	struct pub *pub = user;
-	const char *error = inlay_publisher_error(pub->publisher);
+	const struct inlay_publisher *first = pub->tracks[0].publisher;
+	const char *error = inlay_publisher_error(first);
 
 	if (error)
 		fail(pub, pub->client.uri.authority, error, now);
@@ -239,17 +301,16 @@ static void on_round(void *user, inlay_ns now)
 		linger(pub, now);
 		return;
 	}
-	if (inlay_publisher_is_announced(pub->publisher) && !pub->said_announced) {
+	if (inlay_publisher_is_announced(first) && !pub->said_announced) {
 		pub->said_announced = true;
 		fprintf(stderr, "announced %s\n", pub->client.track_text);
 	}
-	if (inlay_publisher_is_asking(pub->publisher)) {
+	if (inlay_publisher_is_asking(first)) {
 		ask(pub, now);
 		return;
 	}
 	if (!pub->started) {
-		if (!inlay_publisher_is_wanted(pub->publisher) &&
-		    !(pub->no_wait && pub->said_announced))
+		if (!is_wanted(pub) && !(pub->no_wait && pub->said_announced))
 			return;
 		pub->started = true;
 		pub->start = now + pub->start_delay;
@@ -310,6 +371,9 @@ static bool take_number(struct pub *pub, int option, const char *arg)
 			return false;
 		pub->source_config.frame_bytes = (size_t)v;
 		return true;
+	case OPT_KEY_RATIO:
+		return inlay_client_number(c, "key-ratio", arg, 1, 1000,
+					   &pub->source_config.key_ratio);
 	case OPT_GROUP_SECONDS:
 		return inlay_client_number(c, "group-seconds", arg, 0.001, 1e6,
 					   &pub->source_config.group_seconds);
@@ -381,71 +445,152 @@ static int parse(struct pub *pub, int argc, char **argv)
 	return code ? code : -1;
 }
 
-static int open_input(struct pub *pub)
+static int open_input(struct pub_track *t)
 {
-	struct inlay_pub_source_config *s = &pub->source_config;
+	const struct inlay_client *c = &t->pub->client;
 	struct stat st;
 
-	if (s->rate > 0 && pub->input) {
-		inlay_client_say(&pub->client, "--rate makes up its own input: leave out %s",
-				 pub->input);
-		return INLAY_EXIT_USAGE;
-	}
-	s->fd = -1;
-	if (s->rate > 0)
-		return 0;
-	if (!pub->input || !strcmp(pub->input, "-")) {
-		pub->input = "standard input";
-		s->fd = STDIN_FILENO;
-		if (isatty(s->fd)) {
-			inlay_client_say(&pub->client,
-					 "standard input is a terminal: name a file, or "
-					 "pipe ffmpeg into this");
+	if (!t->input || !strcmp(t->input, "-")) {
+		t->input = "standard input";
+		t->fd = STDIN_FILENO;
+		if (isatty(t->fd)) {
+			inlay_client_say(c, "standard input is a terminal: name a file, or "
+					    "pipe ffmpeg into this");
 			return INLAY_EXIT_USAGE;
 		}
 	} else {
-		s->fd = open(pub->input, O_RDONLY | O_CLOEXEC);
+		t->fd = open(t->input, O_RDONLY | O_CLOEXEC);
 	}
-	if (s->fd < 0 || fstat(s->fd, &st)) {
-		inlay_client_say(&pub->client, "cannot read %s: %s", pub->input, strerror(errno));
+	if (t->fd < 0 || fstat(t->fd, &st)) {
+		inlay_client_say(c, "cannot read %s: %s", t->input, strerror(errno));
 		return INLAY_EXIT_FAILED;
 	}
 	if (S_ISDIR(st.st_mode)) {
-		inlay_client_say(&pub->client, "cannot read %s: %s", pub->input, strerror(EISDIR));
+		inlay_client_say(c, "cannot read %s: %s", t->input, strerror(EISDIR));
 		return INLAY_EXIT_FAILED;
 	}
 	/* Devices such as /dev/null cannot be waited for; they are read like files. */
-	s->as_it_comes = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(s->fd);
+	t->as_it_comes = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(t->fd);
 	return 0;
 }
 
-static int open_files(struct pub *pub)
+/* A rendition's synthetic objects: as many as of any other, of such a size that bit rate follows.
+ */
+static int set_bit_rate(struct pub_track *t, struct inlay_pub_source_config *s)
 {
-	int code = open_input(pub);
+	double per_group = s->group_seconds * s->rate;
+	__u64 bps;
 
+	if (!t->rendition->value)
+		return 0;
+	if (!inlay_rendition_bit_rate(t->rendition->value, &bps)) {
+		inlay_client_say(&t->pub->client,
+				 "'%s' is no bit rate: with --rate, write TRACK=BITRATE, as 800k",
+				 t->rendition->value);
+		return INLAY_EXIT_USAGE;
+	}
+	if (!(s->key_ratio > 0))
+		s->key_ratio = RENDITION_KEY_RATIO;
+	s->frame_bytes = (size_t)((double)bps / 8 * s->group_seconds /
+				  (per_group > 1 ? per_group - 1 + s->key_ratio : s->key_ratio));
+	return 0;
+}
+
+static char *hashes_path(const struct pub *pub, const struct pub_track *t)
+{
+	const char *suffix = t->rendition->value ? t->rendition->track : "";
+	size_t room = strlen(pub->hashes_path) + strlen(suffix) + 2;
+	char *path = malloc(room);
+
+	if (path)
+		snprintf(path, room, "%s%s%s", pub->hashes_path, *suffix ? "." : "", suffix);
+	return path;
+}
+
+static int open_track(struct pub *pub, struct pub_track *t)
+{
+	struct inlay_publisher_config publisher = pub->publisher_config;
+	struct inlay_pub_source_config source = pub->source_config;
+	bool synthetic = source.rate > 0;
+	int code;
+
+	t->input = t->rendition->value ? t->rendition->value : pub->input;
+	code = synthetic ? set_bit_rate(t, &source) : open_input(t);
 	if (code)
 		return code;
-	if (pub->json_path && !(pub->json = inlay_client_open(&pub->client, pub->json_path)))
-		return INLAY_EXIT_FAILED;
-	if (pub->hashes_path && !(pub->hashes = inlay_client_open(&pub->client, pub->hashes_path)))
-		return INLAY_EXIT_FAILED;
-	pub->publisher = inlay_publisher_new(&pub->publisher_config);
-	pub->source = inlay_pub_source_new(&pub->source_config);
-	if (pub->publisher && pub->source)
+	if (pub->hashes_path) {
+		t->hashes_path = hashes_path(pub, t);
+		t->hashes = t->hashes_path ? inlay_client_open(&pub->client, t->hashes_path) : NULL;
+		if (!t->hashes)
+			return INLAY_EXIT_FAILED;
+	}
+	source.fd = t->fd;
+	source.as_it_comes = t->as_it_comes;
+	publisher.name = &t->rendition->name;
+	publisher.user = t;
+	t->publisher = inlay_publisher_new(&publisher);
+	t->source = inlay_pub_source_new(&source);
+	if (t->publisher && t->source)
 		return 0;
 	inlay_client_say(&pub->client, "no memory");
 	return INLAY_EXIT_FAILED;
 }
 
+static int open_files(struct pub *pub)
+{
+	int code;
+
+	if (pub->input && (pub->source_config.rate > 0 || pub->client.renditions[0].value)) {
+		inlay_client_say(&pub->client, "%s: leave out %s",
+				 pub->source_config.rate > 0 ? "--rate makes up its own input"
+							     : "each rendition names its own input",
+				 pub->input);
+		return INLAY_EXIT_USAGE;
+	}
+	if (pub->json_path && !(pub->json = inlay_client_open(&pub->client, pub->json_path)))
+		return INLAY_EXIT_FAILED;
+	for (; pub->n < pub->client.n_renditions; pub->n++) {
+		struct pub_track *t = &pub->tracks[pub->n];
+
+		*t = (struct pub_track){
+			.pub = pub, .rendition = &pub->client.renditions[pub->n], .fd = -1};
+		code = open_track(pub, t);
+		if (code) {
+			pub->n++; /* half-built */
+			return code;
+		}
+		if (pub->n > 0)
+			inlay_publisher_join(pub->tracks[0].publisher, t->publisher);
+	}
+	return 0;
+}
+
 /* ---- reports ---- */
+
+static struct inlay_publisher_stats total(const struct pub *pub)
+{
+	struct inlay_publisher_stats sum = {0}, s;
+	unsigned int i;
+
+	for (i = 0; i < pub->n; i++) {
+		inlay_publisher_stats(pub->tracks[i].publisher, &s);
+		sum.frames += s.frames;
+		sum.groups += s.groups;
+		sum.bytes += s.bytes;
+		sum.unwanted += s.unwanted;
+		sum.too_large += s.too_large;
+		sum.unsent += s.unsent;
+	}
+	return sum;
+}
 
 static void report(struct pub *pub)
 {
-	struct inlay_publisher_stats s;
+	struct inlay_publisher_stats s = total(pub);
 	struct inlay_peer_stats p = {0};
 	char unsent[160] = "";
+	unsigned int i;
 
-	inlay_publisher_stats(pub->publisher, &s);
 	if (pub->client.link.peer)
 		inlay_peer_stats(pub->client.link.peer, &p);
 	if (s.unwanted || s.too_large || s.unsent)
@@ -456,8 +601,9 @@ static void report(struct pub *pub)
 			 (unsigned long long)s.unsent);
 	fprintf(stderr, "%llu frames in %llu groups, %llu bytes%s\n", (unsigned long long)s.frames,
 		(unsigned long long)s.groups, (unsigned long long)s.bytes, unsent);
-	if (pub->source && inlay_pub_source_cut_short(pub->source))
-		inlay_client_say(&pub->client, "the input ended within a fragment");
+	for (i = 0; i < pub->n; i++)
+		if (inlay_pub_source_cut_short(pub->tracks[i].source))
+			inlay_client_say(&pub->client, "the input ended within a fragment");
 	if (!pub->json)
 		return;
 	fprintf(pub->json,
@@ -473,17 +619,24 @@ static void report(struct pub *pub)
 static int run(struct pub *pub)
 {
 	int code = open_files(pub);
+	unsigned int i;
 
 	if (code)
 		return code;
-	pub->client.session_user = pub->publisher;
+	pub->client.session_user = pub->tracks[0].publisher;
 	code = inlay_client_run(&pub->client);
 	if (pub->client.connected)
 		report(pub);
-	if (!inlay_client_close(&pub->client, pub->json, pub->json_path) ||
-	    !inlay_client_close(&pub->client, pub->hashes, pub->hashes_path))
+	for (i = 0; i < pub->n; i++) {
+		struct pub_track *t = &pub->tracks[i];
+
+		if (!inlay_client_close(&pub->client, t->hashes, t->hashes_path))
+			code = INLAY_EXIT_FAILED;
+		t->hashes = NULL;
+	}
+	if (!inlay_client_close(&pub->client, pub->json, pub->json_path))
 		code = INLAY_EXIT_FAILED;
-	pub->json = pub->hashes = NULL;
+	pub->json = NULL;
 	return pub->failed ? INLAY_EXIT_FAILED : code;
 }
 
@@ -502,17 +655,19 @@ int main(int argc, char **argv)
 		.source_config = {.frame_bytes = 1200, .group_seconds = 1},
 		.wake = INLAY_NEVER,
 	};
+	unsigned int i;
 	int code;
 
 	pub.client.user = &pub;
-	pub.publisher_config.name = &pub.client.name;
 	pub.publisher_config.on_sent = on_sent;
-	pub.publisher_config.user = &pub;
 	code = parse(&pub, argc, argv);
 	if (code < 0)
 		code = run(&pub);
 	inlay_client_fini(&pub.client);
-	inlay_publisher_free(pub.publisher);
-	inlay_pub_source_free(pub.source);
+	for (i = 0; i < pub.n; i++) {
+		inlay_publisher_free(pub.tracks[i].publisher);
+		inlay_pub_source_free(pub.tracks[i].source);
+		free(pub.tracks[i].hashes_path);
+	}
 	return code;
 }

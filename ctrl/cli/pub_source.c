@@ -89,6 +89,9 @@ static int make_up(struct inlay_pub_source *s)
 
 	if (s->config.seconds > 0 && (double)s->n >= s->config.seconds * s->config.rate)
 		return -ENODATA;
+	s->frame.starts_group = s->n % (per_group ? per_group : 1) == 0;
+	if (s->frame.starts_group && s->config.key_ratio > 0)
+		len = (size_t)((double)len * s->config.key_ratio);
 	rv = reserve(s, len + sizeof(word));
 	if (rv)
 		return rv;
@@ -99,7 +102,6 @@ static int make_up(struct inlay_pub_source *s)
 	}
 	s->frame.data = s->buf;
 	s->frame.len = len;
-	s->frame.starts_group = s->n % (per_group ? per_group : 1) == 0;
 	s->frame.due = (inlay_ns)((double)s->n * 1e9 / s->config.rate);
 	return 0;
 }

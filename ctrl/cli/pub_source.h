@@ -26,6 +26,7 @@ struct inlay_pub_source_config {
 	bool fast;	      /* a file's frames too */
 	double rate;	      /* synthetic: frames a second */
 	size_t frame_bytes;   /* synthetic */
+	double key_ratio;     /* synthetic: a group's first frame is so many times as large; 0: 1 */
 	double seconds;	      /* end after so many; 0: no end */
 	double group_seconds; /* synthetic, and input without video */
 };

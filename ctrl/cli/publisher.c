@@ -10,6 +10,7 @@
 
 struct inlay_publisher {
 	struct inlay_publisher_config config;
+	struct inlay_publisher *next; /* of the session's tracks */
 	struct inlay_moq_session *session;
 	struct inlay_moq_request *status;	/* TRACK_STATUS, before all else */
 	struct inlay_moq_request *announcement; /* PUBLISH_NAMESPACE; with PUBLISH: NULL */
@@ -40,9 +41,17 @@ void inlay_publisher_free(struct inlay_publisher *p)
 	free(p);
 }
 
+void inlay_publisher_join(struct inlay_publisher *first, struct inlay_publisher *p)
+{
+	while (first->next)
+		first = first->next;
+	first->next = p;
+}
+
 void inlay_publisher_set_session(struct inlay_publisher *p, struct inlay_moq_session *s)
 {
-	p->session = s;
+	for (; p; p = p->next)
+		p->session = s;
 }
 
 bool inlay_publisher_is_wanted(const struct inlay_publisher *p)
@@ -52,17 +61,26 @@ bool inlay_publisher_is_wanted(const struct inlay_publisher *p)
 
 bool inlay_publisher_is_announced(const struct inlay_publisher *p)
 {
-	return p->announced;
+	for (; p; p = p->next)
+		if (p->announced)
+			return true;
+	return false;
 }
 
 bool inlay_publisher_is_asking(const struct inlay_publisher *p)
 {
-	return p->status && !p->announcing;
+	for (; p; p = p->next)
+		if (p->status && !p->announcing)
+			return true;
+	return false;
 }
 
 const char *inlay_publisher_error(const struct inlay_publisher *p)
 {
-	return p->error[0] ? p->error : NULL;
+	for (; p; p = p->next)
+		if (p->error[0])
+			return p->error;
+	return NULL;
 }
 
 void inlay_publisher_stats(const struct inlay_publisher *p, struct inlay_publisher_stats *ret)
@@ -231,18 +249,21 @@ static void answer_params(const struct inlay_publisher *p, struct inlay_moq_para
 	params->largest_object = p->largest;
 }
 
-static bool check_name(struct inlay_publisher *p, struct inlay_moq_request *req,
-		       const struct inlay_moq_name *name)
+/* The track of that name; NULL: answered that there is none. */
+static struct inlay_publisher *find(struct inlay_publisher *p, struct inlay_moq_request *req,
+				    const struct inlay_moq_name *name)
 {
-	if (!p->finished && inlay_moq_name_equal(name, p->config.name))
-		return true;
+	for (; p; p = p->next)
+		if (!p->finished && inlay_moq_name_equal(name, p->config.name))
+			return p;
 	inlay_moq_request_error(req, INLAY_MOQ_REQUEST_DOES_NOT_EXIST, 0, "not published here");
-	return false;
+	return NULL;
 }
 
 static void establish(struct inlay_publisher *p, struct inlay_moq_request *req,
 		      const struct inlay_moq_params *params)
 {
+	inlay_moq_request_set_user(req, p);
 	p->subscription = req;
 	p->forward = params->forward;
 	p->filter = params->filter;
@@ -254,10 +275,10 @@ static void establish(struct inlay_publisher *p, struct inlay_moq_request *req,
 static void on_subscribe(void *user, struct inlay_moq_request *req,
 			 const struct inlay_moq_subscribe *m)
 {
-	struct inlay_publisher *p = user;
+	struct inlay_publisher *p = find(user, req, &m->name);
 	struct inlay_moq_params params;
 
-	if (!check_name(p, req, &m->name))
+	if (!p)
 		return;
 	if (p->subscription) {
 		inlay_moq_request_error(req, INLAY_MOQ_REQUEST_DUPLICATE_SUBSCRIPTION, 0,
@@ -272,10 +293,10 @@ static void on_subscribe(void *user, struct inlay_moq_request *req,
 static void on_track_status(void *user, struct inlay_moq_request *req,
 			    const struct inlay_moq_subscribe *m)
 {
-	struct inlay_publisher *p = user;
+	struct inlay_publisher *p = find(user, req, &m->name);
 	struct inlay_moq_params params;
 
-	if (!check_name(p, req, &m->name))
+	if (!p)
 		return;
 	answer_params(p, &params);
 	inlay_moq_request_ok(req, &params, NULL);
@@ -284,9 +305,11 @@ static void on_track_status(void *user, struct inlay_moq_request *req,
 static void on_update(void *user, struct inlay_moq_request *req,
 		      const struct inlay_moq_params *params)
 {
-	struct inlay_publisher *p = user;
+	struct inlay_publisher *p = inlay_moq_request_user(req);
 	struct inlay_moq_params answer;
 
+	if (!p)
+		p = user;
 	if (req == p->subscription) {
 		if (params->present & INLAY_MOQ_HAS_FORWARD)
 			p->forward = params->forward;
@@ -297,51 +320,83 @@ static void on_update(void *user, struct inlay_moq_request *req,
 	inlay_moq_request_update_ok(req, &answer);
 }
 
-void inlay_publisher_announce(struct inlay_publisher *p)
+/* A namespace is announced once, by the first of its tracks. */
+static bool is_announced_by_another(const struct inlay_publisher *first,
+				    const struct inlay_publisher *p)
+{
+	for (; first != p; first = first->next)
+		if (inlay_moq_namespace_equal(&first->config.name->ns, &p->config.name->ns))
+			return true;
+	return false;
+}
+
+static int announce(struct inlay_publisher *first, struct inlay_publisher *p)
 {
 	struct inlay_moq_namespace_request announcement = {.ns = p->config.name->ns};
 	struct inlay_moq_publish publish = {.name = *p->config.name};
 	struct inlay_moq_request *req;
+
+	if (p->config.publish)
+		return inlay_moq_session_publish(p->session, &publish, p, &req);
+	if (is_announced_by_another(first, p))
+		return 0;
+	return inlay_moq_session_publish_namespace(p->session, &announcement, p, &p->announcement);
+}
+
+void inlay_publisher_announce(struct inlay_publisher *first)
+{
+	struct inlay_publisher *p;
+	__u64 group = 0;
 	int rv;
 
-	if (p->announcing)
+	if (first->announcing)
 		return;
-	p->announcing = true;
-	if (p->config.publish)
-		rv = inlay_moq_session_publish(p->session, &publish, p, &req);
-	else
-		rv = inlay_moq_session_publish_namespace(p->session, &announcement, p,
-							 &p->announcement);
-	if (rv)
-		note_error(p, "cannot announce the track", strerror(-rv));
+	for (p = first; p; p = p->next)
+		group = p->config.first_group > group ? p->config.first_group : group;
+	for (p = first; p; p = p->next) {
+		p->announcing = true;
+		p->config.first_group = group;
+		rv = announce(first, p);
+		if (rv)
+			note_error(p, "cannot announce the track", strerror(-rv));
+	}
 }
 
 static void on_setup(void *user, const struct inlay_moq_setup *setup)
 {
-	struct inlay_publisher *p = user;
-	struct inlay_moq_subscribe status = {.name = *p->config.name};
+	struct inlay_publisher *first = user, *p;
 
-	if (!p->config.go_on || inlay_moq_session_track_status(p->session, &status, p, &p->status))
-		inlay_publisher_announce(p);
+	for (p = first; p; p = p->next) {
+		struct inlay_moq_subscribe status = {.name = *p->config.name};
+
+		if (p->config.go_on)
+			(void)inlay_moq_session_track_status(p->session, &status, p, &p->status);
+	}
+	if (!inlay_publisher_is_asking(first))
+		inlay_publisher_announce(first);
 }
 
-/* What the peer knows of the track. */
-static void on_status(struct inlay_publisher *p, const struct inlay_moq_params *params)
+/* What the peer knows of the track; NULL: nothing. */
+static void on_status(struct inlay_publisher *first, struct inlay_publisher *p,
+		      const struct inlay_moq_params *params)
 {
 	p->status = NULL;
-	if (!p->announcing && params->present & INLAY_MOQ_HAS_LARGEST_OBJECT &&
+	if (p->announcing)
+		return;
+	if (params && params->present & INLAY_MOQ_HAS_LARGEST_OBJECT &&
 	    params->largest_object.group < INLAY_PN_MAX)
 		p->config.first_group = params->largest_object.group + 1;
-	inlay_publisher_announce(p);
+	if (!inlay_publisher_is_asking(first))
+		inlay_publisher_announce(first);
 }
 
 static void on_request_ok(void *user, struct inlay_moq_request *req,
 			  const struct inlay_moq_request_ok *m)
 {
-	struct inlay_publisher *p = user;
+	struct inlay_publisher *p = inlay_moq_request_user(req);
 
 	if (req == p->status) {
-		on_status(p, &m->params);
+		on_status(user, p, &m->params);
 		return;
 	}
 	p->announced = true;
@@ -352,9 +407,11 @@ static void on_request_ok(void *user, struct inlay_moq_request *req,
 static void on_request_end(void *user, struct inlay_moq_request *req, enum inlay_moq_end end,
 			   __u64 code, const struct inlay_moq_request_error *error)
 {
-	struct inlay_publisher *p = user;
+	struct inlay_publisher *p = inlay_moq_request_user(req);
 	char why[160];
 
+	if (!p)
+		return;
 	if (req == p->subscription) {
 		p->subscription = NULL;
 		p->stream = NULL;
@@ -364,8 +421,7 @@ static void on_request_end(void *user, struct inlay_moq_request *req, enum inlay
 	if (end == INLAY_MOQ_END_SESSION || p->finished)
 		return;
 	if (req == p->status) { /* it knows nothing */
-		p->status = NULL;
-		inlay_publisher_announce(p);
+		on_status(user, p, NULL);
 		return;
 	}
 	if (req != p->announcement && !p->config.publish)
@@ -382,7 +438,7 @@ static void on_request_end(void *user, struct inlay_moq_request *req, enum inlay
 static void on_outgoing_end(void *user, struct inlay_moq_outgoing *out, enum inlay_moq_end end,
 			    __u64 code)
 {
-	struct inlay_publisher *p = user;
+	struct inlay_publisher *p = inlay_moq_outgoing_user(out);
 
 	if (p->stream == out) /* frames until the next group are unwanted */
 		p->stream = NULL;

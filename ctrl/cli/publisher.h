@@ -3,6 +3,10 @@
  * Publishes one track on a MoQ session, sans-I/O: announces it, answers for it, and turns frames
  * into objects. A group is one subgroup on one stream, or a series of datagrams.
  *
+ * Several tracks of a session make one announcement, and begin with the same group, so that groups
+ * with the same number hold the same media if each track is given as many as the others:
+ * inlay_publisher_join().
+ *
  * A subscription that arrives within a group begins with the next one: what was published before
  * is not kept here.
  */
@@ -39,6 +43,9 @@ struct inlay_publisher_stats {
 /* NULL: no memory. */
 struct inlay_publisher *inlay_publisher_new(const struct inlay_publisher_config *config);
 void inlay_publisher_free(struct inlay_publisher *p);
+/* Before the session starts: |p| is another track of |first|'s session, whose user |first| is.
+ * What is said below of announcing and of errors is asked of |first|, for all of them. */
+void inlay_publisher_join(struct inlay_publisher *first, struct inlay_publisher *p);
 /* What the session calls, with the publisher as its user. */
 const struct inlay_moq_session_ops *inlay_publisher_session_ops(void);
 /* Before the session starts. */

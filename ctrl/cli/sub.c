@@ -12,11 +12,16 @@
 
 static const char usage[] =
 	"usage: inlay-sub [options] URI --track NAMESPACE--NAME\n"
+	"       inlay-sub [options] URI --rendition NAMESPACE--NAME=BITRATE ...\n"
 	"\n"
 	"Receives a track from the relay URI (moqt://host:port/), beginning with the first object "
 	"of\n"
 	"its newest group. Says \"ready\" on standard error once it is subscribed.\n"
-	"\n" INLAY_CLIENT_USAGE "  -o FILE            write the media there; - is standard output\n"
+	"Of several renditions it takes what the path carries, and changes between groups.\n"
+	"\n" INLAY_CLIENT_USAGE
+	"  --rendition TRACK=BITRATE  one of several tracks with the same content, at so many\n"
+	"                     bits a second (as 800k, 2.5M); groups have the same numbers in each\n"
+	"  -o FILE            write the media there; - is standard output\n"
 	"  --wait SECONDS     wait so long for somebody to publish the track, also again\n"
 	"  --live             begin with the next group\n"
 	"  --seconds N        end N seconds after \"ready\"\n"
@@ -62,10 +67,23 @@ static const struct option options[] = {
 	{0},
 };
 
+#define STALL (500 * INLAY_MS) /* nothing was handed on for so long */
+
+#define MAX_SWITCHES 256
+
+struct change {
+	inlay_ns at; /* after "ready" */
+	__u64 group, estimate;
+	unsigned int from, to;
+};
+
 struct sub {
 	struct inlay_client client;
 	struct inlay_subscriber_config config;
 	struct inlay_subscriber_track *track;
+	const struct inlay_rendition *ladder[INLAY_ABR_RENDITIONS]; /* by rising bit rate */
+	struct change switches[MAX_SWITCHES]; /* for the summary: the first ones */
+	unsigned int n_switches;
 	const char *out_path, *json_path, *hashes_path;
 	FILE *out, *json, *hashes;
 	bool stats, said_connected, ready, done, failed;
@@ -73,6 +91,9 @@ struct sub {
 	double seconds, stall, read_rate;
 	__u64 frames, max_frames;
 	struct inlay_fmp4_once once;
+	inlay_ns last_object; /* handed on; 0: none was */
+	__u64 stalls;
+	inlay_ns stalled;
 	inlay_ns ready_at, end_at, stall_until, next_line, last_release;
 	__u64 line_frames, line_bytes;
 };
@@ -102,10 +123,21 @@ static void write_media(struct sub *sub, const __u8 *data, size_t len)
 		fail(sub, sub->out_path, strerror(errno));
 }
 
+/* A player would have stood still. */
+static void note_stall(struct sub *sub, inlay_ns now)
+{
+	if (sub->last_object && now - sub->last_object >= STALL) {
+		sub->stalls++;
+		sub->stalled += now - sub->last_object;
+	}
+	sub->last_object = now;
+}
+
 static void on_object(void *user, __u64 group, __u64 object, const __u8 *data, size_t len)
 {
 	struct sub *sub = user;
 
+	note_stall(sub, inlay_driver_now());
 	if (sub->max_frames && sub->frames >= sub->max_frames)
 		return;
 	sub->frames++;
@@ -114,6 +146,24 @@ static void on_object(void *user, __u64 group, __u64 object, const __u8 *data, s
 		write_media(sub, data, len);
 	if (sub->frames == sub->max_frames)
 		end(sub);
+}
+
+static void on_switch(void *user, unsigned int from, unsigned int to, __u64 group)
+{
+	struct sub *sub = user;
+	inlay_ns now = inlay_driver_now();
+
+	fprintf(stderr, "rendition %s from group %llu on, estimate %.2f Mbit/s\n",
+		sub->ladder[to]->track, (unsigned long long)group,
+		(double)inlay_subscriber_estimate(sub->track, now) / 1e6);
+	if (sub->n_switches < MAX_SWITCHES)
+		sub->switches[sub->n_switches++] = (struct change){
+			.at = now - sub->ready_at,
+			.group = group,
+			.from = from,
+			.to = to,
+			.estimate = inlay_subscriber_estimate(sub->track, now),
+		};
 }
 
 /* ---- states ---- */
@@ -171,13 +221,18 @@ static void print_line(struct sub *sub, inlay_ns now)
 	inlay_subscriber_stats(sub->track, &s);
 	fprintf(stderr,
 		"%6.1f s %7llu frames %7.2f Mbit/s  missing %llu  resets %llu  "
-		"delay p50 %llu us p99 %llu us\n",
+		"delay p50 %llu us p99 %llu us",
 		(double)(now - sub->ready_at) / 1e9,
 		(unsigned long long)(sub->frames - sub->line_frames),
 		(double)(s.bytes - sub->line_bytes) * 8 / 1e6,
 		(unsigned long long)(s.missing_objects + s.missing_groups),
 		(unsigned long long)s.resets, (unsigned long long)inlay_delays_percentile(d, 500),
 		(unsigned long long)inlay_delays_percentile(d, 990));
+	if (sub->config.n > 1)
+		fprintf(stderr, "  %s  estimate %.2f Mbit/s",
+			sub->ladder[inlay_subscriber_rendition(sub->track)]->track,
+			(double)inlay_subscriber_estimate(sub->track, now) / 1e6);
+	fputc('\n', stderr);
 	sub->line_frames = sub->frames;
 	sub->line_bytes = s.bytes;
 	sub->next_line = now + INLAY_S;
@@ -314,6 +369,33 @@ static bool take_option(struct sub *sub, int option, const char *arg)
 	return true;
 }
 
+/* -1: go on; else the exit code. By insertion: they are few. */
+static int sort_renditions(struct sub *sub)
+{
+	struct inlay_client *c = &sub->client;
+	struct inlay_subscriber_rendition *r = sub->config.renditions;
+	unsigned int i, at;
+	__u64 bps = 0;
+
+	for (i = 0; i < c->n_renditions; i++) {
+		const struct inlay_rendition *one = &c->renditions[i];
+
+		if (one->value && !inlay_rendition_bit_rate(one->value, &bps)) {
+			inlay_client_say(c, "'%s' is no bit rate: write bits a second, as 800k",
+					 one->value);
+			return INLAY_EXIT_USAGE;
+		}
+		for (at = i; at > 0 && r[at - 1].bps > bps; at--) {
+			r[at] = r[at - 1];
+			sub->ladder[at] = sub->ladder[at - 1];
+		}
+		r[at] = (struct inlay_subscriber_rendition){.name = &one->name, .bps = bps};
+		sub->ladder[at] = one;
+	}
+	sub->config.n = c->n_renditions;
+	return -1;
+}
+
 /* -1: go on; else the exit code. */
 static int parse(struct sub *sub, int argc, char **argv)
 {
@@ -337,7 +419,7 @@ static int parse(struct sub *sub, int argc, char **argv)
 		return INLAY_EXIT_USAGE;
 	}
 	code = inlay_client_prepare(&sub->client);
-	return code ? code : -1;
+	return code ? code : sort_renditions(sub);
 }
 
 static FILE *open_if_named(const struct sub *sub, const char *path, bool *ok)
@@ -368,6 +450,45 @@ static int open_files(struct sub *sub)
 
 /* ---- reports ---- */
 
+static void report_switches(const struct sub *sub)
+{
+	unsigned int i;
+
+	fputs("{\"switches\": [", sub->json);
+	for (i = 0; i < sub->n_switches; i++) {
+		const struct change *c = &sub->switches[i];
+
+		fprintf(sub->json,
+			"%s\n  {\"at_ms\": %llu, \"group\": %llu, \"from\": \"%s\", \"to\": "
+			"\"%s\", \"estimate_bps\": %llu}",
+			i ? "," : "", (unsigned long long)(c->at / INLAY_MS),
+			(unsigned long long)c->group, sub->ladder[c->from]->track,
+			sub->ladder[c->to]->track, (unsigned long long)c->estimate);
+	}
+	fputs("],\n", sub->json);
+}
+
+static void report_json(const struct sub *sub, const struct inlay_jitter_stats *s)
+{
+	const struct inlay_delays *d = inlay_subscriber_delays(sub->track);
+
+	report_switches(sub);
+	fprintf(sub->json,
+		" \"estimate_bps\": %llu, \"stalls\": %llu, \"stalled_ms\": %llu,\n"
+		" \"frames\": %llu, \"groups\": %llu, \"bytes\": %llu, \"missing_frames\": %llu,\n"
+		" \"missing_groups\": %llu, \"resets\": %llu, \"late\": %llu,\n"
+		" \"delay_us\": {\"p50\": %llu, \"p99\": %llu, \"max\": %llu, \"samples\": "
+		"%llu}}\n",
+		(unsigned long long)inlay_subscriber_estimate(sub->track, inlay_driver_now()),
+		(unsigned long long)sub->stalls, (unsigned long long)(sub->stalled / INLAY_MS),
+		(unsigned long long)sub->frames, (unsigned long long)s->groups,
+		(unsigned long long)s->bytes, (unsigned long long)s->missing_objects,
+		(unsigned long long)s->missing_groups, (unsigned long long)s->resets,
+		(unsigned long long)s->late, (unsigned long long)inlay_delays_percentile(d, 500),
+		(unsigned long long)inlay_delays_percentile(d, 990), (unsigned long long)d->max_us,
+		(unsigned long long)d->n);
+}
+
 static void report(struct sub *sub)
 {
 	const struct inlay_delays *d = inlay_subscriber_delays(sub->track);
@@ -383,18 +504,8 @@ static void report(struct sub *sub)
 		(unsigned long long)s.bytes, (unsigned long long)s.missing_objects,
 		(unsigned long long)s.missing_groups, (unsigned long long)s.resets,
 		(unsigned long long)s.late, p50, p99);
-	if (!sub->json)
-		return;
-	fprintf(sub->json,
-		"{\"frames\": %llu, \"groups\": %llu, \"bytes\": %llu, \"missing_frames\": %llu,\n"
-		" \"missing_groups\": %llu, \"resets\": %llu, \"late\": %llu,\n"
-		" \"delay_us\": {\"p50\": %llu, \"p99\": %llu, \"max\": %llu, \"samples\": "
-		"%llu}}\n",
-		(unsigned long long)sub->frames, (unsigned long long)s.groups,
-		(unsigned long long)s.bytes, (unsigned long long)s.missing_objects,
-		(unsigned long long)s.missing_groups, (unsigned long long)s.resets,
-		(unsigned long long)s.late, p50, p99, (unsigned long long)d->max_us,
-		(unsigned long long)d->n);
+	if (sub->json)
+		report_json(sub, &s);
 }
 
 static int run(struct sub *sub)
@@ -431,7 +542,7 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	sub.client.user = &sub;
-	sub.config.name = &sub.client.name;
+	sub.config.on_switch = on_switch;
 	sub.config.on_state = on_state;
 	sub.config.on_object = on_object;
 	sub.config.user = &sub;

@@ -5,37 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "subscriber.h"
-#include "timestamp.h"
+#include "subscriber_impl.h"
 
 #define STATUS_TIMEOUT (2 * INLAY_S)
 #define RETRY_PAUSE    (250 * INLAY_MS)
-#define ALL	       (~0ULL) /* no group has this number: all that there is */
 
-/* A subgroup stream, and the object that is coming on it. */
-struct stream {
-	__u64 group, object;
-	bool end_of_group;
-	bool has_sent_at;
-	inlay_ns sent_at;
-	__u8 *payload;
-	size_t len, room, total;
-};
+static void init_renditions(struct inlay_subscriber_track *t)
+{
+	__u64 bps[INLAY_ABR_RENDITIONS];
+	unsigned int i;
 
-struct inlay_subscriber_track {
-	struct inlay_subscriber_config config;
-	struct inlay_moq_session *session;
-	struct inlay_moq_request *status, *subscription;
-	struct inlay_jitter *jitter;
-	enum inlay_subscriber_state state;
-	inlay_ns give_up;  /* no publisher by then: failed */
-	inlay_ns deadline; /* of the state */
-	inlay_ns timer;	   /* when it last ran */
-	bool ended;	   /* PUBLISH_DONE said that the track has ended */
-	char done_reason[160];
-	struct inlay_delays delays;
-	char error[240];
-};
+	t->n = t->config.n;
+	for (i = 0; i < t->n; i++) {
+		t->renditions[i].name = t->config.renditions[i].name;
+		bps[i] = t->config.renditions[i].bps;
+	}
+	inlay_abr_init(&t->abr, bps, t->n);
+	subscriber_switch_reset(t);
+}
 
 struct inlay_subscriber_track *inlay_subscriber_new(const struct inlay_subscriber_config *config)
 {
@@ -61,7 +48,9 @@ struct inlay_subscriber_track *inlay_subscriber_new(const struct inlay_subscribe
 		free(t);
 		return NULL;
 	}
-	t->give_up = t->deadline = INLAY_NEVER;
+	t->give_up = t->deadline = t->next_run = INLAY_NEVER;
+	inlay_list_init(&t->streams);
+	init_renditions(t);
 	return t;
 }
 
@@ -98,10 +87,36 @@ const struct inlay_delays *inlay_subscriber_delays(const struct inlay_subscriber
 	return &t->delays;
 }
 
-/* Of the session's input or of our timer, whichever came last. */
-static inlay_ns now_of(const struct inlay_subscriber_track *t)
+unsigned int inlay_subscriber_rendition(const struct inlay_subscriber_track *t)
 {
-	inlay_ns session = inlay_moq_session_now(t->session);
+	return t->current;
+}
+
+__u64 inlay_subscriber_switches(const struct inlay_subscriber_track *t)
+{
+	return t->switches;
+}
+
+__u64 inlay_subscriber_estimate(const struct inlay_subscriber_track *t, inlay_ns now)
+{
+	return inlay_estimate_bps(&t->estimate, now);
+}
+
+struct subscriber_rendition *subscriber_rendition_of(struct inlay_subscriber_track *t,
+						     const struct inlay_moq_request *req)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->n; i++)
+		if (t->renditions[i].request == req)
+			return &t->renditions[i];
+	return NULL;
+}
+
+/* Of the session's input or of our timer, whichever came last. */
+inlay_ns subscriber_now(const struct inlay_subscriber_track *t)
+{
+	inlay_ns session = t->session ? inlay_moq_session_now(t->session) : 0;
 
 	return session > t->timer ? session : t->timer;
 }
@@ -133,19 +148,20 @@ static void fail(struct inlay_subscriber_track *t, const char *what, const char 
 
 /* ---- asking and subscribing ---- */
 
-/* |start|: the group to begin with, or ALL; NULL: whatever comes. */
+/* |start|: the group to begin with, or SUBSCRIBER_ALL; NULL: whatever comes. */
 static void subscribe(struct inlay_subscriber_track *t, const __u64 *start)
 {
-	struct inlay_moq_subscribe m = {.name = *t->config.name};
-	inlay_ns now = now_of(t);
+	struct subscriber_rendition *r = &t->renditions[t->current];
+	struct inlay_moq_subscribe m = {.name = *t->renditions[t->current].name};
+	inlay_ns now = subscriber_now(t);
 	int rv;
 
 	if (start) {
 		m.params.present |= INLAY_MOQ_HAS_FILTER;
 		m.params.filter.type = INLAY_MOQ_FILTER_ABSOLUTE_START;
-		m.params.filter.start.group = *start == ALL ? 0 : *start;
+		m.params.filter.start.group = *start == SUBSCRIBER_ALL ? 0 : *start;
 	}
-	if (start && *start != ALL)
+	if (start && *start != SUBSCRIBER_ALL)
 		inlay_jitter_start(t->jitter, *start);
 	else
 		inlay_jitter_start_anywhere(t->jitter);
@@ -157,7 +173,9 @@ static void subscribe(struct inlay_subscriber_track *t, const __u64 *start)
 		m.params.present |= INLAY_MOQ_HAS_RENDEZVOUS_TIMEOUT;
 		m.params.rendezvous_timeout = (t->give_up - now) / INLAY_MS;
 	}
-	rv = inlay_moq_session_subscribe(t->session, &m, t, &t->subscription);
+	r->live = false;
+	r->forward = true;
+	rv = inlay_moq_session_subscribe(t->session, &m, t, &r->request);
 	if (rv)
 		fail(t, "cannot subscribe", strerror(-rv));
 	else
@@ -166,10 +184,11 @@ static void subscribe(struct inlay_subscriber_track *t, const __u64 *start)
 
 static void begin(struct inlay_subscriber_track *t)
 {
-	struct inlay_moq_subscribe m = {.name = *t->config.name};
-	inlay_ns now = now_of(t);
+	struct inlay_moq_subscribe m = {.name = *t->renditions[t->current].name};
+	inlay_ns now = subscriber_now(t);
 	int rv;
 
+	subscriber_switch_reset(t);
 	if (t->config.live) {
 		subscribe(t, NULL);
 		return;
@@ -185,14 +204,14 @@ static void on_setup(void *user, const struct inlay_moq_setup *setup)
 {
 	struct inlay_subscriber_track *t = user;
 
-	t->give_up = now_of(t) + t->config.wait;
+	t->give_up = subscriber_now(t) + t->config.wait;
 	begin(t);
 }
 
 static void on_request_ok(void *user, struct inlay_moq_request *req,
 			  const struct inlay_moq_request_ok *m)
 {
-	static const __u64 all = ALL;
+	static const __u64 all = SUBSCRIBER_ALL;
 	struct inlay_subscriber_track *t = user;
 
 	if (req != t->status)
@@ -210,8 +229,12 @@ static void on_subscribe_ok(void *user, struct inlay_moq_request *req,
 			    const struct inlay_moq_subscribe_ok *m)
 {
 	struct inlay_subscriber_track *t = user;
+	struct subscriber_rendition *r = subscriber_rendition_of(t, req);
 
-	if (req != t->subscription)
+	if (!r)
+		return;
+	subscriber_switch_on_ok(t, r);
+	if (r != &t->renditions[t->current])
 		return;
 	t->done_reason[0] = 0;
 	set_state(t, INLAY_SUB_READY, INLAY_NEVER);
@@ -222,17 +245,25 @@ static void on_publish_done(void *user, struct inlay_moq_request *req,
 {
 	struct inlay_subscriber_track *t = user;
 
-	if (req != t->subscription)
+	if (req != t->renditions[t->current].request)
 		return;
 	t->ended = m->status == INLAY_MOQ_DONE_TRACK_ENDED ||
 		   m->status == INLAY_MOQ_DONE_SUBSCRIPTION_ENDED;
 	snprintf(t->done_reason, sizeof(t->done_reason), "%s", inlay_moq_done_code_text(m->status));
 }
 
+void subscriber_check_end(struct inlay_subscriber_track *t)
+{
+	if (!t->ending || is_over(t) || subscriber_switch_is_busy(t))
+		return;
+	inlay_jitter_flush(t->jitter);
+	set_state(t, INLAY_SUB_ENDED, INLAY_NEVER);
+}
+
 /* The subscription is gone, the track may come back. */
 static void pause_or_fail(struct inlay_subscriber_track *t, const char *what, const char *why)
 {
-	inlay_ns now = now_of(t);
+	inlay_ns now = subscriber_now(t);
 
 	if (now + RETRY_PAUSE < t->give_up)
 		set_state(t, INLAY_SUB_PAUSED, now + RETRY_PAUSE);
@@ -243,15 +274,15 @@ static void pause_or_fail(struct inlay_subscriber_track *t, const char *what, co
 static void on_subscription_end(struct inlay_subscriber_track *t, enum inlay_moq_end end,
 				__u64 code)
 {
-	t->subscription = NULL;
 	switch (end) {
 	case INLAY_MOQ_END_DONE:
-		inlay_jitter_flush(t->jitter);
 		if (t->ended) {
-			set_state(t, INLAY_SUB_ENDED, INLAY_NEVER);
+			t->ending = true;
+			subscriber_check_end(t);
 			return;
 		}
-		t->give_up = now_of(t) + t->config.wait;
+		inlay_jitter_flush(t->jitter);
+		t->give_up = subscriber_now(t) + t->config.wait;
 		pause_or_fail(t, "the track broke off", t->done_reason);
 		return;
 	case INLAY_MOQ_END_ERROR:
@@ -279,138 +310,21 @@ static void on_request_end(void *user, struct inlay_moq_request *req, enum inlay
 			   __u64 code, const struct inlay_moq_request_error *error)
 {
 	struct inlay_subscriber_track *t = user;
+	struct subscriber_rendition *r = subscriber_rendition_of(t, req);
 
 	if (req == t->status) {
 		t->status = NULL;
 		if (t->state == INLAY_SUB_ASKING && end != INLAY_MOQ_END_SESSION)
 			subscribe(t, NULL); /* nothing is known of it yet */
-	} else if (req == t->subscription && !is_over(t)) {
-		on_subscription_end(t, end, code);
-	}
-}
-
-/* ---- objects ---- */
-
-static void note_delay(struct inlay_subscriber_track *t, inlay_ns sent_at)
-{
-	inlay_ns now = now_of(t);
-
-	if (sent_at <= now)
-		inlay_delays_add(&t->delays, now - sent_at);
-}
-
-static void on_subgroup(void *user, struct inlay_moq_request *req, struct inlay_moq_incoming *in,
-			const struct inlay_moq_subgroup *header)
-{
-	struct inlay_subscriber_track *t = user;
-	struct stream *s = calloc(1, sizeof(*s));
-
-	if (!s) {
-		inlay_moq_incoming_stop(in, INLAY_MOQ_RESET_INTERNAL_ERROR);
-		return;
-	}
-	s->group = header->group;
-	s->end_of_group = header->end_of_group;
-	inlay_moq_incoming_set_user(in, s);
-	inlay_jitter_stream_begin(t->jitter, s->group, now_of(t));
-}
-
-static void stream_free(struct stream *s)
-{
-	free(s->payload);
-	free(s);
-}
-
-static void give_up_stream(struct inlay_subscriber_track *t, struct inlay_moq_incoming *in,
-			   struct stream *s, __u64 code)
-{
-	inlay_jitter_stream_end(t->jitter, s->group, false, false, now_of(t));
-	stream_free(s);
-	inlay_moq_incoming_set_user(in, NULL);
-	inlay_moq_incoming_stop(in, code);
-}
-
-/* The object that |s| holds is complete. */
-static void object_done(struct inlay_subscriber_track *t, struct stream *s)
-{
-	if (s->has_sent_at)
-		note_delay(t, s->sent_at);
-	inlay_jitter_object(t->jitter, s->group, s->object, s->payload, s->len, false, now_of(t));
-	s->len = 0;
-}
-
-static void on_object(void *user, struct inlay_moq_incoming *in,
-		      const struct inlay_moq_object *object, const __u8 *header, size_t len)
-{
-	struct inlay_subscriber_track *t = user;
-	struct stream *s = inlay_moq_incoming_user(in);
-	__u8 *payload;
-
-	if (!s || object->status != INLAY_MOQ_STATUS_NORMAL)
-		return;
-	if (object->payload_len > t->config.max_bytes) {
-		give_up_stream(t, in, s, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
-		return;
-	}
-	s->object = object->id;
-	s->len = 0;
-	s->total = object->payload_len;
-	s->has_sent_at =
-		inlay_timestamp_get(object->properties, object->properties_len, &s->sent_at);
-	if (s->total > s->room) {
-		payload = realloc(s->payload, s->total);
-		if (!payload) {
-			give_up_stream(t, in, s, INLAY_MOQ_RESET_INTERNAL_ERROR);
+	} else if (r) {
+		r->request = NULL;
+		r->live = false;
+		if (is_over(t))
 			return;
-		}
-		s->payload = payload;
-		s->room = s->total;
+		subscriber_switch_on_end(t, r);
+		if (r == &t->renditions[t->current])
+			on_subscription_end(t, end, code);
 	}
-	inlay_jitter_progress(t->jitter, s->group, now_of(t));
-	if (!s->total)
-		object_done(t, s);
-}
-
-static void on_payload(void *user, struct inlay_moq_incoming *in, const __u8 *data, size_t len,
-		       bool end)
-{
-	struct inlay_subscriber_track *t = user;
-	struct stream *s = inlay_moq_incoming_user(in);
-
-	if (!s || len > s->total - s->len)
-		return;
-	memcpy(s->payload + s->len, data, len);
-	s->len += len;
-	inlay_jitter_progress(t->jitter, s->group, now_of(t));
-	if (end)
-		object_done(t, s);
-}
-
-static void on_subgroup_end(void *user, struct inlay_moq_incoming *in, enum inlay_moq_end end,
-			    __u64 code)
-{
-	struct inlay_subscriber_track *t = user;
-	struct stream *s = inlay_moq_incoming_user(in);
-
-	if (!s)
-		return;
-	inlay_jitter_stream_end(t->jitter, s->group, end == INLAY_MOQ_END_DONE, s->end_of_group,
-				now_of(t));
-	stream_free(s);
-}
-
-static void on_datagram(void *user, struct inlay_moq_request *req,
-			const struct inlay_moq_datagram *d)
-{
-	struct inlay_subscriber_track *t = user;
-	inlay_ns sent_at;
-
-	if (d->padding || d->status != INLAY_MOQ_STATUS_NORMAL)
-		return;
-	if (inlay_timestamp_get(d->properties.data, d->properties.len, &sent_at))
-		note_delay(t, sent_at);
-	inlay_jitter_object(t->jitter, d->group, d->object, d->payload.data, d->payload.len, true,
-			    now_of(t));
 }
 
 /* ---- time ---- */
@@ -419,6 +333,8 @@ inlay_ns inlay_subscriber_deadline(const struct inlay_subscriber_track *t)
 {
 	inlay_ns at = inlay_jitter_deadline(t->jitter);
 
+	if (t->next_run < at && !is_over(t))
+		at = t->next_run;
 	return t->deadline < at ? t->deadline : at;
 }
 
@@ -426,6 +342,8 @@ void inlay_subscriber_on_timer(struct inlay_subscriber_track *t, inlay_ns now)
 {
 	t->timer = now;
 	inlay_jitter_on_timer(t->jitter, now);
+	if (!is_over(t))
+		subscriber_switch_run(t, now);
 	if (now < t->deadline || is_over(t))
 		return;
 	t->deadline = INLAY_NEVER;
@@ -441,10 +359,17 @@ void inlay_subscriber_on_timer(struct inlay_subscriber_track *t, inlay_ns now)
 
 void inlay_subscriber_finish(struct inlay_subscriber_track *t)
 {
+	unsigned int i;
+
 	inlay_jitter_flush(t->jitter);
-	if (t->subscription)
-		inlay_moq_request_cancel(t->subscription, INLAY_MOQ_RESET_CANCELLED);
-	t->subscription = NULL;
+	t->next_run = INLAY_NEVER;
+	for (i = 0; i < t->n; i++) {
+		struct subscriber_rendition *r = &t->renditions[i];
+
+		if (r->request)
+			inlay_moq_request_cancel(r->request, INLAY_MOQ_RESET_CANCELLED);
+		r->request = NULL;
+	}
 }
 
 static const struct inlay_moq_session_ops session_ops = {
@@ -453,11 +378,11 @@ static const struct inlay_moq_session_ops session_ops = {
 	.on_subscribe_ok = on_subscribe_ok,
 	.on_publish_done = on_publish_done,
 	.on_request_end = on_request_end,
-	.on_subgroup = on_subgroup,
-	.on_object = on_object,
-	.on_payload = on_payload,
-	.on_subgroup_end = on_subgroup_end,
-	.on_datagram = on_datagram,
+	.on_subgroup = subscriber_on_subgroup,
+	.on_object = subscriber_on_object,
+	.on_payload = subscriber_on_payload,
+	.on_subgroup_end = subscriber_on_subgroup_end,
+	.on_datagram = subscriber_on_datagram,
 };
 
 const struct inlay_moq_session_ops *inlay_subscriber_session_ops(void)

@@ -33,9 +33,12 @@ struct inlay_driver {
 	void *user;
 	struct inlay_peer *peer;
 	struct inlay_path path;
-	void (*on_readable)(void *user);
-	int epoll, timer, signals, socket, watched;
-	bool watched_always; /* a regular file: never waited for */
+	int epoll, timer, signals, socket;
+	struct watch {
+		void (*on_readable)(void *user, int fd); /* NULL: free */
+		int fd;
+		bool always; /* a regular file: never waited for */
+	} watches[INLAY_DRIVER_WATCHES];
 	bool stopped, interrupted, blocked;
 	int error;
 	unsigned int out_first, out_n;
@@ -87,7 +90,7 @@ int inlay_driver_new(const struct inlay_driver_ops *ops, void *user,
 		return -ENOMEM;
 	d->ops = ops;
 	d->user = user;
-	d->epoll = d->timer = d->signals = d->socket = d->watched = -1;
+	d->epoll = d->timer = d->signals = d->socket = -1;
 	for (i = 0; i < BURST; i++) {
 		d->in.vecs[i].iov_base = d->in.bytes[i];
 		d->in.msgs[i].msg_hdr.msg_iov = &d->in.vecs[i];
@@ -158,26 +161,41 @@ void inlay_driver_set_peer(struct inlay_driver *d, struct inlay_peer *peer)
 	d->peer = peer;
 }
 
-int inlay_driver_watch(struct inlay_driver *d, int fd, void (*on_readable)(void *user))
+/* NULL: there is none; for |fd| -1: no room for another one. */
+static struct watch *find_watch(struct inlay_driver *d, int fd)
 {
+	unsigned int i;
+
+	for (i = 0; i < INLAY_DRIVER_WATCHES; i++)
+		if (fd < 0 ? !d->watches[i].on_readable
+			   : d->watches[i].on_readable && d->watches[i].fd == fd)
+			return &d->watches[i];
+	return NULL;
+}
+
+int inlay_driver_watch(struct inlay_driver *d, int fd, void (*on_readable)(void *user, int fd))
+{
+	struct watch *w = find_watch(d, fd);
 	struct stat st;
 	int rv = 0;
 
-	if (d->watched >= 0 && !d->watched_always)
-		epoll_ctl(d->epoll, EPOLL_CTL_DEL, d->watched, NULL);
-	d->watched = -1;
-	d->watched_always = false;
+	if (w && !w->always)
+		epoll_ctl(d->epoll, EPOLL_CTL_DEL, fd, NULL);
+	if (w)
+		*w = (struct watch){0};
 	if (!on_readable)
 		return 0;
+	w = find_watch(d, -1);
+	if (!w)
+		return -EMFILE;
 	/* epoll takes no regular files: they are readable always. */
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
-		d->watched_always = true;
-	else
+	w->always = !fstat(fd, &st) && S_ISREG(st.st_mode);
+	if (!w->always)
 		rv = add_fd(d, fd, EPOLLIN);
 	if (rv)
 		return rv;
-	d->watched = fd;
-	d->on_readable = on_readable;
+	w->fd = fd;
+	w->on_readable = on_readable;
 	return 0;
 }
 
@@ -298,13 +316,24 @@ static void on_signal(struct inlay_driver *d)
 		d->stopped = true;
 }
 
+static bool watches_file(const struct inlay_driver *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < INLAY_DRIVER_WATCHES; i++)
+		if (d->watches[i].always)
+			return true;
+	return false;
+}
+
 static void wait_for_events(struct inlay_driver *d)
 {
 	struct epoll_event events[8];
 	__u64 ignored;
+	struct watch *w;
 	int n, i;
 
-	n = epoll_wait(d->epoll, events, 8, d->watched_always ? 0 : -1);
+	n = epoll_wait(d->epoll, events, 8, watches_file(d) ? 0 : -1);
 	for (i = 0; i < n; i++) {
 		int fd = events[i].data.fd;
 
@@ -318,12 +347,13 @@ static void wait_for_events(struct inlay_driver *d)
 				d->blocked = false;
 			if (events[i].events & (EPOLLIN | EPOLLERR))
 				receive(d);
-		} else if (fd == d->watched) {
-			d->on_readable(d->user);
+		} else if ((w = find_watch(d, fd)) != NULL) {
+			w->on_readable(d->user, fd);
 		}
 	}
-	if (d->watched_always)
-		d->on_readable(d->user);
+	for (i = 0; i < INLAY_DRIVER_WATCHES; i++)
+		if (d->watches[i].always)
+			d->watches[i].on_readable(d->user, d->watches[i].fd);
 }
 
 int inlay_driver_run(struct inlay_driver *d)

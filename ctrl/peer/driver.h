@@ -34,9 +34,10 @@ int inlay_driver_connect(struct inlay_driver *d, const struct inlay_addr *remote
 /* The peer to drive, whose path is |ret_path|'s. */
 void inlay_driver_set_peer(struct inlay_driver *d, struct inlay_peer *peer);
 
-/* Calls |on_readable| while |fd| can be read without blocking; a regular file always can. One at a
- * time; NULL: no more. What epoll_ctl() says. */
-int inlay_driver_watch(struct inlay_driver *d, int fd, void (*on_readable)(void *user));
+/* Calls |on_readable| while |fd| can be read without blocking; a regular file always can. NULL: no
+ * more. -EMFILE: INLAY_DRIVER_WATCHES are watched; what epoll_ctl() says. */
+#define INLAY_DRIVER_WATCHES 8
+int inlay_driver_watch(struct inlay_driver *d, int fd, void (*on_readable)(void *user, int fd));
 
 /*
  * Until the peer's connection has closed and its farewell is sent, or inlay_driver_stop(). 0;

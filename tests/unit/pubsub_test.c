@@ -101,8 +101,11 @@ static struct scene *scene_new(__u64 seed)
 							      .priority = 100,
 							      .on_sent = on_sent,
 							      .user = s};
-	s->subscriber_config = (struct inlay_subscriber_config){
-		.name = &s->name, .patience = 10 * INLAY_S, .on_object = on_received, .user = s};
+	s->subscriber_config = (struct inlay_subscriber_config){.renditions = {{.name = &s->name}},
+								.n = 1,
+								.patience = 10 * INLAY_S,
+								.on_object = on_received,
+								.user = s};
 	s->interval = 20 * INLAY_MS;
 	s->max_frames = 100;
 	s->per_group = 10;
@@ -364,7 +367,7 @@ static void test_no_such_track(void **state)
 	__u8 bytes[64];
 
 	assert_int_equal(inlay_moq_name_scan("another--track", bytes, sizeof(bytes), &other), 0);
-	s->subscriber_config.name = &other;
+	s->subscriber_config.renditions[0].name = &other;
 	s->subscriber_config.wait = 3 * INLAY_S;
 	scene_start(s);
 	assert_true(pair_run(&s->pair, track_ended, s, 30 * INLAY_S));
