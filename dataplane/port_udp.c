@@ -4,24 +4,48 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "addr.h"
+#include "inlay_atomic.h"
 
-/* Control messages of one datagram: packet information, ECN, and the drop counter. */
+/* Control messages of what is received: packet information, ECN, drop counter, segment size. */
 #define CONTROL_ROOM                                                                               \
-	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) +                        \
+	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)) +                    \
 	 CMSG_SPACE(sizeof(__u32)))
 
 #define ECN_MASK 3
+
+/* Merged messages are as long as a datagram can be. A buffer is a little more than that, so that
+ * what small datagrams touch of each does not fall on the same lines of the cache. */
+#define RX_MESSAGES 16
+#define RX_BYTES    65536
+#define RX_STRIDE   (RX_BYTES + 2048 + INLAY_CACHELINE)
 
 struct burst {
 	struct mmsghdr msgs[INLAY_PORT_BURST];
 	struct iovec iovs[INLAY_PORT_BURST];
 	struct sockaddr_storage names[INLAY_PORT_BURST];
 	char control[INLAY_PORT_BURST][CONTROL_ROOM] __attribute__((aligned(8)));
+};
+
+/* What one recvmmsg() brought, and how far it is split. */
+struct inlay_port_rx {
+	struct mmsghdr msgs[RX_MESSAGES];
+	struct iovec iovs[RX_MESSAGES];
+	struct sockaddr_storage names[RX_MESSAGES];
+	char control[RX_MESSAGES][CONTROL_ROOM] __attribute__((aligned(8)));
+	unsigned int n, at; /* messages; the one being split */
+	size_t offset;	    /* of its first byte that is not split off */
+	__u32 segment;	    /* its datagrams' size */
+	inlay_ns time;
+	/* What its datagrams have in common: a frame up to its bytes. */
+	struct inlay_frame common;
+	__u8 buffers[];
 };
 
 static int set_int(int fd, int level, int name, int value)
@@ -76,6 +100,31 @@ static int bind_to(int fd, const struct inlay_addr *local, struct inlay_addr *re
 	return inlay_addr_from_sockaddr((struct sockaddr *)&name, ret_bound) ? 0 : -EAFNOSUPPORT;
 }
 
+static struct inlay_port_rx *rx_new(void)
+{
+	struct inlay_port_rx *rx = malloc(sizeof(*rx) + (size_t)RX_MESSAGES * RX_STRIDE);
+
+	if (!rx)
+		return NULL;
+	rx->n = rx->at = 0;
+	rx->offset = 0;
+	for (size_t i = 0; i < RX_MESSAGES; i++)
+		rx->iovs[i] = (struct iovec){.iov_base = rx->buffers + i * RX_STRIDE,
+					     .iov_len = RX_BYTES};
+	return rx;
+}
+
+/* Kernels that lack either say so here; a device that cannot send merged messages says so when it
+ * gets the first one. */
+static int probe_offloads(struct inlay_port_udp *port, const struct inlay_port_udp_config *config)
+{
+	port->gso = !config->no_gso && !set_int(port->fd, SOL_UDP, UDP_SEGMENT, 0);
+	if (config->no_gro || set_int(port->fd, SOL_UDP, UDP_GRO, 1))
+		return 0;
+	port->rx = rx_new();
+	return port->rx ? 0 : -ENOMEM;
+}
+
 int inlay_port_udp_open(struct inlay_port_udp *port, const struct inlay_port_udp_config *config)
 {
 	int family = config->local.family;
@@ -88,6 +137,8 @@ int inlay_port_udp_open(struct inlay_port_udp *port, const struct inlay_port_udp
 	if (port->fd < 0)
 		return -errno;
 	ret = set_options(port->fd, family);
+	if (!ret)
+		ret = probe_offloads(port, config);
 	if (!ret) {
 		enlarge_buffers(port->fd, config->buffer_bytes);
 		ret = bind_to(port->fd, &config->local, &port->local);
@@ -102,9 +153,16 @@ void inlay_port_udp_close(struct inlay_port_udp *port)
 	if (port->fd >= 0)
 		close(port->fd);
 	port->fd = -1;
+	free(port->rx);
+	port->rx = NULL;
 }
 
 /* --- Receiving ----------------------------------------------------------------------------- */
+
+static void add(__u64 *counter, __u64 n)
+{
+	inlay_store_u64(counter, *counter + n);
+}
 
 static void prepare_recv(struct burst *b, struct inlay_frame **frames, size_t n)
 {
@@ -137,46 +195,57 @@ static void read_pktinfo(const struct cmsghdr *c, struct inlay_frame *f)
 	}
 }
 
-static void read_control(struct inlay_port_udp *port, struct msghdr *m, struct inlay_frame *f)
+/* |*ret_segment| is left alone where the message is one datagram. */
+static void read_control(struct inlay_port_udp *port, struct msghdr *m, struct inlay_frame *f,
+			 __u32 *ret_segment)
 {
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		bool v4 = c->cmsg_level == IPPROTO_IP, v6 = c->cmsg_level == IPPROTO_IPV6;
+		int value;
 
 		if ((v4 && c->cmsg_type == IP_PKTINFO) || (v6 && c->cmsg_type == IPV6_PKTINFO))
 			read_pktinfo(c, f);
 		else if (v4 && c->cmsg_type == IP_TOS) /* one byte on receive */
 			f->ecn = *CMSG_DATA(c) & ECN_MASK;
 		else if (v6 && c->cmsg_type == IPV6_TCLASS) {
-			int tclass;
-
-			memcpy(&tclass, CMSG_DATA(c), sizeof(tclass));
-			f->ecn = tclass & ECN_MASK;
+			memcpy(&value, CMSG_DATA(c), sizeof(value));
+			f->ecn = value & ECN_MASK;
 		} else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL)
 			memcpy(&port->kernel_drops, CMSG_DATA(c), sizeof(port->kernel_drops));
+		else if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+			memcpy(&value, CMSG_DATA(c), sizeof(value));
+			*ret_segment = value > 0 ? (__u32)value : *ret_segment;
+		}
 	}
 }
 
-static void finish_recv(struct inlay_port_udp *port, struct mmsghdr *m, struct inlay_frame *f,
-			inlay_ns now)
+/* All of |f| but its bytes and their length. */
+static void describe(struct inlay_port_udp *port, struct msghdr *m, struct inlay_frame *f,
+		     __u32 *ret_segment, inlay_ns now)
 {
-	f->len = m->msg_len;
 	f->kind = INLAY_FRAME_SEALED;
 	f->ecn = 0;
 	f->port = port->index;
 	f->time = now;
 	f->path.local = port->local;
 	memset(f->pad, 0, sizeof(f->pad));
-	read_control(port, &m->msg_hdr, f);
-	if (!inlay_addr_from_sockaddr(m->msg_hdr.msg_name, &f->path.remote) ||
-	    m->msg_hdr.msg_flags & MSG_TRUNC) {
-		f->len = 0;
+	read_control(port, m, f, ret_segment);
+	if (!inlay_addr_from_sockaddr(m->msg_name, &f->path.remote))
 		f->kind = 0;
-	}
 }
 
-size_t inlay_port_udp_recv(struct inlay_port_udp *port, struct inlay_frame **frames, size_t n,
-			   inlay_ns now)
+static void set_length(struct inlay_frame *f, size_t len, bool whole)
 {
+	if (!whole)
+		f->kind = 0;
+	f->len = f->kind ? (__u32)len : 0;
+}
+
+/* Without GRO a message is a datagram, received where it belongs. */
+static size_t recv_singly(struct inlay_port_udp *port, struct inlay_frame **frames, size_t n,
+			  inlay_ns now)
+{
+	__u32 ignored = 0;
 	struct burst b;
 	int got;
 
@@ -187,95 +256,93 @@ size_t inlay_port_udp_recv(struct inlay_port_udp *port, struct inlay_frame **fra
 	got = recvmmsg(port->fd, b.msgs, (unsigned int)n, MSG_DONTWAIT, NULL);
 	if (got < 0)
 		return 0;
-	for (int i = 0; i < got; i++)
-		finish_recv(port, &b.msgs[i], frames[i], now);
+	for (int i = 0; i < got; i++) {
+		struct msghdr *m = &b.msgs[i].msg_hdr;
+
+		describe(port, m, frames[i], &ignored, now);
+		set_length(frames[i], b.msgs[i].msg_len, !(m->msg_flags & MSG_TRUNC));
+	}
+	add(&port->stats.rx_messages, (__u64)got);
 	return (size_t)got;
 }
 
-/* --- Sending ------------------------------------------------------------------------------- */
-
-static struct cmsghdr *put_control(struct msghdr *m, struct cmsghdr *c, int level, int type,
-				   const void *data, size_t len)
+/* Begins with message rx->at. */
+static void open_message(struct inlay_port_udp *port)
 {
-	c->cmsg_level = level;
-	c->cmsg_type = type;
-	c->cmsg_len = CMSG_LEN(len);
-	memcpy(CMSG_DATA(c), data, len);
-	m->msg_controllen += CMSG_SPACE(len);
-	return (struct cmsghdr *)((char *)c + CMSG_SPACE(len));
+	struct inlay_port_rx *rx = port->rx;
+	struct mmsghdr *m = &rx->msgs[rx->at];
+
+	rx->offset = 0;
+	rx->segment = m->msg_len;
+	describe(port, &m->msg_hdr, &rx->common, &rx->segment, rx->time);
+	add(&port->stats.rx_messages, 1);
+	if (rx->segment >= m->msg_len)
+		return;
+	add(&port->stats.rx_merged, 1);
+	add(&port->stats.rx_merged_frames, (m->msg_len + rx->segment - 1) / rx->segment);
 }
 
-static bool is_any(const struct inlay_addr *a)
+/* False: nothing came. |*ret_drained|: and nothing more will, now. */
+static bool refill(struct inlay_port_udp *port, bool *ret_drained, inlay_ns now)
 {
-	static const __u8 zero[16];
+	struct inlay_port_rx *rx = port->rx;
+	int got;
 
-	return memcmp(a->ip, zero, sizeof(zero)) == 0;
+	for (size_t i = 0; i < RX_MESSAGES; i++)
+		rx->msgs[i].msg_hdr = (struct msghdr){.msg_name = &rx->names[i],
+						      .msg_namelen = sizeof(rx->names[i]),
+						      .msg_iov = &rx->iovs[i],
+						      .msg_iovlen = 1,
+						      .msg_control = rx->control[i],
+						      .msg_controllen = sizeof(rx->control[i])};
+	/* MSG_TRUNC: lengths as they were sent, so that what did not fit can be counted. */
+	got = recvmmsg(port->fd, rx->msgs, RX_MESSAGES, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	rx->at = 0;
+	rx->n = got > 0 ? (unsigned int)got : 0;
+	rx->time = now;
+	*ret_drained = rx->n < RX_MESSAGES;
+	if (rx->n)
+		open_message(port);
+	return rx->n > 0;
 }
 
-/* The source address, since a socket bound to all of them would pick the route's, which the peer
- * may not know (RFC 9000 section 9); and the ECN bits, if any. */
-static void write_control(struct msghdr *m, char *room, int family, const struct inlay_frame *f)
+/* The next datagram of message rx->at into |f|. */
+static void split_one(struct inlay_port_udp *port, struct inlay_frame *f)
 {
-	struct cmsghdr *c = (struct cmsghdr *)room;
-	int ecn = f->ecn & ECN_MASK;
-	bool v4 = family == AF_INET;
+	struct inlay_port_rx *rx = port->rx;
+	const struct mmsghdr *m = &rx->msgs[rx->at];
+	size_t len = m->msg_len - rx->offset;
 
-	m->msg_control = room;
-	m->msg_controllen = 0;
-	if (f->path.local.family == family && !is_any(&f->path.local)) {
-		struct in_pktinfo info4 = {0};
-		struct in6_pktinfo info6 = {.ipi6_ifindex = f->path.local.scope_id};
+	if (len > rx->segment)
+		len = rx->segment;
+	memcpy(f, &rx->common, offsetof(struct inlay_frame, data));
+	set_length(f, len, len <= INLAY_FRAME_ROOM && rx->offset + len <= RX_BYTES);
+	memcpy(f->data, rx->iovs[rx->at].iov_base + rx->offset, f->len);
+	rx->offset += len;
+	if (rx->offset < m->msg_len)
+		return;
+	if (++rx->at < rx->n)
+		open_message(port);
+}
 
-		memcpy(&info4.ipi_spec_dst, f->path.local.ip, sizeof(info4.ipi_spec_dst));
-		memcpy(&info6.ipi6_addr, f->path.local.ip, sizeof(info6.ipi6_addr));
-		if (v4)
-			c = put_control(m, c, IPPROTO_IP, IP_PKTINFO, &info4, sizeof(info4));
-		else
-			c = put_control(m, c, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof(info6));
+size_t inlay_port_udp_recv(struct inlay_port_udp *port, struct inlay_frame **frames, size_t n,
+			   inlay_ns now)
+{
+	bool drained = false;
+	size_t done = 0;
+
+	if (!port->rx)
+		return recv_singly(port, frames, n, now);
+	while (done < n) {
+		if (inlay_port_udp_has_more(port))
+			split_one(port, frames[done++]);
+		else if (drained || !refill(port, &drained, now))
+			break;
 	}
-	if (ecn)
-		put_control(m, c, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &ecn,
-			    sizeof(ecn));
-	if (!m->msg_controllen)
-		m->msg_control = NULL;
+	return done;
 }
 
-static void prepare_send(struct burst *b, struct inlay_port_udp *port,
-			 struct inlay_frame *const *frames, const __u32 *lens, size_t n)
+bool inlay_port_udp_has_more(const struct inlay_port_udp *port)
 {
-	for (size_t i = 0; i < n; i++) {
-		struct msghdr *m = &b->msgs[i].msg_hdr;
-
-		b->iovs[i] = (struct iovec){.iov_base = frames[i]->data, .iov_len = lens[i]};
-		*m = (struct msghdr){
-			.msg_name = &b->names[i], .msg_iov = &b->iovs[i], .msg_iovlen = 1};
-		m->msg_namelen = inlay_addr_to_sockaddr(&frames[i]->path.remote, &b->names[i]);
-		write_control(m, b->control[i], port->local.family, frames[i]);
-	}
-}
-
-void inlay_port_udp_send(struct inlay_port_udp *port, struct inlay_frame *const *frames,
-			 const __u32 *lens, size_t n, struct inlay_port_sent *ret_sent)
-{
-	struct burst b;
-
-	*ret_sent = (struct inlay_port_sent){0};
-	if (n > INLAY_PORT_BURST)
-		n = INLAY_PORT_BURST;
-	prepare_send(&b, port, frames, lens, n);
-	while (ret_sent->done < n) {
-		int sent = sendmmsg(port->fd, b.msgs + ret_sent->done,
-				    (unsigned int)(n - ret_sent->done), MSG_DONTWAIT);
-
-		if (sent > 0) {
-			ret_sent->done += (size_t)sent;
-		} else if (errno == EAGAIN || errno == ENOBUFS) {
-			ret_sent->blocked = true;
-			return;
-		} else if (errno != EINTR) {
-			/* It was the first one's fault: QUIC treats it as lost. */
-			ret_sent->done++;
-			ret_sent->failed++;
-		}
-	}
+	return port->rx && port->rx->at < port->rx->n;
 }
