@@ -2,7 +2,6 @@
 #include "datathread.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -12,11 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clear.h"
-#include "inlay_atomic.h"
+#include "datathread_impl.h"
 
-#define BURST		INLAY_PORT_BURST
-#define BURSTS_PER_TURN 4 /* in each direction, of each port */
+#define BURST		INLAY_DT_BURST
+#define PATIENCE	(200 * INLAY_MS)
 #define STRANGERS_LEAVE 4 /* of the up ring, the part that only opened packets may fill: 1 in 4 */
 
 /* epoll's data: a port's index, or one of these. */
@@ -27,52 +25,10 @@ enum {
 };
 
 #define LONG_HEADER 0x80 /* RFC 9000 section 17 */
-#define FIXED_BIT   0x40
-
-/* Down frames that were taken from the ring, sealed, and not yet all sent. They are sealed once:
- * what waits for a socket is kept here, with lengths that nobody can change any more. */
-struct tx_burst {
-	struct inlay_frame *frames[BURST];
-	__u32 lens[BURST];
-	__u16 ports[BURST];
-	size_t n;     /* frames to send */
-	size_t at;    /* the first that is not settled */
-	size_t taken; /* ring slots to release when all are */
-};
-
-struct inlay_datathread {
-	struct inlay_datathread_config config;
-	int epoll, stop_fd;
-	pthread_t thread;
-	bool running;
-	int blocked_port; /* waits for this one to be writable; -1: none */
-	struct tx_burst tx;
-	__u32 kernel_drops[INLAY_DATATHREAD_PORTS]; /* as last seen */
-	struct inlay_frame *scratch[BURST];	    /* to receive into what there is no room for */
-
-	/* Written by the data thread alone; read by any. */
-	struct inlay_datathread_stats stats __attribute__((aligned(INLAY_CACHELINE)));
-	struct inlay_reason_counters reasons;
-};
-
-static void add(__u64 *counter, __u64 n)
-{
-	inlay_store_u64(counter, *counter + n);
-}
-
-static void count(struct inlay_datathread *dt, enum inlay_reason reason, __u64 n)
-{
-	add(&dt->reasons.count[reason], n);
-}
-
-static void count_verdict(struct inlay_datathread *dt, __u8 verdict)
-{
-	count(dt, inlay_verdict_reason((enum inlay_verdict)verdict), 1);
-}
 
 /* --- Up ------------------------------------------------------------------------------------ */
 
-static inlay_ns now_ns(void)
+inlay_ns inlay_dt_now(void)
 {
 	struct timespec ts;
 
@@ -84,7 +40,7 @@ static void count_kernel_drops(struct inlay_datathread *dt, const struct inlay_p
 {
 	__u32 *seen = &dt->kernel_drops[port->index];
 
-	count(dt, INLAY_REASON_SOCKET_FULL, (__u32)(port->kernel_drops - *seen));
+	inlay_dt_count(dt, INLAY_REASON_SOCKET_FULL, (__u32)(port->kernel_drops - *seen));
 	*seen = port->kernel_drops;
 }
 
@@ -99,10 +55,10 @@ static void open_burst(struct inlay_datathread *dt, struct inlay_frame **frames,
 		struct inlay_frame *f = frames[i];
 
 		if (!f->kind) {
-			count(dt, INLAY_REASON_OVERSIZED, 1);
+			inlay_dt_count(dt, INLAY_REASON_OVERSIZED, 1);
 		} else if (!f->len) {
 			f->kind = 0;
-			count(dt, INLAY_REASON_RUNT, 1);
+			inlay_dt_count(dt, INLAY_REASON_RUNT, 1);
 		} else if (!(f->data[0] & LONG_HEADER)) {
 			items[n_items] = (struct inlay_open_item){
 				.packet = f->data, .len = f->len, .local = f->path.local};
@@ -119,7 +75,7 @@ static void open_burst(struct inlay_datathread *dt, struct inlay_frame **frames,
 		/* Reserved bits end the connection (RFC 9000 section 17.3.1): it has to know. */
 		if (verdict == INLAY_OK || verdict == INLAY_RESERVED_BITS) {
 			f->kind = INLAY_FRAME_CLEAR;
-			add(&dt->stats.opened, 1);
+			inlay_dt_add(&dt->stats.opened, 1);
 		} else if (verdict == INLAY_NO_SA ||
 			   (verdict == INLAY_RUNT && f->len >= INLAY_RESET_MIN)) {
 			/* Too short for a packet may still be a stateless reset. */
@@ -127,7 +83,7 @@ static void open_burst(struct inlay_datathread *dt, struct inlay_frame **frames,
 		} else {
 			/* RFC 9000 section 10.3.1: nor need it name an unknown connection. */
 			f->kind = verdict == INLAY_AUTH_FAILED ? INLAY_FRAME_FORGED : 0;
-			count_verdict(dt, verdict);
+			inlay_dt_count_verdict(dt, verdict);
 		}
 	}
 }
@@ -147,7 +103,8 @@ static void hold_strangers_back(struct inlay_datathread *dt, struct inlay_frame 
 			continue;
 		}
 		/* A forged one is counted already. */
-		count(dt, INLAY_REASON_RING_FULL_UP, frames[i]->kind != INLAY_FRAME_FORGED);
+		inlay_dt_count(dt, INLAY_REASON_RING_FULL_UP,
+			       frames[i]->kind != INLAY_FRAME_FORGED);
 		frames[i]->kind = 0;
 	}
 }
@@ -190,17 +147,17 @@ static bool receive_burst(struct inlay_datathread *dt, struct inlay_port_udp *po
 
 	/* No room: received all the same, so that what is dropped is counted, and the newest
 	 * packets, not the oldest, are there once the control thread has caught up. */
-	n = inlay_port_udp_recv(port, room ? frames : dt->scratch, wanted, now_ns());
+	n = inlay_port_udp_recv(port, room ? frames : dt->scratch, wanted, inlay_dt_now());
 	count_kernel_drops(dt, port);
 	if (!n)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		bytes += (room ? frames : dt->scratch)[i]->len;
-	add(&dt->stats.rx_packets, n);
-	add(&dt->stats.rx_bytes, bytes);
-	add(&dt->stats.rx_bursts, 1);
+	inlay_dt_add(&dt->stats.rx_packets, n);
+	inlay_dt_add(&dt->stats.rx_bytes, bytes);
+	inlay_dt_add(&dt->stats.rx_bursts, 1);
 	if (!room) {
-		count(dt, INLAY_REASON_RING_FULL_UP, n);
+		inlay_dt_count(dt, INLAY_REASON_RING_FULL_UP, n);
 	} else {
 		open_burst(dt, frames, n);
 		hold_strangers_back(dt, frames, n);
@@ -211,187 +168,54 @@ static bool receive_burst(struct inlay_datathread *dt, struct inlay_port_udp *po
 
 static void receive(struct inlay_datathread *dt, struct inlay_port_udp *port)
 {
-	for (int i = 0; i < BURSTS_PER_TURN && receive_burst(dt, port); i++)
+	for (int i = 0; i < INLAY_DT_BURSTS_PER_TURN && receive_burst(dt, port); i++)
 		;
-}
-
-/* --- Down ---------------------------------------------------------------------------------- */
-
-/* May a frame that is not sealed here leave as it is? */
-static bool passes_as_it_is(const struct inlay_frame *f, __u32 len)
-{
-	switch (f->kind) {
-	case INLAY_FRAME_SEALED:
-		return len && f->data[0] & LONG_HEADER;
-	case INLAY_FRAME_UNKNOWN:
-		return len >= INLAY_RESET_MIN && len <= INLAY_RESET_MAX &&
-		       (f->data[0] & (LONG_HEADER | FIXED_BIT)) == FIXED_BIT;
-	default:
-		return false;
-	}
-}
-
-enum {
-	AS_IT_IS = -1,
-	REFUSED = -2,
-};
-
-/* Index of the seal item of a clear packet; REFUSED: it is none. */
-static int make_item(struct inlay_datathread *dt, struct inlay_frame *f, __u32 len,
-		     struct inlay_seal_item *items, size_t *n_items)
-{
-	enum inlay_verdict verdict =
-		inlay_clear_seal_item(f->data, len, &f->path.remote, &items[*n_items]);
-
-	if (verdict == INLAY_OK)
-		return (int)(*n_items)++;
-	count_verdict(dt, verdict);
-	return REFUSED;
-}
-
-/* What becomes of a down frame: as make_item(), or AS_IT_IS. */
-static int judge(struct inlay_datathread *dt, struct inlay_frame *f, __u16 port, __u32 *ret_len,
-		 struct inlay_seal_item *items, size_t *n_items)
-{
-	if (inlay_ring_frame_len(f, ret_len) && port < dt->config.n_ports) {
-		if (f->kind == INLAY_FRAME_CLEAR)
-			return make_item(dt, f, *ret_len, items, n_items);
-		if (passes_as_it_is(f, *ret_len))
-			return AS_IT_IS;
-	}
-	count(dt, INLAY_REASON_BAD_FRAME, 1);
-	return REFUSED;
-}
-
-/* Takes a burst from the down ring: what may leave, sealed, stands in dt->tx afterwards. */
-static bool take_burst(struct inlay_datathread *dt)
-{
-	struct inlay_seal_item items[BURST];
-	struct inlay_frame *frames[BURST];
-	__u32 lens[BURST];
-	__u16 ports[BURST];
-	int item_of[BURST]; /* index of its seal item, or one of the above */
-	struct tx_burst *tx = &dt->tx;
-	size_t n_items = 0;
-
-	tx->n = tx->at = 0;
-	tx->taken = inlay_ring_peek(dt->config.down, BURST, frames);
-	for (size_t i = 0; i < tx->taken; i++) {
-		ports[i] = *(const volatile __u16 *)&frames[i]->port; /* read once */
-		item_of[i] = judge(dt, frames[i], ports[i], &lens[i], items, &n_items);
-	}
-	if (n_items)
-		add(&dt->stats.sealed,
-		    dt->config.provider->ops->seal(dt->config.provider, items, n_items));
-	for (size_t i = 0; i < tx->taken; i++) {
-		if (item_of[i] == REFUSED)
-			continue;
-		if (item_of[i] >= 0 && items[item_of[i]].verdict != INLAY_OK) {
-			count_verdict(dt, items[item_of[i]].verdict);
-			continue;
-		}
-		tx->frames[tx->n] = frames[i];
-		tx->lens[tx->n] = lens[i];
-		tx->ports[tx->n++] = ports[i];
-	}
-	return tx->taken > 0;
-}
-
-/* Frames from the first unsettled one on that leave by the same port. */
-static size_t run_length(const struct tx_burst *tx)
-{
-	size_t n = 1;
-
-	while (tx->at + n < tx->n && tx->ports[tx->at + n] == tx->ports[tx->at])
-		n++;
-	return n;
-}
-
-static void wait_for_port(struct inlay_datathread *dt, int port)
-{
-	int old = dt->blocked_port;
-	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = (__u32)old};
-
-	if (old == port)
-		return;
-	if (old >= 0)
-		epoll_ctl(dt->epoll, EPOLL_CTL_MOD, dt->config.ports[old].fd, &ev);
-	ev = (struct epoll_event){.events = EPOLLIN | EPOLLOUT, .data.u32 = (__u32)port};
-	if (port >= 0)
-		epoll_ctl(dt->epoll, EPOLL_CTL_MOD, dt->config.ports[port].fd, &ev);
-	dt->blocked_port = port;
-}
-
-static void settle(struct inlay_datathread *dt, const struct inlay_port_sent *sent)
-{
-	struct tx_burst *tx = &dt->tx;
-	__u64 bytes = 0;
-
-	for (size_t i = 0; i < sent->done; i++)
-		bytes += tx->lens[tx->at + i];
-	tx->at += sent->done;
-	add(&dt->stats.tx_packets, sent->done - sent->failed);
-	add(&dt->stats.tx_bytes, bytes);
-	count(dt, INLAY_REASON_SEND_FAILED, sent->failed);
-}
-
-/* True: all of dt->tx is settled. */
-static bool send_burst(struct inlay_datathread *dt)
-{
-	struct tx_burst *tx = &dt->tx;
-
-	while (tx->at < tx->n) {
-		__u16 port = tx->ports[tx->at];
-		struct inlay_port_sent sent;
-
-		inlay_port_udp_send(&dt->config.ports[port], tx->frames + tx->at, tx->lens + tx->at,
-				    run_length(tx), &sent);
-		settle(dt, &sent);
-		if (sent.blocked) {
-			add(&dt->stats.blocked, 1);
-			wait_for_port(dt, port);
-			return false;
-		}
-	}
-	wait_for_port(dt, -1);
-	if (tx->taken) {
-		inlay_ring_release(dt->config.down, tx->taken);
-		tx->taken = 0;
-		add(&dt->stats.tx_bursts, 1);
-	}
-	return true;
-}
-
-static void transmit(struct inlay_datathread *dt)
-{
-	for (int i = 0; i < BURSTS_PER_TURN; i++)
-		if (!send_burst(dt) || !take_burst(dt))
-			return;
-	send_burst(dt);
+	dt->unread &= ~(1ULL << port->index);
+	if (inlay_port_udp_has_more(port))
+		dt->unread |= 1ULL << port->index;
 }
 
 /* --- The loop ------------------------------------------------------------------------------ */
+
+/* How long to wait for events. */
+static int wait_for(struct inlay_datathread *dt, int timeout_ms)
+{
+	int patience_ms = (int)(dt->config.patience / INLAY_MS) + 1;
+
+	if (!timeout_ms || dt->unread)
+		return 0;
+	/* What is blocked waits for its socket, not for the ring; and not for ever. */
+	if (inlay_dt_is_held(dt))
+		return timeout_ms < 0 || timeout_ms > patience_ms ? patience_ms : timeout_ms;
+	return inlay_ring_consumer_sleep(dt->config.down) ? timeout_ms : 0;
+}
 
 /* True: it is time to end. */
 static bool turn(struct inlay_datathread *dt, int timeout_ms)
 {
 	struct epoll_event events[N_EVENTS];
-	bool stop = false, signalled = false;
+	__u64 readable = dt->unread, writable = 0;
+	bool stop = false;
 	int n;
 
-	/* What is blocked waits for its socket, not for the ring. */
-	if (dt->blocked_port < 0 && timeout_ms && !inlay_ring_consumer_sleep(dt->config.down))
-		timeout_ms = 0;
-	n = epoll_wait(dt->epoll, events, N_EVENTS, timeout_ms);
+	n = epoll_wait(dt->epoll, events, N_EVENTS, wait_for(dt, timeout_ms));
 	for (int i = 0; i < n; i++) {
-		signalled |= events[i].data.u32 == EVENT_DOWN_RING;
-		stop |= events[i].data.u32 == EVENT_STOP;
+		__u32 what = events[i].data.u32;
+
+		stop |= what == EVENT_STOP;
+		if (what >= dt->config.n_ports)
+			continue;
+		if (events[i].events & ~EPOLLOUT)
+			readable |= 1ULL << what;
+		if (events[i].events & EPOLLOUT)
+			writable |= 1ULL << what;
 	}
-	inlay_ring_consumer_awake(dt->config.down, signalled);
-	for (int i = 0; i < n; i++)
-		if (events[i].data.u32 < dt->config.n_ports && events[i].events & ~EPOLLOUT)
-			receive(dt, &dt->config.ports[events[i].data.u32]);
-	transmit(dt);
+	/* Edge-triggered: a signal need not be read away. */
+	inlay_ring_consumer_awake(dt->config.down, false);
+	for (size_t i = 0; i < dt->config.n_ports; i++)
+		if (readable & 1ULL << i)
+			receive(dt, &dt->config.ports[i]);
+	inlay_dt_transmit(dt, writable);
 	return stop;
 }
 
@@ -400,28 +224,22 @@ void inlay_datathread_turn(struct inlay_datathread *dt, int timeout_ms)
 	turn(dt, timeout_ms);
 }
 
-/* What the control thread said last, CONNECTION_CLOSE above all, still leaves. */
-static void send_the_rest(struct inlay_datathread *dt)
-{
-	while (send_burst(dt) && take_burst(dt))
-		;
-}
-
 static void *run(void *arg)
 {
 	struct inlay_datathread *dt = arg;
 
 	while (!turn(dt, -1))
 		;
-	send_the_rest(dt);
+	/* What the control thread said last, CONNECTION_CLOSE above all, still leaves. */
+	inlay_dt_send_the_rest(dt);
 	return NULL;
 }
 
 /* --- Life ---------------------------------------------------------------------------------- */
 
-static int watch(struct inlay_datathread *dt, int fd, __u32 what)
+static int watch(struct inlay_datathread *dt, int fd, __u32 what, __u32 how)
 {
-	struct epoll_event ev = {.events = EPOLLIN, .data.u32 = what};
+	struct epoll_event ev = {.events = EPOLLIN | how, .data.u32 = what};
 
 	return epoll_ctl(dt->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
@@ -439,11 +257,11 @@ static int set_up(struct inlay_datathread *dt)
 	dt->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (dt->epoll < 0 || dt->stop_fd < 0)
 		return -errno;
-	ret = watch(dt, dt->stop_fd, EVENT_STOP);
+	ret = watch(dt, dt->stop_fd, EVENT_STOP, 0);
 	if (!ret)
-		ret = watch(dt, inlay_ring_fds(dt->config.down).data, EVENT_DOWN_RING);
+		ret = watch(dt, inlay_ring_fds(dt->config.down).data, EVENT_DOWN_RING, EPOLLET);
 	for (size_t i = 0; i < dt->config.n_ports && !ret; i++)
-		ret = watch(dt, dt->config.ports[i].fd, (__u32)i);
+		ret = watch(dt, dt->config.ports[i].fd, (__u32)i, 0);
 	return ret;
 }
 
@@ -461,8 +279,9 @@ int inlay_datathread_new(const struct inlay_datathread_config *config,
 	dt = aligned_alloc(INLAY_CACHELINE, sizeof(*dt));
 	if (!dt)
 		return -ENOMEM;
-	*dt = (struct inlay_datathread){
-		.config = *config, .epoll = -1, .stop_fd = -1, .blocked_port = -1};
+	*dt = (struct inlay_datathread){.config = *config, .epoll = -1, .stop_fd = -1};
+	if (!dt->config.patience)
+		dt->config.patience = PATIENCE;
 	ret = set_up(dt);
 	if (ret) {
 		inlay_datathread_free(dt);
@@ -534,8 +353,18 @@ void inlay_datathread_free(struct inlay_datathread *dt)
 		close(dt->epoll);
 	if (dt->stop_fd >= 0)
 		close(dt->stop_fd);
+	inlay_dt_free_stashes(dt);
 	free(dt->scratch[0]);
 	free(dt);
+}
+
+static void add_port(struct inlay_port_stats *sum, const struct inlay_port_stats *one)
+{
+	const __u64 *from = (const __u64 *)one;
+	__u64 *to = (__u64 *)sum;
+
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
+		to[i] += inlay_load_u64(&from[i]);
 }
 
 void inlay_datathread_stats(const struct inlay_datathread *dt, struct inlay_datathread_stats *ret)
@@ -545,6 +374,8 @@ void inlay_datathread_stats(const struct inlay_datathread *dt, struct inlay_data
 
 	for (size_t i = 0; i < sizeof(*ret) / sizeof(*to); i++)
 		to[i] = inlay_load_u64(&from[i]);
+	for (size_t i = 0; i < dt->config.n_ports; i++)
+		add_port(&ret->ports, &dt->config.ports[i].stats);
 }
 
 void inlay_datathread_reasons(const struct inlay_datathread *dt, struct inlay_reason_counters *ret)

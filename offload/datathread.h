@@ -28,7 +28,7 @@
 #define INLAY_RESET_MIN 21
 #define INLAY_RESET_MAX 64
 
-#define INLAY_DATATHREAD_PORTS 16
+#define INLAY_DATATHREAD_PORTS 64
 
 struct inlay_datathread;
 
@@ -40,6 +40,8 @@ struct inlay_datathread_config {
 	struct inlay_port_udp *ports; /* port n has index n */
 	size_t n_ports;		      /* at most INLAY_DATATHREAD_PORTS */
 	int cpu;		      /* to run on; -1: any */
+	/* How long all ports may have to wait for one that takes nothing. 0: 200 ms. */
+	inlay_ns patience;
 };
 
 /* 0; -EINVAL; -ENOMEM; what epoll_create and eventfd return. */
@@ -59,7 +61,8 @@ struct inlay_datathread_stats {
 	__u64 rx_packets, rx_bytes, rx_bursts; /* datagrams from the ports */
 	__u64 tx_packets, tx_bytes, tx_bursts; /* datagrams that a port took */
 	__u64 opened, sealed;
-	__u64 blocked; /* times a socket took no more */
+	__u64 blocked;		       /* times a socket took no more */
+	struct inlay_port_stats ports; /* of all of them */
 };
 
 /* Any thread. */

@@ -34,6 +34,9 @@ enum inlay_desc_flags {
 	 * arrived. Transmit: how to mark it. */
 	INLAY_DESC_ECN_MASK = 3 << 2,
 	INLAY_DESC_ECN_CE = 3 << 2,
+	/* Transmit: to be sent apart from others. A path MTU probe: where it is too large for some
+	 * host on the way, datagrams merged with it would be dropped with it. */
+	INLAY_DESC_ALONE = 1 << 4,
 };
 #define INLAY_DESC_ECN_SHIFT 2
 

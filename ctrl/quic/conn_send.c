@@ -99,6 +99,7 @@ static size_t finish(struct inlay_build *b)
 	struct inlay_conn *c = b->c;
 	struct inlay_writer header = inlay_writer_of(b->header, b->hdr_len);
 	enum inlay_ecn ecn = ecn_mark(b);
+	__u8 how = (__u8)(ecn << INLAY_DESC_ECN_SHIFT);
 	struct inlay_sent e;
 	size_t len;
 	__u64 pn;
@@ -107,8 +108,9 @@ static size_t finish(struct inlay_build *b)
 	pn = b->pn = inlay_sentlog_take(&c->log);
 	b->w.end += INLAY_TAG;
 	inlay_quic_put_short(&header, inlay_cids_peer(&c->cids), pn, INLAY_TX_PN);
-	inlay_quic_put_desc(&b->w, c->entry->sa, c->entry->sa_generation,
-			    (__u8)(ecn << INLAY_DESC_ECN_SHIFT), b->hdr_len, pn);
+	if (b->extra_flags & INLAY_SENT_MTU_PROBE)
+		how |= INLAY_DESC_ALONE;
+	inlay_quic_put_desc(&b->w, c->entry->sa, c->entry->sa_generation, how, b->hdr_len, pn);
 	len = inlay_writer_len(&b->w);
 	b->extra_flags |= ecn ? INLAY_SENT_ECN : 0;
 	fill_entry(b, &e, len);

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -79,14 +80,15 @@ static struct inlay_provider provider = {.ops = &fake_ops};
 
 /* --- A socket that blocks when told to -------------------------------------------------------- */
 
-static int sends_left = -1; /* datagrams until EAGAIN; -1: no limit */
+static int sends_left = -1; /* messages until EAGAIN; -1: no limit */
+static int blocked_fd = -1; /* this socket takes nothing at all */
 
 int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
 {
 	unsigned int i;
 
 	for (i = 0; i < n; i++) {
-		if (inlay_load_u32((__u32 *)&sends_left) == 0) {
+		if (fd == blocked_fd || inlay_load_u32((__u32 *)&sends_left) == 0) {
 			errno = EAGAIN;
 			break;
 		}
@@ -104,21 +106,29 @@ static struct inlay_ring *up, *down;
 static struct inlay_port_udp ports[2], peer;
 static struct inlay_datathread *dt;
 static struct inlay_frame got[64];
+static bool no_gso;
 
 static void open_port(struct inlay_port_udp *port, __u16 index)
 {
 	struct inlay_port_udp_config config = {.local = {.family = AF_INET, .ip = {127, 0, 0, 1}},
-					       .index = index};
+					       .index = index,
+					       .buffer_bytes = 1 << 20,
+					       .no_gso = no_gso};
 
 	assert_int_equal(inlay_port_udp_open(port, &config), 0);
 }
 
-static int setup(void **state)
+static int setup_with(inlay_ns patience)
 {
 	struct inlay_datathread_config config = {
-		.provider = &provider, .ports = ports, .n_ports = 2, .cpu = -1};
+		.provider = &provider,
+		.ports = ports,
+		.n_ports = 2,
+		.cpu = -1,
+		.patience = patience,
+	};
 
-	sends_left = -1;
+	sends_left = blocked_fd = -1;
 	seals = 0;
 	assert_int_equal(inlay_ring_new(64, &up), 0);
 	assert_int_equal(inlay_ring_new(256, &down), 0);
@@ -129,6 +139,24 @@ static int setup(void **state)
 	config.down = down;
 	assert_int_equal(inlay_datathread_new(&config, &dt), 0);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	no_gso = false;
+	return setup_with(0);
+}
+
+static int setup_singly(void **state)
+{
+	no_gso = true;
+	return setup_with(0);
+}
+
+static int setup_impatient(void **state)
+{
+	no_gso = false;
+	return setup_with(1);
 }
 
 static int teardown(void **state)
@@ -210,6 +238,18 @@ static void leave_clear(__u32 len, __u64 pn)
 
 	set_desc(f, 13, pn);
 	f->data[1] = (__u8)pn;
+	inlay_ring_commit(down, 1);
+}
+
+static void leave_marked(__u64 pn, __u8 flags, __u16 port)
+{
+	struct inlay_frame *f = prepare(INLAY_FRAME_CLEAR, 100, 0x43);
+
+	set_desc(f, 13, pn);
+	f->data[1] = (__u8)pn;
+	f->data[f->len - INLAY_TAG + offsetof(struct inlay_desc, flags)] = flags;
+	f->port = port;
+	f->path.local = ports[port].local;
 	inlay_ring_commit(down, 1);
 }
 
@@ -361,8 +401,9 @@ static void frames_leave_by_their_port(void **state)
 	}
 	inlay_datathread_turn(dt, 0);
 	assert_int_equal(received(), 6);
+	/* A port's together, so that they can be merged. */
 	for (int i = 0; i < 6; i++)
-		assert_memory_equal(&got[i].path.remote, &ports[i & 1].local,
+		assert_memory_equal(&got[i].path.remote, &ports[i / 3].local,
 				    sizeof(struct inlay_addr));
 }
 
@@ -468,6 +509,206 @@ static void a_blocked_socket_loses_and_repeats_nothing(void **state)
 	assert_int_equal(reasons_in_all(), 0);
 }
 
+static __u64 merged_messages(void)
+{
+	struct inlay_datathread_stats stats;
+
+	inlay_datathread_stats(dt, &stats);
+	return stats.ports.tx_merged;
+}
+
+/* What the descriptor asks for reaches the socket; itself it stays here. */
+static void marks_leave_as_the_descriptor_says(void **state)
+{
+	static const __u8 flags[] = {0,
+				     INLAY_ECN_ECT0 << INLAY_DESC_ECN_SHIFT,
+				     INLAY_ECN_ECT0 << INLAY_DESC_ECN_SHIFT,
+				     INLAY_ECN_ECT1 << INLAY_DESC_ECN_SHIFT,
+				     0xff,
+				     INLAY_DESC_ALONE};
+	static const __u8 marks[] = {0, 2, 2, 1, 3, 0};
+
+	for (__u64 pn = 0; pn < 6; pn++)
+		leave_marked(pn, flags[pn], 0);
+	inlay_datathread_turn(dt, 0);
+	assert_int_equal(received(), 6);
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(got[i].ecn, marks[i]);
+		assert_int_equal(got[i].data[1], i);
+		for (int k = 0; k < INLAY_TAG; k++)
+			assert_int_equal(got[i].data[100 - INLAY_TAG + k], 0xee);
+	}
+	assert_int_equal(merged_messages(), ports[0].gso ? 1 : 0);
+}
+
+static void a_packet_sent_alone_is_merged_with_none(void **state)
+{
+	for (__u64 pn = 0; pn < 5; pn++)
+		leave_marked(pn, pn == 2 ? INLAY_DESC_ALONE : 0, 0);
+	inlay_datathread_turn(dt, 0);
+	assert_int_equal(received(), 5);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(got[i].data[1], i);
+	assert_int_equal(merged_messages(), ports[0].gso ? 2 : 0);
+}
+
+/* Invariant 1: what was refused is in no message, and parts the messages around it. */
+static void a_refused_frame_is_not_in_a_merged_message(void **state)
+{
+	size_t n;
+
+	for (__u64 pn = 0; pn < 30; pn++) {
+		if (pn % 5 == 2) {
+			leave_clear(100, PN_AGAIN);
+		} else if (pn % 5 == 4) {
+			prepare(INLAY_FRAME_SEALED, 100, 0x43); /* clear, by another name */
+			inlay_ring_commit(down, 1);
+		} else {
+			leave_clear(100, pn);
+		}
+	}
+	inlay_datathread_turn(dt, 0);
+	n = received();
+	assert_int_equal(n, 18);
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(got[i].data[1], i / 3 * 5 + (i % 3 == 2 ? 3 : i % 3));
+		for (int k = 0; k < INLAY_TAG; k++)
+			assert_int_equal(got[i].data[100 - INLAY_TAG + k], 0xee);
+	}
+	assert_int_equal(reason(INLAY_REASON_PN_REPEATED), 6);
+	assert_int_equal(reason(INLAY_REASON_BAD_FRAME), 6);
+}
+
+/* Takes what has arrived from port |port|: |n| packets, numbered on from |first|. */
+static void assert_numbers(__u16 port, __u64 first, size_t n)
+{
+	size_t seen = 0, some;
+
+	while ((some = received()))
+		for (size_t i = 0; i < some; i++) {
+			assert_int_equal(got[i].path.remote.port, ports[port].local.port);
+			assert_int_equal(got[i].data[1], (__u8)(first + seen++));
+		}
+	assert_int_equal(seen, n);
+}
+
+static void a_blocked_port_holds_up_no_other(void **state)
+{
+	blocked_fd = ports[0].fd;
+	for (__u64 round = 0; round < 4; round++) {
+		for (__u64 pn = 0; pn < 40; pn++)
+			leave_marked(round * 40 + pn, 0, pn & 1);
+		inlay_datathread_turn(dt, 0);
+		for (size_t i = 0, n = received(); i < 20; i++) {
+			assert_int_equal(n, 20);
+			assert_int_equal(got[i].data[1], round * 40 + 2 * i + 1);
+			assert_int_equal(got[i].path.remote.port, ports[1].local.port);
+		}
+	}
+	blocked_fd = -1;
+	inlay_datathread_turn(dt, 0);
+	for (size_t seen = 0, n; seen < 80; seen += n) {
+		n = received();
+		assert_true(n > 0);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(got[i].data[1], 2 * (seen + i));
+	}
+	assert_int_equal(seals, 160);
+	assert_int_equal(reasons_in_all(), 0);
+}
+
+/* More than can wait for it: then the ring waits as well, and nothing is lost. */
+static void a_long_blocked_port_loses_nothing_while_there_is_patience(void **state)
+{
+	const __u64 sum = 256 + 64 + 256;
+	__u64 pn = 0, seen = 0;
+	struct inlay_frame *slot;
+
+	blocked_fd = ports[0].fd;
+	while (inlay_ring_reserve(down, 1, &slot) && pn < 1000) {
+		leave_marked(pn++, 0, 0);
+		if (pn % 32 == 0)
+			inlay_datathread_turn(dt, 0);
+	}
+	assert_true(pn >= 256 + 256 && pn <= sum);
+	assert_int_equal(received(), 0);
+	blocked_fd = -1;
+	for (int turns = 0; turns < 10; turns++) {
+		inlay_datathread_turn(dt, 0);
+		for (size_t n; (n = received());)
+			for (size_t i = 0; i < n; i++)
+				assert_int_equal(got[i].data[1], (__u8)seen++);
+	}
+	assert_int_equal(seen, pn);
+	assert_int_equal(seals, pn);
+	assert_int_equal(reasons_in_all(), 0);
+	leave_marked(seen, 0, 0);
+	inlay_datathread_turn(dt, 0);
+	assert_numbers(0, seen, 1);
+}
+
+/* Impatient: what has no room is dropped by name, so that other ports go on. */
+static void a_port_that_stays_blocked_loses_by_name(void **state)
+{
+	blocked_fd = ports[0].fd;
+	for (__u64 pn = 0; pn < 600; pn++) {
+		leave_marked(pn, 0, 0);
+		if (pn % 32 == 31) {
+			inlay_datathread_turn(dt, 0);
+			inlay_datathread_turn(dt, 0);
+		}
+	}
+	leave_marked(7, 0, 1);
+	inlay_datathread_turn(dt, 0);
+	inlay_datathread_turn(dt, 0);
+	assert_numbers(1, 7, 1);
+	assert_int_equal(reason(INLAY_REASON_PORT_BLOCKED), 600 - 256);
+	blocked_fd = -1;
+	inlay_datathread_turn(dt, 0);
+	inlay_datathread_turn(dt, 0);
+	assert_numbers(0, 0, 256);
+	leave_marked(9, 0, 0);
+	inlay_datathread_turn(dt, 0);
+	assert_numbers(0, 9, 1);
+	assert_int_equal(reason(INLAY_REASON_PORT_BLOCKED), 600 - 256);
+}
+
+/* What the port has split off, but the ring had no time for, is not left lying there. */
+static void a_large_merged_burst_comes_up_whole(void **state)
+{
+	static __u8 data[60 * 1000];
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = ports[0].local.port};
+	int segment = 1000;
+	size_t sum = 0;
+
+	if (!ports[0].rx || setsockopt(peer.fd, SOL_UDP, UDP_SEGMENT, &segment, sizeof(segment)))
+		skip();
+	memcpy(&to.sin_addr, ports[0].local.ip, 4);
+	for (size_t i = 0; i < 60; i++) {
+		data[i * 1000] = 0x43;
+		data[i * 1000 + 1] = CID_OK;
+		data[i * 1000 + 20] = (__u8)i;
+	}
+	for (int i = 0; i < 8; i++)
+		assert_true(sendto(peer.fd, data, sizeof(data), 0, (void *)&to, sizeof(to)) > 0);
+	for (int turns = 0; turns < 200; turns++) {
+		struct inlay_frame *f[64];
+		size_t n;
+
+		inlay_datathread_turn(dt, 0);
+		n = taken_up(f);
+		for (size_t i = 0; i < n; i++) {
+			assert_int_equal(f[i]->kind, INLAY_FRAME_CLEAR);
+			assert_int_equal(f[i]->len, 1000);
+		}
+		inlay_ring_release(up, n);
+		sum += n;
+		if (sum + reason(INLAY_REASON_RING_FULL_UP) == 8 * 60)
+			return;
+	}
+	fail_msg("%zu came up", sum);
+}
+
 static void a_datagram_the_kernel_refuses_is_counted(void **state)
 {
 	struct inlay_datathread_stats stats;
@@ -564,7 +805,16 @@ int main(void)
 		TEST(what_the_provider_refuses_stays),
 		TEST(handshakes_and_resets_leave_as_they_are),
 		TEST(cleartext_never_leaves),
-		TEST(a_blocked_socket_loses_and_repeats_nothing),
+		cmocka_unit_test_setup_teardown(a_blocked_socket_loses_and_repeats_nothing,
+						setup_singly, teardown),
+		TEST(marks_leave_as_the_descriptor_says),
+		TEST(a_packet_sent_alone_is_merged_with_none),
+		TEST(a_refused_frame_is_not_in_a_merged_message),
+		TEST(a_blocked_port_holds_up_no_other),
+		TEST(a_long_blocked_port_loses_nothing_while_there_is_patience),
+		cmocka_unit_test_setup_teardown(a_port_that_stays_blocked_loses_by_name,
+						setup_impatient, teardown),
+		TEST(a_large_merged_burst_comes_up_whole),
 		TEST(a_datagram_the_kernel_refuses_is_counted),
 		TEST(the_thread_wakes_for_both_sides),
 		TEST(stopping_sends_what_is_left),

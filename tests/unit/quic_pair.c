@@ -351,12 +351,16 @@ static void put_on_link(struct quic_pair_side *from, const __u8 *data, size_t le
 	}
 }
 
-/* Nothing is larger than the path's MTU but what finds it out. */
-static void check_size(const struct quic_pair_side *s, __u64 pn, size_t len)
+/* Nothing is larger than the path's MTU but what finds it out, and that travels alone. */
+static void check_size(const struct quic_pair_side *s, const struct inlay_quic_clear *clear,
+		       size_t len)
 {
+	bool probe = s->log[clear->pn % PAIR_LOG].flags & INLAY_SENT_MTU_PROBE;
+
+	assert_int_equal(probe, (clear->desc_flags & INLAY_DESC_ALONE) > 0);
 	if (len <= s->entry->path_mtu)
 		return;
-	assert_true(s->log[pn % PAIR_LOG].flags & INLAY_SENT_MTU_PROBE);
+	assert_true(probe);
 	assert_true(len <= s->pair->config.max_path_mtu);
 	assert_true(len <= s->handover.peer.max_udp_payload_size);
 }
@@ -371,7 +375,7 @@ static void seal_and_send(struct quic_pair_side *s, __u8 *packet, size_t len,
 
 	assert_true(inlay_quic_clear_parse(packet, len, s->handover.peer_cid.len, &clear));
 	assert_true(s->last_pn == ~0ULL || clear.pn > s->last_pn);
-	check_size(s, clear.pn, len);
+	check_size(s, &clear, len);
 	s->last_pn = clear.pn;
 	s->sent++;
 	ecn = (clear.desc_flags & INLAY_DESC_ECN_MASK) >> INLAY_DESC_ECN_SHIFT;

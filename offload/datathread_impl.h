@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the sources of the data thread share: datathread.c (its loop, and the way up), and
+ * datathread_down.c (the way down).
+ */
+#ifndef INLAY_OFFLOAD_DATATHREAD_IMPL_H
+#define INLAY_OFFLOAD_DATATHREAD_IMPL_H
+
+#include <pthread.h>
+
+#include "datathread.h"
+#include "inlay_atomic.h"
+
+#define INLAY_DT_BURST		 INLAY_PORT_BURST
+#define INLAY_DT_BURSTS_PER_TURN 4   /* in each direction, of each port */
+#define INLAY_DT_STASH		 256 /* frames that wait for one blocked port */
+
+/* Down frames that were taken from the ring, sealed, and not yet all sent or stashed, ordered by
+ * port. They are sealed once, and their lengths read once: nobody can change them any more. */
+struct inlay_dt_burst {
+	struct inlay_port_item items[INLAY_DT_BURST];
+	__u16 ports[INLAY_DT_BURST];
+	size_t n;     /* items to send */
+	size_t at;    /* the first that is not settled */
+	size_t taken; /* ring slots to release when all are */
+};
+
+/* Sealed frames that wait for a port, oldest first, so that other ports need not. */
+struct inlay_dt_stash {
+	struct inlay_frame *frames; /* INLAY_DT_STASH; NULL: never needed yet */
+	struct inlay_port_item items[INLAY_DT_STASH];
+	size_t first, n;
+	inlay_ns full_since; /* nothing has left since, and there is no room; 0: not so */
+};
+
+struct inlay_datathread {
+	struct inlay_datathread_config config;
+	int epoll, stop_fd;
+	pthread_t thread;
+	bool running;
+	/* One bit a port. */
+	__u64 unread;  /* datagrams wait in the port, of which epoll does not tell */
+	__u64 blocked; /* waits to be writable */
+	__u64 watched; /* epoll has been told so */
+	struct inlay_dt_burst tx;
+	struct inlay_dt_stash *stashes[INLAY_DATATHREAD_PORTS];
+	__u32 kernel_drops[INLAY_DATATHREAD_PORTS];  /* as last seen */
+	struct inlay_frame *scratch[INLAY_DT_BURST]; /* to receive into what has no room */
+
+	/* Written by the data thread alone; read by any. */
+	struct inlay_datathread_stats stats __attribute__((aligned(INLAY_CACHELINE)));
+	struct inlay_reason_counters reasons;
+};
+
+static inline void inlay_dt_add(__u64 *counter, __u64 n)
+{
+	inlay_store_u64(counter, *counter + n);
+}
+
+static inline void inlay_dt_count(struct inlay_datathread *dt, enum inlay_reason reason, __u64 n)
+{
+	inlay_dt_add(&dt->reasons.count[reason], n);
+}
+
+static inline void inlay_dt_count_verdict(struct inlay_datathread *dt, __u8 verdict)
+{
+	inlay_dt_count(dt, inlay_verdict_reason((enum inlay_verdict)verdict), 1);
+}
+
+inlay_ns inlay_dt_now(void);
+
+/* datathread_down.c */
+/* Sends what the down ring has, a bounded part of it; |writable|: ports that epoll reported. */
+void inlay_dt_transmit(struct inlay_datathread *dt, __u64 writable);
+/* The down ring waits for a port. */
+bool inlay_dt_is_held(const struct inlay_datathread *dt);
+/* All that the down ring has, as far as the sockets take it at once. */
+void inlay_dt_send_the_rest(struct inlay_datathread *dt);
+void inlay_dt_free_stashes(struct inlay_datathread *dt);
+
+#endif
