@@ -10,6 +10,9 @@
 
 #include "endpoint_impl.h"
 
+/* Packets that a connection sends in its turn: enough for its port to send them as one message. */
+#define TURN 16
+
 #define SHORT_MIN 21 /* bytes of the smallest packet with a short header: RFC 9000 section 10.3 */
 
 void inlay_endpoint_config_init(struct inlay_endpoint_config *config)
@@ -304,6 +307,23 @@ static bool is_over(const struct inlay_ep_conn *c)
 	return c->failed || (c->conn && inlay_conn_is_dead(c->conn));
 }
 
+/* |c|'s turn: up to |n| frames; then it is visited again, or waits for its timer, or is freed. */
+static size_t send_turn(struct inlay_ep_conn *c, struct inlay_frame *frames, size_t n, inlay_ns now)
+{
+	size_t done = 0;
+
+	inlay_list_remove(&c->in_dirty);
+	while (done < n && inlay_ep_conn_send(c, &frames[done], now))
+		done++;
+	if (done == n)
+		inlay_ep_conn_mark(c);
+	else if (is_over(c))
+		inlay_ep_conn_free(c);
+	else
+		inlay_ep_conn_set_timer(c, now);
+	return done;
+}
+
 size_t inlay_endpoint_send(struct inlay_endpoint *ep, struct inlay_frame *frames, size_t n,
 			   inlay_ns now)
 {
@@ -314,16 +334,8 @@ size_t inlay_endpoint_send(struct inlay_endpoint *ep, struct inlay_frame *frames
 		done++;
 	while (done < n && !inlay_list_is_empty(&ep->dirty)) {
 		c = inlay_list_entry(ep->dirty.next, struct inlay_ep_conn, in_dirty);
-		/* In turn, a frame each: none waits for another's backlog. */
-		inlay_list_remove(&c->in_dirty);
-		if (inlay_ep_conn_send(c, &frames[done], now)) {
-			inlay_ep_conn_mark(c);
-			done++;
-		} else if (is_over(c)) {
-			inlay_ep_conn_free(c);
-		} else {
-			inlay_ep_conn_set_timer(c, now);
-		}
+		/* In turn, a few frames each: none waits for another's backlog. */
+		done += send_turn(c, &frames[done], n - done < TURN ? n - done : TURN, now);
 	}
 	return done;
 }
