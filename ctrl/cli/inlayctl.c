@@ -237,6 +237,10 @@ static void print_status(const json_t *s)
 	printf("%-14s%lld\n", "subscribers", (long long)number(s, "subscribers"));
 	printf("%-14s%lld bytes\n", "cache", (long long)number(s, "cache_bytes"));
 	print_pair("packets", s, "packets_received", "packets_sent");
+	printf("%-14sof packets received: %lld in %lld; sent: %lld in %lld%s\n", "merged",
+	       (long long)number(s, "gro_packets"), (long long)number(s, "gro_messages"),
+	       (long long)number(s, "gso_packets"), (long long)number(s, "gso_messages"),
+	       number(s, "gso_refused") ? "; then refused" : "");
 	print_pair("bytes", s, "bytes_received", "bytes_sent");
 	print_pair("objects", s, "objects_received", "objects_sent");
 	print_resets(json_object_get(s, "stream_resets"));

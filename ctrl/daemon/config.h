@@ -26,6 +26,12 @@ enum inlay_retry_mode {
 			     second */
 };
 
+/* Of the sockets: gso, gro. */
+enum inlay_offload_choice {
+	INLAY_OFFLOAD_AUTO = 0, /* where the kernel can */
+	INLAY_OFFLOAD_OFF,
+};
+
 enum inlay_log_level {
 	INLAY_LOG_ERROR = 0,
 	INLAY_LOG_WARNING,

@@ -98,10 +98,9 @@ static void turn(struct inlay_daemon *d, inlay_ns limit)
 	if (!inlay_ring_consumer_sleep(d->up))
 		deadline = 0;
 	inlay_loop_turn(d->loop, deadline);
-	inlay_ring_consumer_awake(d->up, d->up_signalled);
-	if (!sent || d->room_signalled)
-		inlay_ring_producer_awake(d->down, d->room_signalled);
-	d->up_signalled = d->room_signalled = false;
+	inlay_ring_consumer_awake(d->up, false);
+	if (!sent)
+		inlay_ring_producer_awake(d->down, false);
 }
 
 static void say_farewell(struct inlay_daemon *d)

@@ -31,7 +31,6 @@ struct inlay_daemon {
 	struct inlay_origin origin;
 
 	struct inlay_watch up_watch, room_watch;
-	bool up_signalled, room_signalled;
 	__u64 full_down; /* times the down ring was full */
 
 	char dev_dir[64], dev_certificate[96];

@@ -134,6 +134,8 @@ static int open_port(struct inlay_daemon *d, const struct inlay_addr *addr,
 		.local = *addr,
 		.index = (__u16)d->n_ports,
 		.buffer_bytes = (__u32)d->config.socket_buffer_bytes,
+		.no_gso = d->config.gso == INLAY_OFFLOAD_OFF,
+		.no_gro = d->config.gro == INLAY_OFFLOAD_OFF,
 	};
 	char text[INLAY_ADDRESS_TEXT];
 	int ret = inlay_port_udp_open(&d->ports[d->n_ports], &config);
@@ -338,29 +340,21 @@ static int make_relay(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 /* --- The loop ------------------------------------------------------------------------------------
  */
 
-static void up_ready(void *user, __u32 events)
+/* The turn that follows looks at the rings anyway. */
+static void ring_ready(void *user, __u32 events)
 {
-	struct inlay_daemon *d = user;
-
-	d->up_signalled = true;
-}
-
-static void room_ready(void *user, __u32 events)
-{
-	struct inlay_daemon *d = user;
-
-	d->room_signalled = true;
 }
 
 static int make_loop(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 {
 	int ret;
 
-	d->up_watch = (struct inlay_watch){inlay_ring_fds(d->up).data, up_ready, d};
-	d->room_watch = (struct inlay_watch){inlay_ring_fds(d->down).room, room_ready, d};
-	ret = inlay_loop_watch(d->loop, &d->up_watch, EPOLLIN);
+	d->up_watch = (struct inlay_watch){inlay_ring_fds(d->up).data, ring_ready, d};
+	d->room_watch = (struct inlay_watch){inlay_ring_fds(d->down).room, ring_ready, d};
+	/* Edge-triggered: a signal need not be read away. */
+	ret = inlay_loop_watch(d->loop, &d->up_watch, EPOLLIN | EPOLLET);
 	if (!ret)
-		ret = inlay_loop_watch(d->loop, &d->room_watch, EPOLLIN);
+		ret = inlay_loop_watch(d->loop, &d->room_watch, EPOLLIN | EPOLLET);
 	if (ret)
 		return fail(f, INLAY_EXIT_FAILED, "event loop: %s", strerror(-ret));
 	return 0;

@@ -6,17 +6,15 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #define EVENTS 32
 
 struct inlay_loop {
-	int epoll, timer, signal_fd;
-	struct inlay_watch on_timer, on_signal;
+	int epoll, signal_fd;
+	struct inlay_watch on_signal;
 	unsigned int signals;
-	inlay_ns armed; /* what the timer is set to; INLAY_NEVER: to nothing */
 	/* Of the wake-up being worked on, so that what is unwatched meanwhile is not called. */
 	struct epoll_event events[EVENTS];
 	int n_events;
@@ -28,15 +26,6 @@ inlay_ns inlay_loop_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (inlay_ns)ts.tv_sec * INLAY_S + (inlay_ns)ts.tv_nsec;
-}
-
-static void timer_fired(void *user, __u32 events)
-{
-	struct inlay_loop *loop = user;
-	__u64 ignored;
-
-	(void)!read(loop->timer, &ignored, sizeof(ignored));
-	loop->armed = INLAY_NEVER;
 }
 
 static void signal_came(void *user, __u32 events)
@@ -70,19 +59,14 @@ static int open_signals(void)
 
 static int set_up(struct inlay_loop *loop)
 {
-	int ret;
-
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
-	loop->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (loop->epoll < 0 || loop->timer < 0)
+	if (loop->epoll < 0)
 		return -errno;
 	loop->signal_fd = open_signals();
 	if (loop->signal_fd < 0)
 		return loop->signal_fd;
-	loop->on_timer = (struct inlay_watch){loop->timer, timer_fired, loop};
 	loop->on_signal = (struct inlay_watch){loop->signal_fd, signal_came, loop};
-	ret = inlay_loop_watch(loop, &loop->on_timer, EPOLLIN);
-	return ret ? ret : inlay_loop_watch(loop, &loop->on_signal, EPOLLIN);
+	return inlay_loop_watch(loop, &loop->on_signal, EPOLLIN);
 }
 
 int inlay_loop_new(struct inlay_loop **ret_loop)
@@ -92,8 +76,7 @@ int inlay_loop_new(struct inlay_loop **ret_loop)
 
 	if (!loop)
 		return -ENOMEM;
-	loop->epoll = loop->timer = loop->signal_fd = -1;
-	loop->armed = INLAY_NEVER;
+	loop->epoll = loop->signal_fd = -1;
 	ret = set_up(loop);
 	if (ret) {
 		inlay_loop_free(loop);
@@ -114,7 +97,6 @@ void inlay_loop_free(struct inlay_loop *loop)
 	if (!loop)
 		return;
 	close_fd(loop->epoll);
-	close_fd(loop->timer);
 	close_fd(loop->signal_fd);
 	free(loop);
 }
@@ -144,27 +126,30 @@ void inlay_loop_unwatch(struct inlay_loop *loop, struct inlay_watch *watch)
 			loop->events[i].data.ptr = NULL;
 }
 
-static void arm(struct inlay_loop *loop, inlay_ns deadline)
+/* To the nanosecond, and without a timer to be set anew each time: deadlines of connections move
+ * with every packet. */
+static int wait_for(struct inlay_loop *loop, inlay_ns deadline)
 {
-	struct itimerspec when = {0};
+	inlay_ns now = deadline == INLAY_NEVER ? 0 : inlay_loop_now(), left;
+	struct timespec ts;
+	int n;
 
-	if (deadline == loop->armed)
-		return;
-	if (deadline != INLAY_NEVER) {
-		when.it_value.tv_sec = (time_t)(deadline / INLAY_S);
-		when.it_value.tv_nsec = (long)(deadline % INLAY_S);
-	}
-	timerfd_settime(loop->timer, TFD_TIMER_ABSTIME, &when, NULL);
-	loop->armed = deadline;
+	left = deadline > now ? deadline - now : 0;
+	ts = (struct timespec){(time_t)(left / INLAY_S), (long)(left % INLAY_S)};
+	n = epoll_pwait2(loop->epoll, loop->events, EVENTS, deadline == INLAY_NEVER ? NULL : &ts,
+			 NULL);
+	if (n >= 0 || errno != ENOSYS)
+		return n;
+	/* Kernels before 5.11, and sandboxes: rounded up, so as not to wake too early. */
+	if (left > 60 * INLAY_S)
+		left = 60 * INLAY_S;
+	return epoll_wait(loop->epoll, loop->events, EVENTS,
+			  deadline == INLAY_NEVER ? -1 : (int)((left + INLAY_MS - 1) / INLAY_MS));
 }
 
 void inlay_loop_turn(struct inlay_loop *loop, inlay_ns deadline)
 {
-	bool past = deadline <= inlay_loop_now();
-
-	if (!past)
-		arm(loop, deadline);
-	loop->n_events = epoll_wait(loop->epoll, loop->events, EVENTS, past ? 0 : -1);
+	loop->n_events = wait_for(loop, deadline);
 	for (int i = 0; i < loop->n_events; i++) {
 		struct inlay_watch *watch = loop->events[i].data.ptr;
 

@@ -19,12 +19,13 @@ struct inlay_watch {
 };
 
 /* Blocks SIGTERM, SIGINT, SIGQUIT and SIGHUP for the calling thread and those that it starts: they
- * end the loop; ignores SIGPIPE. 0; -ENOMEM; what epoll_create, timerfd_create and signalfd return.
+ * end the loop; ignores SIGPIPE. 0; -ENOMEM; what epoll_create and signalfd return.
  */
 int inlay_loop_new(struct inlay_loop **ret_loop);
 /* Takes NULL. */
 void inlay_loop_free(struct inlay_loop *loop);
 
+/* |events|: also EPOLLET. */
 int inlay_loop_watch(struct inlay_loop *loop, struct inlay_watch *watch, __u32 events);
 int inlay_loop_change(struct inlay_loop *loop, struct inlay_watch *watch, __u32 events);
 /* Before its descriptor is closed. No call for it follows, not even of this wake-up. */

@@ -56,6 +56,19 @@ static json_t *crypto(const struct inlay_daemon *d)
 			 inlay_provider_local_backend(d->provider));
 }
 
+/* How well datagrams go in and out together: |frames| in |messages| of several. */
+static void add_sockets(json_t *o, const struct inlay_port_stats *s)
+{
+	set(o, "receive_messages", s->rx_messages);
+	set(o, "gro_messages", s->rx_merged);
+	set(o, "gro_packets", s->rx_merged_frames);
+	set(o, "send_calls", s->tx_calls);
+	set(o, "send_messages", s->tx_messages);
+	set(o, "gso_messages", s->tx_merged);
+	set(o, "gso_packets", s->tx_merged_frames);
+	set(o, "gso_refused", s->gso_refused);
+}
+
 static void add_packets(json_t *o, const struct inlay_daemon *d)
 {
 	struct inlay_datathread_stats s;
@@ -71,6 +84,7 @@ static void add_packets(json_t *o, const struct inlay_daemon *d)
 	set(o, "send_bursts", s.tx_bursts);
 	set(o, "socket_full", s.blocked);
 	set(o, "ring_full", d->full_down);
+	add_sockets(o, &s.ports);
 }
 
 static void add_connections(json_t *o, const struct inlay_daemon *d)

@@ -58,6 +58,7 @@ static void every_kind_of_option_is_taken(void **state)
 	     "crypto_backend: ipsec-mb\n"
 	     "congestion_control: cubic\n"
 	     "log_level: debug\n"
+	     "gso: off\n"
 	     "data_thread_cpu: 1\n"
 	     "control_socket: /tmp/x.sock\n"
 	     "limits:\n  idle_timeout_ms: 5000\n  streams_uni: 10\n"
@@ -77,6 +78,8 @@ static void every_kind_of_option_is_taken(void **state)
 	assert_int_equal(config.crypto_backend, INLAY_BACKEND_IPSEC_MB);
 	assert_int_equal(config.congestion_control, INLAY_CC_CUBIC);
 	assert_int_equal(config.log_level, INLAY_LOG_DEBUG);
+	assert_int_equal(config.gso, INLAY_OFFLOAD_OFF);
+	assert_int_equal(config.gro, INLAY_OFFLOAD_AUTO);
 	assert_int_equal(config.data_thread_cpu, 1);
 	assert_int_equal(config.limits.idle_timeout_ms, 5000);
 	assert_int_equal(config.limits.streams_uni, 10);
@@ -103,6 +106,7 @@ static const struct {
 	 {"idle_timeout_ms: unknown", "limits.idle_timeout_ms?"}},
 	{"cache:\n  byte: 5\n", "inlayd.yaml:2: ", {"cache.byte: ", "cache.bytes?"}},
 	{"wholly_different: 1\n", "inlayd.yaml:1: ", {"wholly_different: unknown key"}},
+	{"gro: on\n", "inlayd.yaml:1: ", {"gro: 'on'", "auto, off"}},
 	{"\n\nretry: onn\n", "inlayd.yaml:3: ", {"retry: 'onn'", "off, on, load"}},
 	{"open: maybe\n", "inlayd.yaml:1: ", {"open: 'maybe'", "false, true"}},
 	{"open: 1\n", "inlayd.yaml:1: ", {"open: '1'"}},
