@@ -81,14 +81,16 @@ static void skip_now_and_then(struct inlay_conn *c)
 	inlay_sentlog_skip(&c->log);
 }
 
-/* How it is to leave: of paths not validated nothing is known, and when nothing arrives for long,
- * marks may be why. */
+/* How it is to leave. Not marked: what is not acknowledged, since nobody would learn that such
+ * packets, our own ACKs, do not arrive for their mark; what goes to a path that is not validated;
+ * and probes when nothing arrived for long: marks may be why. */
 static enum inlay_ecn ecn_mark(const struct inlay_build *b)
 {
 	struct inlay_conn *c = b->c;
-	bool tests = b->eliciting && !(b->extra_flags & INLAY_SENT_MTU_PROBE);
+	bool tests = !(b->extra_flags & INLAY_SENT_MTU_PROBE);
 
-	if (b->unmarked || !c->paths.validated || c->recovery.pto_count >= INLAY_PMTU_PTOS)
+	if (!b->eliciting || b->unmarked || !c->paths.validated ||
+	    c->recovery.pto_count >= INLAY_PMTU_PTOS)
 		return INLAY_ECN_NOT_ECT;
 	return inlay_ecn_mark(&c->ecn, tests, inlay_conn_pto(c), b->now);
 }

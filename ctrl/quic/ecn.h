@@ -51,8 +51,8 @@ void inlay_ecn_init(struct inlay_ecn_path *e, bool enabled, __u64 next_pn);
 /* Another path; or this one, which no packet has passed for so long that it may have changed. */
 void inlay_ecn_restart(struct inlay_ecn_path *e, __u64 next_pn);
 
-/* How the packet to be sent now is to be marked. |tests|: it may serve to find out whether marked
- * packets arrive: it is acknowledged, and if it is not, its size is not to blame. */
+/* How the ack-eliciting packet to be sent now is to be marked. |tests|: it may serve to find out
+ * whether marked packets arrive: if it is lost, its size is not to blame. */
 enum inlay_ecn inlay_ecn_mark(struct inlay_ecn_path *e, bool tests, inlay_ns pto, inlay_ns now);
 /* It was sent with that mark. */
 void inlay_ecn_on_sent(struct inlay_ecn_path *e, inlay_ns now);

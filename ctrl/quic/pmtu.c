@@ -4,36 +4,38 @@
 #define NO_PN (~0ULL)
 
 /*
- * Sizes that paths are likely to end at, rising. 1232: IPv6's least MTU. 1280: the same as IPv4 of
- * tunnels. 1372, 1400, 1420: what tunnels leave (WireGuard, IPsec, GRE). 1444, 1452, 1464, 1472:
- * Ethernet with PPPoE or without it, IPv6 and IPv4. What lies above is for links of larger frames.
+ * Sizes that paths are likely to end at. 1232: IPv6's least MTU. 1280: tunnels within that. 1372,
+ * 1400, 1420: what IPsec, GRE and WireGuard leave. 1444, 1452, 1464, 1472: Ethernet with PPPoE or
+ * without it, IPv6 and IPv4. What lies above is for links with larger frames.
  */
 static const __u32 candidates[] = {1232, 1280, 1372, 1400, 1420, 1444, 1452,
 				   1464, 1472, 1950, 4052, 8152, 8952, 8972};
 
-static __u32 next_candidate(const struct inlay_pmtu *p)
+/* The middle one of those between what arrives and what does not; 0: none is. */
+static __u32 middle_candidate(const struct inlay_pmtu *p)
 {
-	unsigned int i;
+	unsigned int begin = 0, end = sizeof(candidates) / sizeof(candidates[0]);
 
-	for (i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++)
-		if (candidates[i] > p->mtu)
-			return candidates[i] < p->max ? candidates[i] : p->max;
-	return p->max;
+	while (begin < end && candidates[begin] <= p->mtu)
+		begin++;
+	while (begin < end && candidates[end - 1] >= p->ceiling)
+		end--;
+	return begin < end ? candidates[begin + (end - begin) / 2] : 0;
 }
 
-/* Sets |probe|, or ends the search. */
+/* Sets |probe|, or ends the search. First one small step, then all at once: mostly that is it. */
 static void choose(struct inlay_pmtu *p)
 {
 	p->tries = 0;
 	p->probe = 0;
 	if (p->mtu >= p->max)
 		return;
-	p->probe = next_candidate(p);
-	if (p->probe < p->ceiling)
-		return;
-	/* That size is known not to arrive: between it and what does, halve. */
-	p->probe = 0;
-	if (p->ceiling - p->mtu > INLAY_PMTU_GRAIN)
+	if (p->ceiling > p->max)
+		p->probe =
+			p->mtu < candidates[0] && candidates[0] < p->max ? candidates[0] : p->max;
+	else if (p->ceiling - p->mtu > INLAY_PMTU_GRAIN)
+		p->probe = middle_candidate(p);
+	if (p->probe == 0 && p->ceiling - p->mtu > INLAY_PMTU_GRAIN)
 		p->probe = p->mtu + (p->ceiling - p->mtu) / 2;
 }
 

@@ -124,7 +124,7 @@ static void testing_ends_after_three_ptos(void **state)
 	inlay_sentlog_fini(&w.log);
 }
 
-static void what_is_not_acknowledged_is_marked_only_once_that_is_safe(void **state)
+static void what_may_be_lost_for_its_size_is_no_test(void **state)
 {
 	struct world w;
 
@@ -320,7 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ten_packets_are_marked_then_none_until_one_is_acknowledged),
 		cmocka_unit_test(testing_ends_after_three_ptos),
-		cmocka_unit_test(what_is_not_acknowledged_is_marked_only_once_that_is_safe),
+		cmocka_unit_test(what_may_be_lost_for_its_size_is_no_test),
 		cmocka_unit_test(switched_off_it_never_marks),
 		cmocka_unit_test(all_marked_packets_lost_means_not_capable),
 		cmocka_unit_test(few_marked_packets_all_lost_count_once_testing_is_over),

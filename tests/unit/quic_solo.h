@@ -231,7 +231,7 @@ static inline void solo_recv_as(struct solo *s, const struct inlay_cid *cid, __u
 	    !inlay_quic_put_desc(&w, 1, 1, flags, (__u8)(1 + cid->len + 4), pn))
 		abort();
 	/* The provider leaves the phase bit as it came. */
-	if ((s->conn->keys.rx_phase + (flags ? 1 : 0)) & 1)
+	if ((s->conn->keys.rx_phase + (flags & ~INLAY_DESC_ECN_MASK ? 1 : 0)) & 1)
 		packet[0] |= INLAY_QUIC_SHORT_PHASE;
 	inlay_conn_recv(s->conn, &s->path, packet, inlay_writer_len(&w), s->now);
 }
