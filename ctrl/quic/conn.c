@@ -122,6 +122,8 @@ void inlay_conn_free(struct inlay_conn *c)
 {
 	if (!c)
 		return;
+	if (inlay_conn_is_traced(c))
+		inlay_conn_set_trace(c, NULL, NULL, c->trace.now);
 	inlay_streams_fini(&c->streams);
 	inlay_datagrams_fini(&c->datagrams);
 	inlay_intervals_fini(&c->crypto);
@@ -139,6 +141,8 @@ static void begin_close(struct inlay_conn *c, const struct inlay_close_reason *w
 	if (inlay_close_begin(&c->close, why, frame_type, inlay_conn_pto(c), now) &&
 	    c->ops->on_closed)
 		c->ops->on_closed(c->user, &c->close.why);
+	if (inlay_conn_is_traced(c))
+		inlay_conn_trace_sample(c, now);
 }
 
 void inlay_conn_fail(struct inlay_conn *c, enum inlay_quic_error code, __u64 frame_type,
@@ -166,6 +170,8 @@ void inlay_conn_on_stateless_reset(struct inlay_conn *c, inlay_ns now)
 
 	if (inlay_close_drain(&c->close, &why, inlay_conn_pto(c), now) && c->ops->on_closed)
 		c->ops->on_closed(c->user, &c->close.why);
+	if (inlay_conn_is_traced(c))
+		inlay_conn_trace_sample(c, now);
 }
 
 bool inlay_conn_is_dead(const struct inlay_conn *c)
@@ -236,7 +242,7 @@ static void on_recovery_timer(struct inlay_conn *c, inlay_ns now)
 		inlay_conn_fail(c, INLAY_QUIC_INTERNAL_ERROR, 0, "no memory", now);
 }
 
-void inlay_conn_on_timer(struct inlay_conn *c, inlay_ns now)
+static void on_timers(struct inlay_conn *c, inlay_ns now)
 {
 	if (inlay_close_on_timer(&c->close, inlay_conn_pto(c), now) && c->ops->on_closed)
 		c->ops->on_closed(c->user, &c->close.why);
@@ -254,6 +260,14 @@ void inlay_conn_on_timer(struct inlay_conn *c, inlay_ns now)
 		c->ops->path_change(c->user, &c->paths.current);
 	inlay_conn_refresh_classes(c, now);
 	inlay_conn_reap(c);
+}
+
+void inlay_conn_on_timer(struct inlay_conn *c, inlay_ns now)
+{
+	c->trace.now = now;
+	on_timers(c, now);
+	if (inlay_conn_is_traced(c))
+		inlay_conn_trace_sample(c, now);
 }
 
 /* --- Paths --------------------------------------------------------------------------------- */
@@ -293,6 +307,8 @@ void inlay_conn_reap(struct inlay_conn *c)
 		__u64 id = s->id;
 
 		inlay_streams_free(&c->streams, s);
+		if (inlay_conn_is_traced(c))
+			inlay_conn_trace_stream(c, id, false);
 		if (c->ops->on_stream_closed)
 			c->ops->on_stream_closed(c->user, id);
 	}
@@ -331,6 +347,8 @@ int inlay_conn_stream_open(struct inlay_conn *c, bool bidi, __u64 priority,
 		return err;
 	}
 	c->stats.streams_opened++;
+	if (inlay_conn_is_traced(c))
+		inlay_conn_trace_stream(c, s->id, true);
 	*ret_id = s->id;
 	return 0;
 }

@@ -19,6 +19,7 @@
 
 struct inlay_conn;
 struct inlay_policy;
+struct inlay_trace;
 struct inlay_policy_view;
 
 enum inlay_role {
@@ -262,6 +263,12 @@ void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret);
 
 /* What a policy is told of the connection. */
 void inlay_conn_view(const struct inlay_conn *c, struct inlay_policy_view *ret);
+
+/* An observer (trace.h), in place of the one there was; NULL: none. Its release() is called when
+ * it goes, at the latest when the connection is freed. */
+void inlay_conn_set_trace(struct inlay_conn *c, const struct inlay_trace *trace, void *ctx,
+			  inlay_ns now);
+bool inlay_conn_has_trace(const struct inlay_conn *c);
 
 /* Our CIDs in force, for routing: up to |n| written; returns how many there are. */
 size_t inlay_conn_own_cids(const struct inlay_conn *c, struct inlay_cid *cids, size_t n);

@@ -241,6 +241,8 @@ static void on_lost(void *user, __u64 pn)
 {
 	struct inlay_conn *c = user;
 
+	if (inlay_conn_is_traced(c))
+		inlay_conn_trace_lost(c, pn);
 	path_lost(c, pn, inlay_sentlog_entry(&c->log, pn));
 	c->stats.datagrams_lost += repeat(c, pn);
 }

@@ -11,6 +11,7 @@
 #include "cids.h"
 #include "classes.h"
 #include "close.h"
+#include "conn_trace.h"
 #include "datagrams.h"
 #include "ecn.h"
 #include "keyupdate.h"
@@ -59,7 +60,13 @@ struct inlay_conn {
 	struct inlay_stream *delivering;
 
 	struct inlay_conn_stats stats;
+	struct inlay_conn_trace trace;
 };
+
+static inline bool inlay_conn_is_traced(const struct inlay_conn *c)
+{
+	return __builtin_expect(c->trace.ops != NULL, 0);
+}
 
 static inline bool inlay_conn_is_open(const struct inlay_conn *c)
 {

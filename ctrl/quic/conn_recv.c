@@ -23,6 +23,13 @@ struct packet {
 
 /* --- Streams -------------------------------------------------------------------------------- */
 
+static void on_new_stream(struct inlay_conn *c, const struct inlay_stream *s)
+{
+	c->stats.streams_accepted++;
+	if (inlay_conn_is_traced(c))
+		inlay_conn_trace_stream(c, s->id, true);
+}
+
 /* The application gets |len| bytes that are next in |s|. */
 static void hand_over(struct inlay_conn *c, struct inlay_stream *s, const __u8 *data, size_t len)
 {
@@ -85,7 +92,8 @@ static enum inlay_quic_error on_stream(struct inlay_conn *c, const struct inlay_
 	err = inlay_streams_accept(&c->streams, f->id, false, &s, &is_new);
 	if (err || !s)
 		return err;
-	c->stats.streams_accepted += is_new;
+	if (is_new)
+		on_new_stream(c, s);
 	err = inlay_stream_recv_check(&s->recv, f->offset, f->len, f->fin, &rise);
 	if (err)
 		return err;
@@ -112,7 +120,8 @@ static enum inlay_quic_error on_reset_stream(struct inlay_conn *c, const struct 
 	err = inlay_streams_accept(&c->streams, f->reset.id, false, &s, &is_new);
 	if (err || !s)
 		return err;
-	c->stats.streams_accepted += is_new;
+	if (is_new)
+		on_new_stream(c, s);
 	err = inlay_stream_recv_check(&s->recv, f->reset.final_size, 0, true, &rise);
 	if (err)
 		return err;
@@ -138,7 +147,8 @@ static enum inlay_quic_error on_stop_sending(struct inlay_conn *c, const struct 
 	err = inlay_streams_accept(&c->streams, f->reset.id, true, &s, &is_new);
 	if (err || !s)
 		return err;
-	c->stats.streams_accepted += is_new;
+	if (is_new)
+		on_new_stream(c, s);
 	was_reset = s->send.reset;
 	/* Not RESET_STREAM_AT: nobody will read what it promises. */
 	if (!inlay_stream_send_reset(&s->send, f->reset.code, 0))
@@ -158,7 +168,8 @@ static enum inlay_quic_error on_stream_limit(struct inlay_conn *c, const struct 
 	err = inlay_streams_accept(&c->streams, f->limit.id, to_send, &s, &is_new);
 	if (err || !s)
 		return err;
-	c->stats.streams_accepted += is_new;
+	if (is_new)
+		on_new_stream(c, s);
 	/* STREAM_DATA_BLOCKED tells us nothing: windows move on as they are consumed. */
 	if (!to_send || f->limit.limit <= s->send.limit)
 		return INLAY_QUIC_NO_ERROR;
@@ -465,26 +476,46 @@ static void take(struct inlay_conn *c, struct packet *p, size_t len)
 	follow_path(c, p, len);
 }
 
+/* NULL: it is to be taken; else why not, in qlog's words. */
+static const char *refuse(struct inlay_conn *c, const struct inlay_quic_clear *clear, inlay_ns now)
+{
+	if (!inlay_conn_is_open(c)) {
+		inlay_close_on_packet(&c->close, now);
+		return "general";
+	}
+	if (inlay_acks_is_duplicate(&c->acks, clear->pn)) {
+		c->stats.duplicates++;
+		return "duplicate";
+	}
+	return NULL;
+}
+
 void inlay_conn_recv(struct inlay_conn *c, const struct inlay_path *path, const __u8 *packet,
 		     size_t len, inlay_ns now)
 {
 	struct inlay_quic_clear clear;
 	struct packet p = {.path = path, .clear = &clear, .len = len, .now = now, .probing = true};
+	const char *refused;
 
-	if (!inlay_quic_clear_parse(packet, len, INLAY_OWN_CID, &clear))
+	if (!inlay_quic_clear_parse(packet, len, INLAY_OWN_CID, &clear)) {
+		if (inlay_conn_is_traced(c))
+			inlay_conn_trace_dropped(c, NULL, len, "invalid", now);
 		return;
+	}
 	c->stats.packets_received++;
 	c->stats.bytes_received += len;
-	if (!inlay_conn_is_open(c)) {
-		inlay_close_on_packet(&c->close, now);
+	refused = refuse(c, &clear, now);
+	if (refused) {
+		if (inlay_conn_is_traced(c))
+			inlay_conn_trace_dropped(c, &clear, len, refused, now);
 		return;
 	}
-	if (inlay_acks_is_duplicate(&c->acks, clear.pn)) {
-		c->stats.duplicates++;
-		return;
-	}
+	if (inlay_conn_is_traced(c))
+		inlay_conn_trace_received(c, &clear, len, now);
 	inlay_close_on_received(&c->close, now);
 	take(c, &p, len);
 	inlay_conn_refresh_classes(c, now);
 	inlay_conn_reap(c);
+	if (inlay_conn_is_traced(c))
+		inlay_conn_trace_sample(c, now);
 }

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "conn_internal.h"
+
+/* --- Packets -------------------------------------------------------------------------------- */
+
+static void tell(struct inlay_conn *c, const struct inlay_trace_packet *p, inlay_ns now)
+{
+	c->trace.now = now;
+	c->trace.ops->packet(c->trace.ctx, p, now);
+}
+
+void inlay_conn_trace_sent(struct inlay_conn *c, const __u8 *packet, size_t len, inlay_ns now)
+{
+	struct inlay_quic_clear clear;
+	struct inlay_trace_packet p = {
+		.kind = INLAY_TRACE_SENT,
+		.clear = &clear,
+		.len = len,
+		.phase = c->keys.tx_phase,
+		.ack_delay_exponent = (__u8)c->own.ack_delay_exponent,
+	};
+
+	if (!inlay_quic_clear_parse(packet, len, inlay_cids_peer(&c->cids)->len, &clear))
+		return;
+	p.mtu_probe = inlay_sentlog_entry(&c->log, clear.pn)->flags & INLAY_SENT_MTU_PROBE;
+	tell(c, &p, now);
+}
+
+void inlay_conn_trace_received(struct inlay_conn *c, const struct inlay_quic_clear *clear,
+			       size_t len, inlay_ns now)
+{
+	struct inlay_trace_packet p = {
+		.kind = INLAY_TRACE_RECEIVED,
+		.clear = clear,
+		.len = len,
+		.ack_delay_exponent = (__u8)c->peer.ack_delay_exponent,
+	};
+
+	tell(c, &p, now);
+}
+
+void inlay_conn_trace_dropped(struct inlay_conn *c, const struct inlay_quic_clear *clear,
+			      size_t len, const char *trigger, inlay_ns now)
+{
+	struct inlay_trace_packet p = {
+		.kind = INLAY_TRACE_DROPPED, .clear = clear, .len = len, .trigger = trigger};
+
+	tell(c, &p, now);
+}
+
+void inlay_conn_trace_lost(struct inlay_conn *c, __u64 pn)
+{
+	const struct inlay_recovery *r = &c->recovery;
+	bool reordered = r->any_acked && r->largest_acked >= pn &&
+			 r->largest_acked - pn >= r->packet_threshold;
+
+	c->trace.ops->lost(c->trace.ctx, pn, reordered ? "reordering_threshold" : "time_threshold",
+			   c->trace.now);
+}
+
+void inlay_conn_trace_stream(struct inlay_conn *c, __u64 id, bool opened)
+{
+	c->trace.ops->stream(c->trace.ctx, id, opened, c->trace.now);
+}
+
+/* --- State ---------------------------------------------------------------------------------- */
+
+static const char *congestion(const struct inlay_cc *cc)
+{
+	if (cc->in_recovery)
+		return "recovery";
+	return cc->cwnd < cc->ssthresh ? "slow_start" : "congestion_avoidance";
+}
+
+static const char *ecn(const struct inlay_ecn_path *e)
+{
+	switch (e->state) {
+	case INLAY_ECN_TESTING:
+		return "testing";
+	case INLAY_ECN_UNKNOWN:
+		return "unknown";
+	case INLAY_ECN_CAPABLE:
+		return "capable";
+	case INLAY_ECN_FAILED:
+		break;
+	}
+	return "failed";
+}
+
+static void sample_recovery(const struct inlay_recovery *r, struct inlay_trace_state *s)
+{
+	s->min_rtt = r->rtt.min;
+	s->smoothed_rtt = r->rtt.smoothed;
+	s->latest_rtt = r->rtt.latest;
+	s->rttvar = r->rtt.var;
+	s->cwnd = r->cc.cwnd;
+	s->ssthresh = r->cc.ssthresh;
+	s->bytes_in_flight = inlay_sentlog_in_flight(r->log);
+	s->congestion = congestion(&r->cc);
+	s->pto_count = r->pto_count;
+	s->loss_timer = inlay_recovery_deadline(r);
+	s->by_threshold = r->loss_time != INLAY_NEVER;
+}
+
+void inlay_conn_trace_sample(struct inlay_conn *c, inlay_ns now)
+{
+	const struct inlay_peer_cid *peer = &c->cids.peer[c->cids.current];
+	struct inlay_trace_state s = {
+		.own = &c->own,
+		.peer = &c->peer,
+		.path = &c->paths.current,
+		.path_validated = c->paths.validated,
+		.peer_cid_sequence = peer->sequence,
+		.peer_cid = peer->cid,
+		.path_mtu = c->entry->path_mtu,
+		.ecn = ecn(&c->ecn),
+		.tx_phase = c->keys.tx_phase,
+		.rx_phase = c->keys.rx_phase,
+		.handshake_confirmed = c->confirmed || c->role == INLAY_SERVER,
+		.close_state = c->close.state,
+		.why = &c->close.why,
+	};
+
+	sample_recovery(&c->recovery, &s);
+	c->trace.now = now;
+	c->trace.ops->sample(c->trace.ctx, &s, now);
+}
+
+/* --- Coming and going ------------------------------------------------------------------------- */
+
+void inlay_conn_set_trace(struct inlay_conn *c, const struct inlay_trace *trace, void *ctx,
+			  inlay_ns now)
+{
+	const struct inlay_conn_trace before = c->trace;
+
+	c->trace = (struct inlay_conn_trace){.ops = trace, .ctx = ctx, .now = now};
+	if (before.ops)
+		before.ops->release(before.ctx);
+	if (trace)
+		inlay_conn_trace_sample(c, now);
+}
+
+bool inlay_conn_has_trace(const struct inlay_conn *c)
+{
+	return c->trace.ops != NULL;
+}
