@@ -35,12 +35,12 @@ def free_udp_port():
             return port
 
 
-def certificate(scratch, name="cert"):
-    """A throw-away certificate for 127.0.0.1; returns the paths of certificate and key."""
+def certificate(scratch, name="cert", address="127.0.0.1"):
+    """A throw-away certificate for an address; returns the paths of certificate and key."""
     cert, key = scratch / f"{name}.pem", scratch / f"{name}.key"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                     "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                    "-subj", "/CN=inlay", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-subj", "/CN=inlay", "-addext", f"subjectAltName=IP:{address}",
                     "-keyout", key, "-out", cert],
                    check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return cert, key
@@ -64,11 +64,13 @@ class Processes:
         self.scratch, self.build = scratch, build
         self.running = []
 
-    def start(self, name, command, **options):
+    def start(self, name, command, namespace=None, **options):
         """Starts a program of the build (or any other) with its messages in a log file."""
         words = [str(word) for word in command]
         if (self.build / words[0]).exists():
             words[0] = str(self.build / words[0])
+        if namespace:
+            words = namespace.enter(words)
         with open(self.scratch / f"{name}.log", "wb") as log:
             options.setdefault("stdin", subprocess.DEVNULL)
             options.setdefault("stdout", log)
@@ -127,19 +129,71 @@ class Processes:
             self.end(child, seconds=3)
 
 
-class Relay:
-    """An inlayd on a free port of loopback."""
+class Namespace:
+    """A network namespace without a name: it is gone with the process that holds it, which ends
+    when this one does, however that happens, and after some minutes at the latest."""
 
-    def __init__(self, processes, name="inlayd", extra=""):
+    def __init__(self):
+        self.holder = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "sleep", "300"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        own, limit = os.readlink("/proc/self/ns/net"), time.monotonic() + 5
+        while self.link() in (own, None):
+            if self.holder.poll() is not None or time.monotonic() > limit:
+                self.close()
+                raise HarnessError("no network namespace can be made here")
+            time.sleep(0.005)
+        self.run("ip", "link", "set", "lo", "up")
+
+    def link(self):
+        try:
+            return os.readlink(f"/proc/{self.holder.pid}/ns/net")
+        except OSError:
+            return None
+
+    def enter(self, words):
+        return ["nsenter", "-t", str(self.holder.pid), "-n", "--", *words]
+
+    def run(self, *words):
+        done = subprocess.run(self.enter(words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        if done.returncode:
+            raise HarnessError(f"{' '.join(words)}: {done.stdout.decode(errors='replace')}")
+
+    def join(self, other, device, address, other_device, other_address):
+        """A veth between this namespace and another one."""
+        self.run("ip", "link", "add", device, "type", "veth", "peer", "name", other_device,
+                 "netns", str(other.holder.pid))
+        for space, name, ip in ((self, device, address), (other, other_device, other_address)):
+            # A veth hands on whole bursts as one packet; on a link they are many.
+            space.run("ip", "link", "set", name, "gso_max_segs", "1")
+            space.run("ip", "address", "add", f"{ip}/24", "dev", name)
+            space.run("ip", "link", "set", name, "up")
+
+    def limit(self, device, bps, queue_ms=100):
+        """What leaves by |device| passes a link of |bps|, counted with Ethernet headers, and a
+        queue of so many milliseconds."""
+        self.run("tc", "qdisc", "replace", "dev", device, "root", "tbf", "rate", f"{bps}bit",
+                 "burst", "3200", "latency", f"{queue_ms}ms")
+
+    def close(self):
+        self.holder.kill()
+        self.holder.wait()
+
+
+class Relay:
+    """An inlayd on a free port of loopback, or of an address in a namespace."""
+
+    def __init__(self, processes, name="inlayd", extra="", namespace=None, address="127.0.0.1"):
         self.processes, scratch = processes, processes.scratch
-        self.port = free_udp_port()
+        self.port, self.address = free_udp_port(), address
         self.socket = scratch / f"{name}.sock"
-        self.cert, key = certificate(scratch, name)
+        self.cert, key = certificate(scratch, name, address)
         config = scratch / f"{name}.yaml"
-        config.write_text(f"listen:\n  - 127.0.0.1:{self.port}\n"
+        config.write_text(f"listen:\n  - {address}:{self.port}\n"
                           f"certificate: {self.cert}\nkey: {key}\n"
                           f"control_socket: {self.socket}\n{extra}")
-        self.child = processes.start(name, ["inlayd", "--config", config])
+        self.child = processes.start(name, ["inlayd", "--config", config], namespace)
         self.pid = self.child.pid
         limit = time.monotonic() + 15
         while not self.socket.exists():
@@ -148,15 +202,24 @@ class Relay:
             time.sleep(0.02)
 
     def uri(self, port=None):
-        return f"moqt://127.0.0.1:{port or self.port}/"
+        return f"moqt://{self.address}:{port or self.port}/"
 
-    def status(self):
+    def ask(self, command):
         done = subprocess.run([str(self.processes.build / "inlayctl"), "--socket",
-                               str(self.socket), "status", "--json"],
+                               str(self.socket), command, "--json"],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         if done.returncode:
             raise HarnessError(f"inlayctl: {done.stderr.decode(errors='replace').strip()}")
         return json.loads(done.stdout)
+
+    def commands(self):
+        """What inlayctl can ask."""
+        done = subprocess.run([str(self.processes.build / "inlayctl"), "--help"],
+                              stdout=subprocess.PIPE, check=True)
+        return re.findall(r"^  (\w+)", done.stdout.decode(), re.M)
+
+    def status(self):
+        return self.ask("status")
 
 
 class LossyLink:

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Adaptive bit rate on an emulated link: inlay-sub receives two renditions from inlayd over a veth
+that tc's token bucket narrows and widens. Needs root for its network namespaces, which end with it.
+usage: tests/net/abr_test.py BUILD_DIR [CASE...]"""
+import collections
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from harness import HarnessError, Namespace, Relay, run_cases
+
+LOW, HIGH = "abr--low", "abr--high"
+LOW_BPS, HIGH_BPS = 800_000, 3_000_000
+WIDE, NARROW = 6_000_000, 1_500_000  # of the link: both renditions' ranges, and the low one's
+PHASES = [("wide", WIDE, HIGH, 11), ("narrow", NARROW, LOW, 11), ("wide again", WIDE, HIGH, 12)]
+SECONDS = sum(phase[3] for phase in PHASES)
+RELAY_ADDRESS, SUB_ADDRESS = "10.77.0.1", "10.77.0.2"
+
+# The token bucket counts what Ethernet would: of a full packet of 1200 bytes, which is what the
+# relay's own estimate counts, 14 + 20 + 8 are added on the link; of its 1200, some 45 are QUIC's
+# header and tag, and the framing of frames and objects: inlay-sub's estimate counts payload.
+QUIC_SHARE = 1200 / 1242
+PAYLOAD_SHARE = 1155 / 1242
+
+
+class Scene:
+    """Relay and publisher in one namespace, the subscriber in another, a narrow link between."""
+
+    def __init__(self, processes):
+        self.processes, self.scratch = processes, processes.scratch
+        self.spaces = []
+        try:
+            self.near, self.far = self.space(), self.space()
+            self.near.join(self.far, "tosub", RELAY_ADDRESS, "torelay", SUB_ADDRESS)
+            self.near.limit("tosub", WIDE)
+            self.relay = Relay(processes, extra="open: true\n", namespace=self.near,
+                               address=RELAY_ADDRESS)
+        except BaseException:
+            self.close()
+            raise
+
+    def space(self):
+        self.spaces.append(Namespace())
+        return self.spaces[-1]
+
+    def close(self):
+        for space in self.spaces:
+            space.close()
+
+    def start(self):
+        ladder = [f"--rendition={LOW}={LOW_BPS}", f"--rendition={HIGH}={HIGH_BPS}"]
+        common = [self.relay.uri(), "--ca", self.relay.cert, *ladder]
+        self.sub = self.processes.start("sub", [
+            "inlay-sub", *common, "--wait", "20", "--stats", "--patience-ms", "10000",
+            "--json", self.scratch / "sub.json", "--hashes", self.scratch / "sub.hashes"],
+            self.far)
+        self.processes.wait_for(self.sub, "^connected")
+        self.pub = self.processes.start("pub", [
+            "inlay-pub", *common, "--rate", "25", "--group-seconds", "1", "--seconds", SECONDS,
+            "--hashes", self.scratch / "pub.hashes"], self.near)
+        self.processes.wait_for(self.sub, "^ready")
+
+    def sub_state(self):
+        """Rendition and estimate of the line that inlay-sub printed last."""
+        lines = re.findall(r"s +\d+ frames .* (\S+)  estimate ([\d.]+) Mbit/s",
+                           self.processes.log("sub"))
+        return (lines[-1][0], float(lines[-1][1]) * 1e6) if lines else ("", 0)
+
+    def relay_estimate(self):
+        """What the relay thinks of the path to the subscriber, in bits a second; None: this
+        inlayctl cannot tell yet."""
+        if "connections" not in self.relay.commands():
+            return None
+        rows = [row for row in self.relay.ask("connections")["connections"]
+                if row["remote"].startswith(SUB_ADDRESS)]
+        assert len(rows) == 1, f"{len(rows)} connections from {SUB_ADDRESS}"
+        return rows[0]["bandwidth_bps"]
+
+
+def by_group(lines):
+    groups = collections.defaultdict(list)
+    for line in lines:
+        groups[int(line.split()[0])].append(line)
+    return groups
+
+
+def check_output(scratch):
+    """Every group once, in order, whole, and from one rendition. Returns which."""
+    published = {track: by_group((scratch / f"pub.hashes.{track}").read_text().splitlines())
+                 for track in (LOW, HIGH)}
+    received = (scratch / "sub.hashes").read_text().splitlines()
+    places = [tuple(int(word) for word in line.split()[:2]) for line in received]
+    assert places == sorted(set(places)), "objects came twice or out of order"
+    came = by_group(received)
+    assert sorted(came) == list(range(SECONDS)), f"groups {sorted(came)}, not 0 to {SECONDS - 1}"
+    taken = []
+    for group, lines in came.items():
+        sources = [track for track in (LOW, HIGH) if published[track].get(group) == lines]
+        assert len(sources) == 1, f"group {group} is not what was published of one rendition"
+        taken.append(sources[0])
+    return taken
+
+
+def within(value, want, percent):
+    return abs(value - want) * 100 <= percent * want
+
+
+def phases(processes):
+    """Two renditions over a link that narrows and widens: no gap, no overlap, good estimates."""
+    scene = Scene(processes)
+    rows = []
+    try:
+        scene.start()
+        ends = time.monotonic()
+        for name, bps, track, seconds in PHASES:
+            scene.near.limit("tosub", bps)
+            ends += seconds
+            # The last line before a phase ends is of a settled state; the last phase ends a
+            # little earlier, as the track does.
+            time.sleep(max(0, ends - time.monotonic() - (0.6 if name == PHASES[-1][0] else 0)))
+            rows.append((name, bps, track, *scene.sub_state(), scene.relay_estimate()))
+        processes.finish(scene.pub)
+        processes.finish(scene.sub)
+    finally:
+        scene.close()
+    report = json.loads((scene.scratch / "sub.json").read_text())
+    print("# phase        link     rendition   inlay-sub    inlayd")
+    for name, bps, _, got, sub, relay in rows:
+        print(f"# {name:10} {bps / 1e6:6.2f}   {got:10} {sub / 1e6:8.2f}  "
+              + (f"{relay / 1e6:8.2f}" if relay is not None else " unknown") + "   Mbit/s")
+    for change in report["switches"]:
+        print(f"# after {change['at_ms'] / 1e3:5.1f} s, from group {change['group']}: "
+              f"{change['from']} -> {change['to']}")
+    print(f"# {report['stalls']} stalls, {report['stalled_ms']} ms in all", flush=True)
+    taken = check_output(scene.scratch)
+    for name, bps, track, got, sub, relay in rows:
+        assert got == track, f"{name}: on {got}, not on {track}"
+        assert within(sub, bps * PAYLOAD_SHARE, 35), f"{name}: inlay-sub estimates {sub}"
+        assert relay is None or within(relay, bps * QUIC_SHARE, 25), \
+            f"{name}: inlayd estimates {relay}"
+    first_low = taken.index(LOW, taken.index(HIGH))
+    assert first_low <= PHASES[0][3] + 3, f"it fell with group {first_low} only"
+    assert len(report["switches"]) <= 5, "it flapped"
+    assert report["missing_frames"] + report["missing_groups"] + report["late"] == 0, report
+
+
+CASES = [phases]
+
+
+def missing():
+    """Why this host cannot run it; or an empty string."""
+    if os.geteuid():
+        return "network namespaces need root"
+    for tool in ("ip", "tc", "nsenter", "unshare", "setpriv"):
+        if not shutil.which(tool):
+            return f"{tool} is not installed"
+    try:
+        one = Namespace()
+    except (HarnessError, OSError) as error:
+        return str(error)
+    try:
+        one.run("ip", "link", "add", "one", "type", "veth", "peer", "name", "two")
+        one.limit("one", 1_000_000)
+    except HarnessError as error:
+        return f"no veth or token bucket here: {error}".strip()
+    finally:
+        one.close()
+    return ""
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    wanted = [case for case in CASES if not sys.argv[2:] or case.__name__ in sys.argv[2:]]
+    why = missing()
+    if why:
+        print(f"skipped: {why}")
+        sys.exit(77)
+    sys.exit(run_cases(wanted, pathlib.Path(sys.argv[1]).resolve(), 1))
+
+
+if __name__ == "__main__":
+    main()
