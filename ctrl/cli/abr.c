@@ -54,24 +54,25 @@ static bool has_fallen_behind(const struct inlay_abr *a, inlay_ns now)
 unsigned int inlay_abr_choose(struct inlay_abr *a, unsigned int current, __u64 estimate,
 			      inlay_ns now)
 {
+	bool known = estimate > 0;
 	unsigned int target;
+	inlay_ns wait;
 
-	if (!estimate)
-		return current;
-	if (current > 0 && (estimate < a->bps[current] || has_fallen_behind(a, now))) {
+	if (current > 0 && ((known && estimate < a->bps[current]) || has_fallen_behind(a, now))) {
 		a->room_since = 0;
-		target = highest(a, estimate, FALL_PERCENT);
+		target = known ? highest(a, estimate, FALL_PERCENT) : current - 1;
 		return target < current ? target : current - 1;
 	}
-	target = highest(a, estimate, CLIMB_PERCENT);
+	/* Objects too small to tell anything, and in time: the next rendition's may tell. */
+	target = known ? highest(a, estimate, CLIMB_PERCENT) : current + (current + 1 < a->n);
 	if (target <= current || a->late > IN_TIME) {
 		a->room_since = 0;
 		return current;
 	}
 	if (!a->room_since)
 		a->room_since = now;
-	return now >= a->room_since + a->patience && now >= a->changed + a->patience ? target
-										     : current;
+	wait = known ? a->patience : 2 * a->patience;
+	return now >= a->room_since + wait && now >= a->changed + wait ? target : current;
 }
 
 void inlay_abr_changed(struct inlay_abr *a, unsigned int from, unsigned int to, inlay_ns now)

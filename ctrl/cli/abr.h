@@ -5,7 +5,8 @@
  *
  * Down at once, up with patience: a rendition is left when the path no longer carries it or objects
  * fall behind; a higher one is tried once the estimate has had room for it for some time, and the
- * longer, the sooner the last climb had to be taken back.
+ * longer, the sooner the last climb had to be taken back. Where objects are too small to make an
+ * estimate of, and in time, the next rendition is tried for what it tells.
  */
 #ifndef INLAY_CLI_ABR_H
 #define INLAY_CLI_ABR_H
@@ -32,7 +33,8 @@ struct inlay_abr {
 void inlay_abr_init(struct inlay_abr *a, const __u64 *bps, unsigned int n);
 /* An object sent at |sent_at|, by the sender's clock, is complete. */
 void inlay_abr_object(struct inlay_abr *a, inlay_ns sent_at, inlay_ns now);
-/* The rendition to be on, now that it is |current|. |estimate|: 0: not known. */
+/* The rendition to be on, now that it is |current|. |estimate|: in bits a second;
+ * 0: not known. */
 unsigned int inlay_abr_choose(struct inlay_abr *a, unsigned int current, __u64 estimate,
 			      inlay_ns now);
 /* The receiver has changed over. */

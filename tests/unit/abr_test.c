@@ -150,11 +150,18 @@ static struct inlay_abr ladder(void)
 	return a;
 }
 
-static void it_stays_while_nothing_is_known(void **state)
+static void while_nothing_is_known_it_tries_the_next_one_after_four_seconds(void **state)
 {
 	struct inlay_abr a = ladder();
 
-	assert_int_equal(inlay_abr_choose(&a, 1, 0, T0), 1);
+	assert_int_equal(inlay_abr_choose(&a, 0, 0, T0), 0);
+	assert_int_equal(inlay_abr_choose(&a, 0, 0, T0 + 3900 * INLAY_MS), 0);
+	assert_int_equal(inlay_abr_choose(&a, 0, 0, T0 + 4 * INLAY_S), 1);
+	assert_int_equal(inlay_abr_choose(&a, 2, 0, T0 + 4 * INLAY_S), 2);
+	/* Not when objects are late. */
+	inlay_abr_object(&a, 0, T0);
+	inlay_abr_object(&a, 0, T0 + 200 * INLAY_MS);
+	assert_int_equal(inlay_abr_choose(&a, 0, 0, T0 + 4 * INLAY_S), 0);
 }
 
 static void it_falls_at_once_to_what_fits(void **state)
@@ -253,7 +260,7 @@ int main(void)
 		cmocka_unit_test(the_estimate_falls_within_a_second_when_the_link_does),
 		cmocka_unit_test(silence_within_an_object_lowers_the_estimate),
 		cmocka_unit_test(the_estimate_rises_again_within_some_seconds),
-		cmocka_unit_test(it_stays_while_nothing_is_known),
+		cmocka_unit_test(while_nothing_is_known_it_tries_the_next_one_after_four_seconds),
 		cmocka_unit_test(it_falls_at_once_to_what_fits),
 		cmocka_unit_test(it_climbs_after_the_estimate_had_room_for_two_seconds),
 		cmocka_unit_test(room_must_last),
