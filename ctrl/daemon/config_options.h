@@ -21,6 +21,7 @@
 	CHOICE(open, 0, truth_choices)                                                             \
 	CHOICE(crypto_backend, INLAY_BACKEND_AUTO, backend_choices)                                \
 	CHOICE(retry, INLAY_RETRY_LOAD, retry_choices)                                             \
+	CHOICE(ecn, 1, truth_choices)                                                              \
 	CHOICE(congestion_control, INLAY_CC_NEWRENO, congestion_choices)                           \
 	CHOICE(gso, INLAY_OFFLOAD_AUTO, offload_choices)                                           \
 	CHOICE(gro, INLAY_OFFLOAD_AUTO, offload_choices)                                           \
@@ -42,6 +43,7 @@
 	NUMBER(stream_window_bytes, 4 << 20, 16384, 1 << 30)                                       \
 	NUMBER(datagram_queue_bytes, 1 << 20, 65536, 1 << 30)                                      \
 	NUMBER(udp_payload_bytes, 1400, 1200, 1452)                                                \
+	NUMBER(path_mtu_bytes, 1472, 1200, 1950)                                                   \
 	NUMBER(idle_timeout_ms, 30000, 1000, 600000)                                               \
 	NUMBER(handshake_timeout_ms, 10000, 100, 600000)                                           \
 	NUMBER(sent_log_packets, 2048, 64, 1 << 20)                                                \

@@ -271,6 +271,8 @@ static void configure_endpoint(const struct inlay_daemon *d, struct inlay_endpoi
 	p->initial_max_streams_uni = (__u64)c->limits.streams_uni;
 	p->max_idle_timeout = (inlay_ns)c->limits.idle_timeout_ms * INLAY_MS;
 	p->max_udp_payload_size = (__u64)c->limits.udp_payload_bytes;
+	e->max_path_mtu = (__u32)c->limits.path_mtu_bytes;
+	e->no_ecn = !c->ecn;
 	e->handshake_timeout = (inlay_ns)c->limits.handshake_timeout_ms * INLAY_MS;
 	e->max_handshakes = (__u32)c->max_handshakes;
 	e->max_connections = (__u32)c->max_connections;

@@ -178,6 +178,8 @@ static void start_handshake(struct inlay_endpoint *ep, const struct first_initia
 		refuse(ep, in, INLAY_QUIC_CONNECTION_REFUSED, now);
 		return;
 	}
+	if (!ep->config.no_ecn)
+		inlay_handshake_set_mark(c->hs, frame->ecn);
 	inlay_handshake_recv(c->hs, &frame->path, frame->data, frame->len, &tail, now);
 	if (inlay_handshake_state(c->hs) == INLAY_HANDSHAKE_FAILED &&
 	    inlay_handshake_failure(c->hs)->silent) {

@@ -217,6 +217,8 @@ static int new_conn(struct inlay_ep_conn *c, const struct inlay_handover *h, inl
 		.max_recv_buffer = config->max_recv_buffer,
 		.max_datagram_queue = config->max_datagram_queue,
 		.max_streams_open = config->max_streams_open,
+		.max_path_mtu = config->max_path_mtu,
+		.no_ecn = config->no_ecn,
 	};
 
 	c->entry = aligned_alloc(INLAY_CACHELINE, sizeof(*c->entry));
@@ -497,6 +499,8 @@ bool inlay_ep_conn_send(struct inlay_ep_conn *c, struct inlay_frame *frame, inla
 		start_frame(frame, INLAY_FRAME_SEALED, c);
 		len = inlay_handshake_send(c->hs, frame->data, sizeof(frame->data), now);
 		frame->len = (__u32)len;
+		if (!c->ep->config.no_ecn)
+			frame->ecn = inlay_handshake_mark(c->hs);
 		if (len)
 			return true;
 		inlay_ep_conn_on_handshake(c, now);

@@ -48,6 +48,7 @@ void inlay_endpoint_config_init(struct inlay_endpoint_config *config)
 		.max_recv_buffer = 16 << 20,
 		.max_datagram_queue = 256 << 10,
 		.max_streams_open = 4096,
+		.max_path_mtu = 1472, /* Ethernet, IPv4 */
 	};
 }
 
@@ -263,6 +264,8 @@ static void recv_long(struct inlay_endpoint *ep, const struct inlay_frame *frame
 	/* Once a server's handshake is done, repeated Initial and Handshake packets say nothing
 	 * new. */
 	tail = inlay_handshake_short_tail(frame->data, frame->len);
+	if (c->hs && !ep->config.no_ecn)
+		inlay_handshake_set_mark(c->hs, frame->ecn);
 	if (c->hs && !c->failed)
 		inlay_handshake_recv(c->hs, &frame->path, frame->data, frame->len, &tail, now);
 	else

@@ -65,6 +65,8 @@ struct inlay_endpoint_config {
 	__u64 max_recv_buffer; /* see struct inlay_conn_config */
 	__u64 max_datagram_queue;
 	__u64 max_streams_open;
+	__u32 max_path_mtu; /* what peers may be sent: params bounds what they send */
+	bool no_ecn;
 
 	/* |len| random bytes, cryptographically good. NULL: those of GnuTLS. */
 	void (*random)(void *user, __u8 *dst, size_t len);

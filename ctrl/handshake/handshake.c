@@ -304,7 +304,7 @@ size_t inlay_handshake_short_tail(const __u8 *data, size_t len)
 void inlay_handshake_recv(struct inlay_handshake *hs, const struct inlay_path *path,
 			  const __u8 *data, size_t len, size_t *ret_tail, inlay_ns now)
 {
-	ngtcp2_pkt_info pi = {0};
+	ngtcp2_pkt_info pi = {.ecn = hs->mark_in};
 	int rv;
 
 	*ret_tail = inlay_handshake_short_tail(data, len);
@@ -335,9 +335,10 @@ static size_t send_close(struct inlay_handshake *hs, __u8 *dst, size_t room, inl
 
 size_t inlay_handshake_send(struct inlay_handshake *hs, __u8 *dst, size_t room, inlay_ns now)
 {
-	ngtcp2_pkt_info pi;
+	ngtcp2_pkt_info pi = {0};
 	ngtcp2_ssize n;
 
+	hs->mark_out = INLAY_ECN_NOT_ECT;
 	if (!hs->conn)
 		return 0;
 	if (hs->state == INLAY_HANDSHAKE_FAILED)
@@ -347,7 +348,19 @@ size_t inlay_handshake_send(struct inlay_handshake *hs, __u8 *dst, size_t room, 
 		fail_by_ngtcp2(hs, (int)n);
 		return 0;
 	}
+	if (n > 0)
+		hs->mark_out = pi.ecn & INLAY_ECN_CE;
 	return (size_t)n;
+}
+
+void inlay_handshake_set_mark(struct inlay_handshake *hs, __u8 ecn)
+{
+	hs->mark_in = ecn & INLAY_ECN_CE;
+}
+
+__u8 inlay_handshake_mark(const struct inlay_handshake *hs)
+{
+	return hs->mark_out;
 }
 
 inlay_ns inlay_handshake_deadline(const struct inlay_handshake *hs)

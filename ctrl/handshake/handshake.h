@@ -79,6 +79,10 @@ void inlay_handshake_recv(struct inlay_handshake *hs, const struct inlay_path *p
 			  const __u8 *data, size_t len, size_t *ret_tail, inlay_ns now);
 /* Writes at most one datagram; |room| at least INLAY_HANDSHAKE_ROOM. 0: nothing to send now. */
 size_t inlay_handshake_send(struct inlay_handshake *hs, __u8 *dst, size_t room, inlay_ns now);
+/* ECN (enum inlay_ecn): how the datagram is marked that inlay_handshake_recv() takes next; how the
+ * one is to be marked that inlay_handshake_send() wrote last. */
+void inlay_handshake_set_mark(struct inlay_handshake *hs, __u8 ecn);
+__u8 inlay_handshake_mark(const struct inlay_handshake *hs);
 /* INLAY_NEVER: none. */
 inlay_ns inlay_handshake_deadline(const struct inlay_handshake *hs);
 void inlay_handshake_on_timer(struct inlay_handshake *hs, inlay_ns now);

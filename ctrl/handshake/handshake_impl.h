@@ -22,9 +22,10 @@ struct inlay_handshake {
 	struct inlay_handshake_failure failure;
 	ngtcp2_ccerr close; /* to be sent while |close_due| */
 	bool close_due;
-	bool tls_done;	   /* gnutls_handshake() has returned 0 */
-	bool secret_owned; /* |handover.secret| is ours to delete */
-	inlay_ns limit;	   /* own deadline */
+	bool tls_done;		/* gnutls_handshake() has returned 0 */
+	bool secret_owned;	/* |handover.secret| is ours to delete */
+	inlay_ns limit;		/* own deadline */
+	__u8 mark_in, mark_out; /* enum inlay_ecn */
 
 	struct inlay_keystore *keystore;
 	struct inlay_handover handover;

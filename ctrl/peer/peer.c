@@ -170,7 +170,7 @@ void inlay_peer_free(struct inlay_peer *p)
 void inlay_peer_recv(struct inlay_peer *p, const struct inlay_path *path, const __u8 *datagram,
 		     size_t len, inlay_ns now)
 {
-	ngtcp2_pkt_info info = {0};
+	ngtcp2_pkt_info info = {.ecn = p->mark_in};
 	struct inlay_wire_path wire;
 
 	p->now = now;
@@ -202,7 +202,7 @@ static ngtcp2_ssize write_datagram(struct inlay_peer *p, __u8 *dst, size_t room,
 	int accepted = 0;
 	ngtcp2_ssize n;
 
-	n = ngtcp2_conn_write_datagram(p->conn, NULL, NULL, dst, room, &accepted,
+	n = ngtcp2_conn_write_datagram(p->conn, NULL, &p->tx_info, dst, room, &accepted,
 				       NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, d->data, d->len, now);
 	if (accepted || n == NGTCP2_ERR_INVALID_ARGUMENT || n == NGTCP2_ERR_INVALID_STATE)
 		inlay_peer_datagram_pop(p);
@@ -243,7 +243,7 @@ static ngtcp2_ssize write_stream(struct inlay_peer *p, struct inlay_peer_stream 
 	fin = s && all && s->fin;
 	if (fin)
 		flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
-	rv = ngtcp2_conn_writev_stream(p->conn, NULL, NULL, dst, room, &taken, flags,
+	rv = ngtcp2_conn_writev_stream(p->conn, NULL, &p->tx_info, dst, room, &taken, flags,
 				       s ? (int64_t)s->id : -1, vec, n, now);
 	if (s && taken >= 0)
 		inlay_peer_stream_sent(p, s, (size_t)taken, fin);
@@ -307,6 +307,7 @@ size_t inlay_peer_send(struct inlay_peer *p, __u8 *dst, size_t room, inlay_ns no
 	ngtcp2_ssize n;
 
 	p->now = now;
+	p->tx_info.ecn = NGTCP2_ECN_NOT_ECT;
 	if (p->close_due && !p->closed)
 		write_close(p, now);
 	if (p->closed || !p->conn)
@@ -329,6 +330,16 @@ size_t inlay_peer_send(struct inlay_peer *p, __u8 *dst, size_t room, inlay_ns no
 	}
 	p->burst += (size_t)n;
 	return count_sent(p, (size_t)n);
+}
+
+void inlay_peer_set_mark(struct inlay_peer *p, __u8 ecn)
+{
+	p->mark_in = ecn & NGTCP2_ECN_MASK;
+}
+
+__u8 inlay_peer_mark(const struct inlay_peer *p)
+{
+	return p->tx_info.ecn & NGTCP2_ECN_MASK;
 }
 
 inlay_ns inlay_peer_deadline(const struct inlay_peer *p)
@@ -420,4 +431,5 @@ void inlay_peer_stats(const struct inlay_peer *p, struct inlay_peer_stats *ret)
 	ret->min_rtt = info.min_rtt;
 	ret->latest_rtt = info.latest_rtt;
 	ret->rttvar = info.rttvar;
+	ret->path_mtu = ngtcp2_conn_get_path_max_tx_udp_payload_size(p->conn);
 }

@@ -91,6 +91,10 @@ void inlay_peer_recv(struct inlay_peer *p, const struct inlay_path *path, const 
 /* Writes at most one datagram for the wire. Returns its length; 0: nothing to send now. |room|:
  * max_tx_payload at least. */
 size_t inlay_peer_send(struct inlay_peer *p, __u8 *dst, size_t room, inlay_ns now);
+/* ECN (enum inlay_ecn): how the datagrams are marked that inlay_peer_recv() takes from now on; how
+ * the one is to be marked that inlay_peer_send() wrote last. */
+void inlay_peer_set_mark(struct inlay_peer *p, __u8 ecn);
+__u8 inlay_peer_mark(const struct inlay_peer *p);
 /* When inlay_peer_on_timer() is due, sending to follow; INLAY_NEVER: no timer. */
 inlay_ns inlay_peer_deadline(const struct inlay_peer *p);
 void inlay_peer_on_timer(struct inlay_peer *p, inlay_ns now);
@@ -140,6 +144,7 @@ struct inlay_peer_stats {
 	__u64 streams_open;
 	__u64 datagrams_queued, datagrams_dropped;
 	__u64 datagram_bytes; /* waiting to be sent */
+	__u64 path_mtu;	      /* largest datagram that is sent now */
 	__u64 bytes_in_flight, cwnd;
 	inlay_ns smoothed_rtt, min_rtt, latest_rtt, rttvar;
 };

@@ -77,7 +77,9 @@ struct inlay_peer {
 	__u8 farewell[1280]; /* CONNECTION_CLOSE, Retry or Version Negotiation, to send as it is */
 	size_t farewell_len;
 	bool farewell_due;
-	size_t burst; /* bytes since the pacer was told */
+	__u8 mark_in;
+	ngtcp2_pkt_info tx_info; /* of the newest datagram */
+	size_t burst;		 /* bytes since the pacer was told */
 	struct inlay_peer_stats stats;
 };
 

@@ -57,11 +57,12 @@ static void every_kind_of_option_is_taken(void **state)
 	     "retry: on\n"
 	     "crypto_backend: ipsec-mb\n"
 	     "congestion_control: cubic\n"
+	     "ecn: false\n"
 	     "log_level: debug\n"
 	     "gso: off\n"
 	     "data_thread_cpu: 1\n"
 	     "control_socket: /tmp/x.sock\n"
-	     "limits:\n  idle_timeout_ms: 5000\n  streams_uni: 10\n"
+	     "limits:\n  idle_timeout_ms: 5000\n  streams_uni: 10\n  path_mtu_bytes: 1452\n"
 	     "cache: {bytes: 2097152}\n"
 	     "relay:\n  publisher_grace_ms: 7\n"
 	     "origin:\n  uri: moqt://other:4433/\n  insecure: true\n");
@@ -77,6 +78,8 @@ static void every_kind_of_option_is_taken(void **state)
 	assert_int_equal(config.retry, INLAY_RETRY_ON);
 	assert_int_equal(config.crypto_backend, INLAY_BACKEND_IPSEC_MB);
 	assert_int_equal(config.congestion_control, INLAY_CC_CUBIC);
+	assert_int_equal(config.ecn, 0);
+	assert_int_equal(config.limits.path_mtu_bytes, 1452);
 	assert_int_equal(config.log_level, INLAY_LOG_DEBUG);
 	assert_int_equal(config.gso, INLAY_OFFLOAD_OFF);
 	assert_int_equal(config.gro, INLAY_OFFLOAD_AUTO);
@@ -120,6 +123,8 @@ static const struct {
 	{"max_connections: many\n", "inlayd.yaml:1: ", {"'many' is not a whole number"}},
 	{"max_connections:\n", "inlayd.yaml:1: ", {"max_connections: '' is not a whole number"}},
 	{"max_connections: 5 6\n", "inlayd.yaml:1: ", {"whole number"}},
+	{"ecn: yes\n", "inlayd.yaml:1: ", {"ecn: 'yes'", "false, true"}},
+	{"limits:\n  path_mtu_bytes: 1199\n", "inlayd.yaml:2: ", {"1200 to 1950"}},
 	{"limits:\n  streams_uni: 8\n  idle_timeout_ms: 1\n",
 	 "inlayd.yaml:3: ",
 	 {"limits.idle_timeout_ms: 1", "1000 to 600000"}},

@@ -242,6 +242,7 @@ struct world *world_new(__u64 seed)
 	w->now = 100 * INLAY_S;
 	w->delay = 10 * INLAY_MS;
 	w->random = seed * 2 + 1;
+	link_init(&w->link, &(struct link_settings){0}, seed);
 	return w;
 }
 
@@ -358,7 +359,7 @@ int world_connect(struct node *n, __u16 to, struct inlay_tls *tls, const char *h
 /* --- The wire ------------------------------------------------------------------------------- */
 
 static void put_on_wire(struct world *w, const struct inlay_path *path, const __u8 *data,
-			size_t len, inlay_ns at)
+			size_t len, __u8 ecn, inlay_ns at)
 {
 	struct wire_packet *p = malloc(sizeof(*p)), **place = &w->wire;
 
@@ -366,6 +367,7 @@ static void put_on_wire(struct world *w, const struct inlay_path *path, const __
 		abort();
 	p->at = at;
 	p->path = *path;
+	p->ecn = ecn;
 	p->len = len;
 	memcpy(p->data, data, len);
 	while (*place && (*place)->at <= at)
@@ -384,34 +386,52 @@ static void translate(const struct world *w, struct inlay_path *seen)
 		seen->local.port = w->nat_inside;
 }
 
-static void carry(struct world *w, const struct inlay_path *path, __u8 *data, size_t len)
+/* Tests change the world's settings as they go. */
+static void set_link(struct world *w)
+{
+	w->link.settings = (struct link_settings){
+		.delay = w->delay,
+		.loss_ppm = w->loss * 1000,
+		.reorder_ppm = w->reorder * 1000,
+		.reorder_delay = 4 * w->delay,
+		.duplicate_ppm = w->repeat * 1000,
+		.mtu = w->mtu,
+		.bleach_ecn = w->bleach_ecn,
+	};
+}
+
+static void carry(struct node *n, const struct inlay_path *path, __u8 *data, size_t len, __u8 ecn)
 {
 	struct inlay_path seen = {.local = path->remote, .remote = path->local};
-	inlay_ns at = w->now + w->delay;
+	struct world *w = n->world;
+	struct link_arrival a;
 
+	n->sent++;
+	n->sent_ecn[ecn]++;
 	translate(w, &seen);
-	if ((w->hook && !w->hook(w, &seen, data, len, w->hook_user)) || chance(w, w->loss))
+	if (w->hook && !w->hook(w, &seen, data, len, w->hook_user))
 		return;
-	if (chance(w, w->reorder))
-		at += w->delay * (1 + world_random(w) % 4);
-	put_on_wire(w, &seen, data, len, at);
-	if (chance(w, w->repeat))
-		put_on_wire(w, &seen, data, len, at + INLAY_MS);
+	if (ecn && chance(w, w->mark))
+		ecn = INLAY_ECN_CE;
+	set_link(w);
+	a = link_carry(&w->link, len, ecn, w->now);
+	for (unsigned int i = 0; i < a.n; i++)
+		put_on_wire(w, &seen, data, len, a.ecn, a.at[i]);
 }
 
 void world_inject(struct world *w, __u16 from, __u16 to, const __u8 *data, size_t len)
 {
 	struct inlay_path path = {.local = address(to), .remote = address(from)};
 
-	put_on_wire(w, &path, data, len, w->now);
+	put_on_wire(w, &path, data, len, INLAY_ECN_NOT_ECT, w->now);
 }
 
 /* As the data thread does. */
 static void send_frame(struct node *n, struct inlay_frame *f)
 {
 	struct inlay_seal_item item;
+	__u8 flags = f->data[f->len - INLAY_TAG + offsetof(struct inlay_desc, flags)];
 
-	n->sent++;
 	n->sent_reset += f->kind == INLAY_FRAME_UNKNOWN;
 	if (f->kind == INLAY_FRAME_CLEAR &&
 	    (inlay_clear_seal_item(f->data, f->len, &f->path.remote, &item) != INLAY_OK ||
@@ -419,7 +439,9 @@ static void send_frame(struct node *n, struct inlay_frame *f)
 		n->seal_refused++;
 		return;
 	}
-	carry(n->world, &f->path, f->data, f->len);
+	if (f->kind == INLAY_FRAME_CLEAR)
+		f->ecn = (flags & INLAY_DESC_ECN_MASK) >> INLAY_DESC_ECN_SHIFT;
+	carry(n, &f->path, f->data, f->len, f->ecn);
 }
 
 static void flush(struct node *n)
@@ -434,8 +456,7 @@ static void flush(struct node *n)
 			send_frame(n, &frames[i]);
 	while (n->peer && (len = inlay_peer_send(n->peer, buf, sizeof(buf), n->world->now))) {
 		path.remote = n->peer_remote;
-		n->sent++;
-		carry(n->world, &path, buf, len);
+		carry(n, &path, buf, len, inlay_peer_mark(n->peer));
 	}
 }
 
@@ -462,6 +483,7 @@ static void receive(struct node *n, struct wire_packet *p)
 
 	if (n->peer) {
 		n->peer_remote = p->path.remote;
+		inlay_peer_set_mark(n->peer, p->ecn);
 		inlay_peer_recv(n->peer, &p->path, p->data, p->len, n->world->now);
 		return;
 	}
@@ -471,6 +493,7 @@ static void receive(struct node *n, struct wire_packet *p)
 	f.len = (__u32)p->len;
 	f.path = p->path;
 	f.time = n->world->now;
+	f.ecn = p->ecn;
 	memcpy(f.data, p->data, p->len);
 	f.kind = INLAY_FRAME_SEALED;
 	if (p->len && !(f.data[0] & 0x80)) {
@@ -479,6 +502,9 @@ static void receive(struct node *n, struct wire_packet *p)
 		f.kind = kind_of(item.verdict);
 		if (!f.kind)
 			return;
+		if (f.kind == INLAY_FRAME_CLEAR)
+			f.data[f.len - INLAY_TAG + offsetof(struct inlay_desc, flags)] |=
+				(__u8)(f.ecn << INLAY_DESC_ECN_SHIFT);
 	}
 	inlay_endpoint_recv(n->ep, &f, n->world->now);
 }

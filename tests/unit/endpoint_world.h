@@ -11,6 +11,7 @@
 #define INLAY_TESTS_ENDPOINT_WORLD_H
 
 #include "endpoint.h"
+#include "link.h"
 #include "peer.h"
 #include "provider_local.h"
 
@@ -63,12 +64,14 @@ struct node {
 	unsigned int n_failed;		   /* on_failed() calls */
 	unsigned int seal_refused, open_refused;
 	size_t sent, sent_reset; /* datagrams */
+	size_t sent_ecn[4];	 /* of these, by enum inlay_ecn */
 };
 
 struct wire_packet {
 	struct wire_packet *next;
 	inlay_ns at;
 	struct inlay_path path; /* as the receiver sees it */
+	__u8 ecn;		/* enum inlay_ecn */
 	size_t len;
 	__u8 data[WORLD_PACKET];
 };
@@ -76,8 +79,11 @@ struct wire_packet {
 struct world {
 	inlay_ns now, delay;
 	__u64 random;
-	unsigned int loss, repeat, reorder; /* per mille */
-	struct wire_packet *wire;	    /* by arrival */
+	unsigned int loss, repeat, reorder, mark; /* per mille; mark: CE, of what is ECT */
+	__u32 mtu;				  /* largest UDP payload that passes; 0: any */
+	bool bleach_ecn;
+	struct emulated_link link; /* all datagrams pass it, by these settings */
+	struct wire_packet *wire;  /* by arrival */
 	struct node *nodes[WORLD_NODES];
 	unsigned int n_nodes;
 	/* A NAT: what leaves this port seems to come from that one, and back. 0: none */
