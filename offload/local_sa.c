@@ -91,10 +91,42 @@ static int move_cids(struct inlay_local *l, struct local_sa *sa, __be16 port)
 	return 0;
 }
 
+static int find_remote(const struct local_sa *sa, const struct inlay_addr *remote)
+{
+	int i;
+
+	for (i = 0; i < sa->n_remotes; i++)
+		if (!memcmp(remote, &sa->remotes[i], sizeof(*remote)))
+			return i;
+	return -ENOENT;
+}
+
 bool inlay_local_sa_has_remote(const struct local_sa *sa, const struct inlay_addr *remote)
 {
 	return !memcmp(remote, &sa->path.remote, sizeof(*remote)) ||
-	       !memcmp(remote, &sa->remote_before, sizeof(*remote));
+	       !memcmp(remote, &sa->remote_before, sizeof(*remote)) || find_remote(sa, remote) >= 0;
+}
+
+int inlay_local_sa_remote_add(struct local_sa *sa, const struct inlay_addr *remote)
+{
+	if (sa->direction != INLAY_TX || remote->family == 0)
+		return -EINVAL;
+	if (!memcmp(remote, &sa->path.remote, sizeof(*remote)) || find_remote(sa, remote) >= 0)
+		return -EEXIST;
+	if (sa->n_remotes == INLAY_PROVIDER_REMOTES)
+		return -ENOSPC;
+	sa->remotes[sa->n_remotes++] = *remote;
+	return 0;
+}
+
+int inlay_local_sa_remote_del(struct local_sa *sa, const struct inlay_addr *remote)
+{
+	int i = find_remote(sa, remote);
+
+	if (i < 0)
+		return i;
+	sa->remotes[i] = sa->remotes[--sa->n_remotes];
+	return 0;
 }
 
 int inlay_local_sa_set_path(struct inlay_local *l, struct local_sa *sa,
@@ -109,6 +141,7 @@ int inlay_local_sa_set_path(struct inlay_local *l, struct local_sa *sa,
 	if (memcmp(&path->remote, &sa->path.remote, sizeof(path->remote)))
 		sa->remote_before = sa->path.remote;
 	sa->path = *path;
+	inlay_local_sa_remote_del(sa, &path->remote);
 	return 0;
 }
 

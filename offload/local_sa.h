@@ -41,7 +41,9 @@ struct local_sa {
 	struct inlay_cid cids[INLAY_SA_CIDS];
 	struct inlay_path path;
 	struct inlay_addr remote_before; /* transmit: of packets under way since set_path() */
-	void *hp;			 /* locked memory */
+	struct inlay_addr remotes[INLAY_PROVIDER_REMOTES]; /* transmit: of remote_add() */
+	__u16 n_remotes;
+	void *hp; /* locked memory */
 	struct local_phase phases[N_PHASES];
 	__u64 first_pn;		       /* transmit: PHASE_CURRENT seals from here on */
 	struct inlay_pn_window window; /* transmit */
@@ -89,6 +91,8 @@ int inlay_local_sa_cid_add(struct inlay_local *l, struct local_sa *sa, const str
 int inlay_local_sa_cid_del(struct inlay_local *l, struct local_sa *sa, const struct inlay_cid *cid);
 int inlay_local_sa_set_path(struct inlay_local *l, struct local_sa *sa,
 			    const struct inlay_path *path);
+int inlay_local_sa_remote_add(struct local_sa *sa, const struct inlay_addr *remote);
+int inlay_local_sa_remote_del(struct local_sa *sa, const struct inlay_addr *remote);
 bool inlay_local_sa_has_remote(const struct local_sa *sa, const struct inlay_addr *remote);
 bool inlay_local_sa_has_cid(const struct local_sa *sa, const __u8 *cid, size_t len);
 

@@ -26,6 +26,9 @@ enum inlay_direction {
 	INLAY_TX = 2,
 };
 
+/* Remote addresses of a transmit SA besides its own. */
+#define INLAY_PROVIDER_REMOTES 4
+
 struct inlay_sa_ref {
 	__u32 number;
 	__u16 generation; /* 0 never names an SA */
@@ -169,6 +172,17 @@ struct inlay_provider_ops {
 	 */
 	int (*set_path)(struct inlay_provider *p, struct inlay_sa_ref sa,
 			const struct inlay_path *path);
+	/*
+	 * Transmit: items may go to |remote| besides, until it is taken out or set_path() makes it
+	 * the address: a path that is being validated, or that was left a moment ago. Whether what
+	 * goes there is no more than that takes is the caller's to see to. 0; -ESTALE; -EEXIST;
+	 * -ENOSPC: more than INLAY_PROVIDER_REMOTES; -EINVAL: a receive SA, or no address.
+	 */
+	int (*remote_add)(struct inlay_provider *p, struct inlay_sa_ref sa,
+			  const struct inlay_addr *remote);
+	/* 0; -ESTALE; -ENOENT. */
+	int (*remote_del)(struct inlay_provider *p, struct inlay_sa_ref sa,
+			  const struct inlay_addr *remote);
 	/* Number of items with verdict INLAY_OK. */
 	size_t (*open)(struct inlay_provider *p, struct inlay_open_item *items, size_t n);
 	size_t (*seal)(struct inlay_provider *p, struct inlay_seal_item *items, size_t n);

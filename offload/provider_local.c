@@ -140,6 +140,36 @@ static int set_path(struct inlay_provider *p, struct inlay_sa_ref ref,
 	return err;
 }
 
+static int remote_add(struct inlay_provider *p, struct inlay_sa_ref ref,
+		      const struct inlay_addr *remote)
+{
+	struct inlay_local *l = inlay_local_of(p);
+	struct local_sa *sa;
+	int err = -ESTALE;
+
+	pthread_mutex_lock(&l->lock);
+	sa = inlay_local_sa_lookup(l, ref);
+	if (sa)
+		err = inlay_local_sa_remote_add(sa, remote);
+	pthread_mutex_unlock(&l->lock);
+	return err;
+}
+
+static int remote_del(struct inlay_provider *p, struct inlay_sa_ref ref,
+		      const struct inlay_addr *remote)
+{
+	struct inlay_local *l = inlay_local_of(p);
+	struct local_sa *sa;
+	int err = -ESTALE;
+
+	pthread_mutex_lock(&l->lock);
+	sa = inlay_local_sa_lookup(l, ref);
+	if (sa)
+		err = inlay_local_sa_remote_del(sa, remote);
+	pthread_mutex_unlock(&l->lock);
+	return err;
+}
+
 static int stats(struct inlay_provider *p, struct inlay_sa_ref ref,
 		 struct inlay_sa_stats *ret_stats)
 {
@@ -215,6 +245,8 @@ static const struct inlay_provider_ops local_ops = {
 	.drop_old_phase = drop_old_phase,
 	.advance = advance,
 	.set_path = set_path,
+	.remote_add = remote_add,
+	.remote_del = remote_del,
 	.open = inlay_local_open,
 	.seal = inlay_local_seal,
 	.stats = stats,

@@ -58,6 +58,13 @@ static void on_streams_available(void *user, bool bidi)
 	FORWARD(c, on_streams_available, bidi);
 }
 
+static void on_migrated(void *user, const struct inlay_path *path, bool done)
+{
+	struct inlay_ep_conn *c = user;
+
+	FORWARD(c, on_migrated, path, done);
+}
+
 static void on_closed(void *user, const struct inlay_close_reason *why)
 {
 	struct inlay_ep_conn *c = user;
@@ -109,17 +116,22 @@ static void cid_retire(void *user, const struct inlay_cid *cid)
 	inlay_ep_conn_del_cid(c, cid);
 }
 
-/* Packets with the CID before may still be on their way to the provider: it leaves at the next
- * change. */
-static void peer_cid_change(void *user, const struct inlay_cid *old, const struct inlay_cid *cid)
+/* Packets with a CID that was left may still be on their way to the provider: there it stays, until
+ * so many more have been left. */
+static void peer_cid(void *user, const struct inlay_cid *cid, bool add)
 {
 	struct inlay_ep_conn *c = user;
 	struct inlay_provider *p = c->ep->config.provider;
 
-	if (c->peer_cid_before.len)
-		p->ops->cid_del(p, c->tx_sa, &c->peer_cid_before);
-	p->ops->cid_add(p, c->tx_sa, cid);
-	c->peer_cid_before = *old;
+	if (add) {
+		p->ops->cid_add(p, c->tx_sa, cid);
+		return;
+	}
+	if (c->n_left == INLAY_EP_PEER_LEFT) {
+		p->ops->cid_del(p, c->tx_sa, &c->left[0]);
+		memmove(c->left, c->left + 1, sizeof(c->left[0]) * --c->n_left);
+	}
+	c->left[c->n_left++] = *cid;
 }
 
 static void peer_token(void *user, const __u8 token[16], bool add)
@@ -165,7 +177,23 @@ static void path_change(void *user, const struct inlay_path *path)
 
 	c->path = *path;
 	p->ops->set_path(p, c->tx_sa, path);
-	p->ops->set_path(p, c->rx_sa, path);
+	if (!p->ops->set_path(p, c->rx_sa, path))
+		c->rx_local = path->local;
+}
+
+/* Packets that come by another port of ours reach the provider through the endpoint. */
+static void path_probe(void *user, const struct inlay_path *path, bool add)
+{
+	struct inlay_ep_conn *c = user;
+	struct inlay_provider *p = c->ep->config.provider;
+
+	/* Another way to the same address needs nothing. */
+	if (!memcmp(&path->remote, &c->path.remote, sizeof(path->remote)))
+		return;
+	if (add)
+		p->ops->remote_add(p, c->tx_sa, &path->remote);
+	else
+		p->ops->remote_del(p, c->tx_sa, &path->remote);
 }
 
 static void random_bytes(void *user, __u8 *dst, size_t len)
@@ -182,15 +210,17 @@ const struct inlay_conn_ops inlay_ep_conn_ops = {
 	.on_stream_closed = on_stream_closed,
 	.on_datagram = on_datagram,
 	.on_streams_available = on_streams_available,
+	.on_migrated = on_migrated,
 	.on_closed = on_closed,
 	.on_confirmed = on_confirmed,
 	.cid_issue = cid_issue,
 	.cid_retire = cid_retire,
-	.peer_cid_change = peer_cid_change,
+	.peer_cid = peer_cid,
 	.peer_token = peer_token,
 	.next_phase_tx = next_phase_tx,
 	.next_phase_rx = next_phase_rx,
 	.drop_old_phase = drop_old_phase,
 	.path_change = path_change,
+	.path_probe = path_probe,
 	.random = random_bytes,
 };

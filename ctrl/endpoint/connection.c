@@ -219,6 +219,7 @@ static int new_conn(struct inlay_ep_conn *c, const struct inlay_handover *h, inl
 		.max_streams_open = config->max_streams_open,
 		.max_path_mtu = config->max_path_mtu,
 		.no_ecn = config->no_ecn,
+		.keep_alive = config->keep_alive,
 	};
 
 	c->entry = aligned_alloc(INLAY_CACHELINE, sizeof(*c->entry));
@@ -256,6 +257,7 @@ static int begin(struct inlay_ep_conn *c, const struct inlay_handover *h, inlay_
 
 	c->secret = h->secret;
 	c->path = h->path;
+	c->rx_local = h->path.local;
 	memcpy(c->alpn, h->alpn, sizeof(c->alpn));
 	err = plumb(c, h);
 	if (!err)
@@ -384,8 +386,12 @@ static void open_and_deliver(struct inlay_ep_conn *c, const struct inlay_path *p
 			     __u8 *packet, size_t len, inlay_ns now)
 {
 	struct inlay_provider *p = c->ep->config.provider;
-	struct inlay_open_item item = {.packet = packet, .len = len, .local = path->local};
+	struct inlay_open_item item = {.packet = packet, .len = len, .local = c->rx_local};
 
+	if (!inlay_conn_is_known_path(c->conn, path)) {
+		inlay_endpoint_count(c->ep, INLAY_REASON_UNKNOWN_PATH);
+		return;
+	}
 	p->ops->open(p, &item, 1);
 	if (item.verdict == INLAY_OK) {
 		packet[len - INLAY_TAG + offsetof(struct inlay_desc, flags)] |=
@@ -474,18 +480,6 @@ static void start_frame(struct inlay_frame *frame, enum inlay_frame_kind kind,
 	frame->path = c->path;
 }
 
-/* The SA follows the path that the established phase sends on: to a peer's new address while that
- * is being validated, and back. */
-static void follow_path(struct inlay_ep_conn *c, const struct inlay_path *path)
-{
-	struct inlay_provider *p = c->ep->config.provider;
-
-	if (!memcmp(path, &c->path, sizeof(*path)))
-		return;
-	c->path = *path;
-	p->ops->set_path(p, c->tx_sa, path);
-}
-
 bool inlay_ep_conn_send(struct inlay_ep_conn *c, struct inlay_frame *frame, inlay_ns now)
 {
 	struct inlay_path path = c->path;
@@ -515,7 +509,6 @@ bool inlay_ep_conn_send(struct inlay_ep_conn *c, struct inlay_frame *frame, inla
 	len = inlay_conn_send(c->conn, frame->data, sizeof(frame->data), &path, now);
 	if (!len)
 		return false;
-	follow_path(c, &path);
 	frame->path = path;
 	frame->port = port_of(c, &path.local);
 	frame->len = (__u32)len;

@@ -139,6 +139,10 @@ static void recv_clear(struct inlay_endpoint *ep, const struct inlay_frame *fram
 		inlay_endpoint_count(ep, INLAY_REASON_STALE_SA);
 		return;
 	}
+	if (!inlay_conn_is_known_path(c->conn, &frame->path)) {
+		inlay_endpoint_count(ep, INLAY_REASON_UNKNOWN_PATH);
+		return;
+	}
 	inlay_ep_conn_note_port(c, &frame->path.local, frame->port);
 	inlay_conn_recv(c->conn, &frame->path, frame->data, frame->len, now);
 	touch(c, now);
@@ -465,6 +469,18 @@ void inlay_endpoint_close(struct inlay_endpoint *ep, __u64 code, const char *tex
 bool inlay_endpoint_is_idle(const struct inlay_endpoint *ep)
 {
 	return inlay_list_is_empty(&ep->all) && !ep->replies.n;
+}
+
+int inlay_ep_conn_migrate(struct inlay_ep_conn *c, const struct inlay_path *path, __u16 port,
+			  inlay_ns now)
+{
+	int err = c->conn ? inlay_conn_migrate(c->conn, path, now) : -EPERM;
+
+	if (err)
+		return err;
+	inlay_ep_conn_note_port(c, &path->local, port);
+	touch(c, now);
+	return 0;
 }
 
 /* --- Questions ------------------------------------------------------------------------------ */

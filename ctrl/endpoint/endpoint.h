@@ -67,6 +67,7 @@ struct inlay_endpoint_config {
 	__u64 max_streams_open;
 	__u32 max_path_mtu; /* what peers may be sent: params bounds what they send */
 	bool no_ecn;
+	inlay_ns keep_alive; /* PING after so much silence; 0: never */
 
 	/* |len| random bytes, cryptographically good. NULL: those of GnuTLS. */
 	void (*random)(void *user, __u8 *dst, size_t len);
@@ -125,6 +126,10 @@ bool inlay_endpoint_is_idle(const struct inlay_endpoint *ep);
 struct inlay_conn *inlay_ep_conn_get(struct inlay_ep_conn *c);
 /* Ends it: application error |code|, or, while the handshake runs, on_failed() with |text|. */
 void inlay_ep_conn_close(struct inlay_ep_conn *c, __u64 code, const char *text, inlay_ns now);
+/* A dialled connection goes on from another local address, reached by |port|, if that works: as
+ * inlay_conn_migrate(), and on_migrated() tells. -EPERM also while the handshake runs. */
+int inlay_ep_conn_migrate(struct inlay_ep_conn *c, const struct inlay_path *path, __u16 port,
+			  inlay_ns now);
 /* To read only: does not mark. */
 const struct inlay_conn *inlay_ep_conn_peek(const struct inlay_ep_conn *c);
 /* Of a dialled connection; NULL for an accepted one. */

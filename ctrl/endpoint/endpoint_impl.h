@@ -17,6 +17,7 @@
 
 #define INLAY_EP_OWN_CIDS    8 /* of ours in force at once, per connection */
 #define INLAY_EP_PEER_TOKENS 8
+#define INLAY_EP_PEER_LEFT   8 /* CIDs of the peer's that packets under way may carry */
 #define INLAY_EP_PORTS	     4 /* local addresses whose port is remembered, per connection */
 
 /* A 1-RTT packet that arrived before the handshake ended. */
@@ -54,7 +55,9 @@ struct inlay_ep_conn {
 	struct inlay_cid own[INLAY_EP_OWN_CIDS];
 	unsigned int n_own;
 	struct inlay_cid initial; /* DCID of an accepted client's first Initial; len 0: none */
-	struct inlay_cid peer_cid_before; /* may be in packets under way; len 0: none */
+	struct inlay_cid left[INLAY_EP_PEER_LEFT]; /* the peer's, not sent with any more */
+	unsigned int n_left;
+	struct inlay_addr rx_local; /* where the provider expects the peer's packets */
 	__u8 tokens[INLAY_EP_PEER_TOKENS][INLAY_RESET_TOKEN];
 	unsigned int n_tokens;
 

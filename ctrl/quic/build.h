@@ -8,6 +8,8 @@
 
 struct inlay_build {
 	struct inlay_conn *c;
+	struct inlay_path_entry *path; /* where it goes, and what it is charged to */
+	struct inlay_cid cid;	       /* that it is sent with */
 	struct inlay_writer w;
 	__u8 *header;
 	__u8 hdr_len;
@@ -24,6 +26,13 @@ struct inlay_build {
 	__u64 pn;	   /* once finished */
 	inlay_ns now;
 };
+
+/* Of at most |size| bytes, for |path|. False: that is too little, or there is no CID to send with.
+ */
+bool inlay_build_begin(struct inlay_build *b, struct inlay_conn *c, struct inlay_path_entry *path,
+		       __u8 *dst, size_t size, inlay_ns now);
+/* Takes the number, writes header, descriptor and log entry. Returns the length; 0: not sent. */
+size_t inlay_build_finish(struct inlay_build *b);
 
 /* |written|: the result of a put that began at |mark|. Records the frame; false: there was no room,
  * for the frame or for its record, and it is taken back. */

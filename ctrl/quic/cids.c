@@ -29,6 +29,7 @@ void inlay_cids_init(struct inlay_cids *c, const struct inlay_handover *h,
 	c->own[0].cid = h->own_cid;
 	c->next_sequence = 1;
 	c->peer[0].used = true;
+	c->peer[0].sent_with = true;
 	c->peer[0].cid = h->peer_cid;
 	c->peer[0].has_token = h->peer.has_stateless_reset_token;
 	memcpy(c->peer[0].token, h->peer.stateless_reset_token, 16);
@@ -45,34 +46,64 @@ void inlay_cids_fini(struct inlay_cids *c)
 	inlay_intervals_fini(&c->seen);
 }
 
-void inlay_cids_issue(struct inlay_cids *c)
+static __u32 count_own(const struct inlay_cids *c)
 {
-	__u32 i;
+	__u32 i, n = 0;
 
-	if (!c->ops->cid_issue)
-		return;
-	for (i = 0; i < c->own_max; i++) {
-		struct inlay_own_cid *o = &c->own[i];
-
-		if (o->used)
-			continue;
-		if (c->ops->cid_issue(c->user, &o->cid, o->token))
-			return;
-		o->used = true;
-		o->pending = true;
-		o->sequence = c->next_sequence++;
-	}
+	for (i = 0; i < INLAY_CIDS_OWN_ROOM; i++)
+		n += c->own[i].used && c->own[i].sequence >= c->own_retire_prior_to;
+	return n;
 }
 
-static void use_peer_cid(struct inlay_cids *c, __u32 i)
+static int issue_one(struct inlay_cids *c)
 {
-	const struct inlay_cid old = c->peer[c->current].cid;
+	struct inlay_own_cid *o = NULL;
+	__u32 i;
 
-	c->current = i;
-	if (c->peer[i].has_token && c->ops->peer_token)
-		c->ops->peer_token(c->user, c->peer[i].token, true);
-	if (c->ops->peer_cid_change)
-		c->ops->peer_cid_change(c->user, &old, &c->peer[i].cid);
+	for (i = 0; i < INLAY_CIDS_OWN_ROOM && !o; i++)
+		if (!c->own[i].used)
+			o = &c->own[i];
+	if (!o || !c->ops->cid_issue || c->ops->cid_issue(c->user, &o->cid, o->token))
+		return -ENOSPC;
+	o->used = true;
+	o->pending = true;
+	o->sequence = c->next_sequence++;
+	return 0;
+}
+
+void inlay_cids_issue(struct inlay_cids *c)
+{
+	while (count_own(c) < c->own_max && !issue_one(c))
+		;
+}
+
+int inlay_cids_renew(struct inlay_cids *c)
+{
+	__u64 before = c->own_retire_prior_to;
+	__u32 i;
+
+	/* Section 5.1.2: not before the peer has retired what it was asked to. */
+	for (i = 0; i < INLAY_CIDS_OWN_ROOM; i++)
+		if (c->own[i].used && c->own[i].sequence < before)
+			return -EAGAIN;
+	c->own_retire_prior_to = c->next_sequence;
+	inlay_cids_issue(c);
+	if (count_own(c) > 0)
+		return 0;
+	c->own_retire_prior_to = before;
+	return -ENOSPC;
+}
+
+/* Section 10.3.1: its reset token counts from now on. */
+static void send_with(struct inlay_cids *c, struct inlay_peer_cid *p)
+{
+	if (p->sent_with)
+		return;
+	p->sent_with = true;
+	if (p->has_token && c->ops->peer_token)
+		c->ops->peer_token(c->user, p->token, true);
+	if (c->ops->peer_cid)
+		c->ops->peer_cid(c->user, &p->cid, true);
 }
 
 static enum inlay_quic_error retire_peer(struct inlay_cids *c, __u64 sequence)
@@ -85,57 +116,112 @@ static enum inlay_quic_error retire_peer(struct inlay_cids *c, __u64 sequence)
 	return INLAY_QUIC_NO_ERROR;
 }
 
-static void forget_peer(struct inlay_cids *c, __u32 i)
+static void forget_peer(struct inlay_cids *c, struct inlay_peer_cid *p)
 {
-	if (i == c->current && c->peer[i].has_token && c->ops->peer_token)
-		c->ops->peer_token(c->user, c->peer[i].token, false);
-	c->peer[i].used = false;
+	p->used = false;
+	if (!p->sent_with)
+		return;
+	if (p->has_token && c->ops->peer_token)
+		c->ops->peer_token(c->user, p->token, false);
+	if (c->ops->peer_cid)
+		c->ops->peer_cid(c->user, &p->cid, false);
+}
+
+/* One not below |lowest|, best one that nothing was sent with. NULL: there is none. */
+static struct inlay_peer_cid *find_other(struct inlay_cids *c, __u64 lowest, bool unsent)
+{
+	struct inlay_peer_cid *found = NULL, *p;
+
+	for (p = c->peer; p < c->peer + INLAY_CIDS_PEER_MAX; p++)
+		if (p->used && p->sequence >= lowest && p != &c->peer[c->current] &&
+		    !(unsent && p->sent_with) && (!found || found->sent_with))
+			found = p;
+	return found;
+}
+
+static void use_peer(struct inlay_cids *c, struct inlay_peer_cid *p)
+{
+	c->current = (__u32)(p - c->peer);
+	send_with(c, p);
 }
 
 /* Retires all below |retire_prior_to|; the one in use last, once another is in its place. */
 static enum inlay_quic_error retire_below(struct inlay_cids *c)
 {
 	enum inlay_quic_error err;
-	__u32 i, current = c->current;
+	struct inlay_peer_cid *p;
 
-	if (c->peer[current].sequence < c->retire_prior_to) {
-		for (i = 0; i < INLAY_CIDS_PEER_MAX; i++)
-			if (c->peer[i].used && c->peer[i].sequence >= c->retire_prior_to)
-				break;
-		if (i == INLAY_CIDS_PEER_MAX)
+	if (inlay_cids_peer_sequence(c) < c->retire_prior_to) {
+		p = find_other(c, c->retire_prior_to, false);
+		if (!p)
 			return INLAY_QUIC_PROTOCOL_VIOLATION;
-		if (c->peer[current].has_token && c->ops->peer_token)
-			c->ops->peer_token(c->user, c->peer[current].token, false);
-		use_peer_cid(c, i);
+		use_peer(c, p);
 	}
-	for (i = 0; i < INLAY_CIDS_PEER_MAX; i++) {
-		if (!c->peer[i].used || c->peer[i].sequence >= c->retire_prior_to)
+	for (p = c->peer; p < c->peer + INLAY_CIDS_PEER_MAX; p++) {
+		if (!p->used || p->sequence >= c->retire_prior_to)
 			continue;
-		err = retire_peer(c, c->peer[i].sequence);
+		err = retire_peer(c, p->sequence);
 		if (err)
 			return err;
-		forget_peer(c, i);
+		forget_peer(c, p);
 	}
 	return INLAY_QUIC_NO_ERROR;
 }
 
 int inlay_cids_rotate(struct inlay_cids *c)
 {
-	const struct inlay_peer_cid *old = &c->peer[c->current];
-	__u32 i;
+	struct inlay_peer_cid *old = &c->peer[c->current], *p = find_other(c, 0, true);
 
-	for (i = 0; i < INLAY_CIDS_PEER_MAX; i++) {
-		if (!c->peer[i].used || i == c->current)
-			continue;
-		if (retire_peer(c, old->sequence))
-			return -EAGAIN;
-		c->peer[c->current].used = false;
-		if (old->has_token && c->ops->peer_token)
-			c->ops->peer_token(c->user, old->token, false);
-		use_peer_cid(c, i);
-		return 0;
-	}
-	return -EAGAIN;
+	if (!p || retire_peer(c, old->sequence))
+		return -EAGAIN;
+	use_peer(c, p);
+	forget_peer(c, old);
+	return 0;
+}
+
+static struct inlay_peer_cid *find_peer(const struct inlay_cids *c, __u64 sequence)
+{
+	const struct inlay_peer_cid *p;
+
+	for (p = c->peer; p < c->peer + INLAY_CIDS_PEER_MAX; p++)
+		if (p->used && p->sequence == sequence)
+			return (struct inlay_peer_cid *)p;
+	return NULL;
+}
+
+int inlay_cids_take(struct inlay_cids *c, __u64 *ret_sequence)
+{
+	struct inlay_peer_cid *p = find_other(c, 0, true);
+
+	if (!p)
+		return -EAGAIN;
+	send_with(c, p);
+	*ret_sequence = p->sequence;
+	return 0;
+}
+
+const struct inlay_cid *inlay_cids_peer_at(const struct inlay_cids *c, __u64 sequence)
+{
+	const struct inlay_peer_cid *p = find_peer(c, sequence);
+
+	return p ? &p->cid : NULL;
+}
+
+void inlay_cids_switch(struct inlay_cids *c, __u64 sequence)
+{
+	struct inlay_peer_cid *p = find_peer(c, sequence);
+
+	if (p)
+		use_peer(c, p);
+}
+
+void inlay_cids_release(struct inlay_cids *c, __u64 sequence)
+{
+	struct inlay_peer_cid *p = find_peer(c, sequence);
+
+	/* Too many retirements on their way: it is kept, to be retired by the peer. */
+	if (p && p != &c->peer[c->current] && !retire_peer(c, sequence))
+		forget_peer(c, p);
 }
 
 static bool is_same(const struct inlay_peer_cid *p, const struct inlay_quic_new_cid *f)
@@ -199,6 +285,7 @@ static enum inlay_quic_error add_peer(struct inlay_cids *c, const struct inlay_q
 		if (i == c->current || c->peer[i].sequence >= c->retire_prior_to)
 			continue;
 		err = retire_peer(c, c->peer[i].sequence);
+		forget_peer(c, &c->peer[i]);
 		c->peer[i] = added;
 		return err;
 	}
@@ -236,7 +323,7 @@ enum inlay_quic_error inlay_cids_on_retire(struct inlay_cids *c, __u64 sequence,
 	/* Section 19.16. */
 	if (sequence >= c->next_sequence)
 		return INLAY_QUIC_PROTOCOL_VIOLATION;
-	for (i = 0; i < INLAY_CIDS_OWN_MAX; i++) {
+	for (i = 0; i < INLAY_CIDS_OWN_ROOM; i++) {
 		struct inlay_own_cid *o = &c->own[i];
 
 		if (!o->used || o->sequence != sequence)
@@ -256,7 +343,7 @@ void inlay_cids_on_new_lost(struct inlay_cids *c, __u64 sequence)
 {
 	__u32 i;
 
-	for (i = 0; i < INLAY_CIDS_OWN_MAX; i++)
+	for (i = 0; i < INLAY_CIDS_OWN_ROOM; i++)
 		if (c->own[i].used && c->own[i].sequence == sequence)
 			c->own[i].pending = true;
 }
@@ -277,7 +364,7 @@ struct inlay_own_cid *inlay_cids_pending(struct inlay_cids *c)
 {
 	__u32 i;
 
-	for (i = 0; i < INLAY_CIDS_OWN_MAX; i++)
+	for (i = 0; i < INLAY_CIDS_OWN_ROOM; i++)
 		if (c->own[i].used && c->own[i].pending)
 			return &c->own[i];
 	return NULL;

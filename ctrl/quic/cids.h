@@ -9,8 +9,9 @@
 #include "conn.h"
 #include "intervals.h"
 
-#define INLAY_CIDS_OWN_MAX  4 /* of ours in force at once */
-#define INLAY_CIDS_PEER_MAX 8 /* of the peer's that we would ever keep */
+#define INLAY_CIDS_OWN_MAX  4			     /* of ours in force at once */
+#define INLAY_CIDS_OWN_ROOM (2 * INLAY_CIDS_OWN_MAX) /* with those being replaced */
+#define INLAY_CIDS_PEER_MAX 8			     /* of the peer's that we would ever keep */
 
 struct inlay_own_cid {
 	bool used;
@@ -22,6 +23,7 @@ struct inlay_own_cid {
 
 struct inlay_peer_cid {
 	bool used;
+	bool sent_with; /* on some path: no other gets it (RFC 9000 section 9.5) */
 	bool has_token;
 	__u64 sequence;
 	struct inlay_cid cid;
@@ -32,9 +34,10 @@ struct inlay_cids {
 	const struct inlay_conn_ops *ops;
 	void *user;
 	/* Ours */
-	struct inlay_own_cid own[INLAY_CIDS_OWN_MAX];
+	struct inlay_own_cid own[INLAY_CIDS_OWN_ROOM];
 	__u64 next_sequence;
-	__u32 own_max; /* as many as the peer keeps, at most INLAY_CIDS_OWN_MAX */
+	__u64 own_retire_prior_to; /* ours below have been replaced */
+	__u32 own_max;		   /* as many as the peer keeps, at most INLAY_CIDS_OWN_MAX */
 	/* The peer's */
 	struct inlay_peer_cid peer[INLAY_CIDS_PEER_MAX];
 	__u32 peer_max; /* our active_connection_id_limit */
@@ -52,6 +55,9 @@ void inlay_cids_fini(struct inlay_cids *c);
 
 /* Issues CIDs of ours up to |own_max|. Fewer if the endpoint has none. */
 void inlay_cids_issue(struct inlay_cids *c);
+/* Issues as many new ones, which ask the peer to retire all those before (section 5.1.2). 0;
+ * -EAGAIN: it has not done so yet since the last time; -ENOSPC: the endpoint has none. */
+int inlay_cids_renew(struct inlay_cids *c);
 static inline const struct inlay_cid *inlay_cids_peer(const struct inlay_cids *c)
 {
 	return &c->peer[c->current].cid;
@@ -59,6 +65,22 @@ static inline const struct inlay_cid *inlay_cids_peer(const struct inlay_cids *c
 
 /* Goes over to another CID of the peer's and retires the one in use. 0; -EAGAIN: there is none. */
 int inlay_cids_rotate(struct inlay_cids *c);
+static inline __u64 inlay_cids_peer_sequence(const struct inlay_cids *c)
+{
+	return c->peer[c->current].sequence;
+}
+
+/*
+ * Paths besides the one in use have CIDs of their own (section 9.5), named by sequence number. A
+ * new one; 0; -EAGAIN: there is none that nothing was sent with yet.
+ */
+int inlay_cids_take(struct inlay_cids *c, __u64 *ret_sequence);
+/* NULL: the peer has had it retired. */
+const struct inlay_cid *inlay_cids_peer_at(const struct inlay_cids *c, __u64 sequence);
+/* The path in use goes on with this one, if it is still there. The one before stays taken. */
+void inlay_cids_switch(struct inlay_cids *c, __u64 sequence);
+/* No path sends with it any more: retired, unless it is the one in use. */
+void inlay_cids_release(struct inlay_cids *c, __u64 sequence);
 
 /* Frames of the peer. NO_ERROR or what to close with. */
 enum inlay_quic_error inlay_cids_on_new(struct inlay_cids *c, const struct inlay_quic_new_cid *f);

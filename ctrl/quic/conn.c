@@ -89,7 +89,7 @@ static int init_parts(struct inlay_conn *c, const struct inlay_conn_config *conf
 	inlay_datagrams_init(&c->datagrams, config->max_datagram_queue);
 	inlay_cids_init(&c->cids, h, c->ops, c->user);
 	inlay_classes_init(&c->classes, config->policy, config->policy_user);
-	inlay_paths_init(&c->paths, &h->path);
+	inlay_paths_init(&c->paths, h->role, &h->path, h->own_cid.data);
 	inlay_close_init(&c->close, &c->own, &c->peer, now);
 	inlay_keyupdate_init(&c->keys, inlay_load_u64(&c->entry->next_pn));
 	fill_entry(c);
@@ -194,7 +194,8 @@ static inlay_ns earlier(inlay_ns a, inlay_ns b)
 /* An ACK that is due and cannot be sent must not make the caller spin. */
 static bool can_ack(const struct inlay_conn *c)
 {
-	return inlay_sentlog_may_take(&c->log, true) && inlay_paths_allowance(&c->paths) > ACK_ROOM;
+	return inlay_sentlog_may_take(&c->log, true) &&
+	       inlay_path_allowance(inlay_paths_current(&c->paths)) > ACK_ROOM;
 }
 
 /* What is in flight keeps the connection alive by itself. */
@@ -256,8 +257,7 @@ static void on_timers(struct inlay_conn *c, inlay_ns now)
 		if (c->ops->drop_old_phase)
 			c->ops->drop_old_phase(c->user);
 	}
-	if (inlay_paths_on_timer(&c->paths, now) && c->ops->path_change)
-		c->ops->path_change(c->user, &c->paths.current);
+	inlay_conn_path_on_timer(c, now);
 	inlay_conn_refresh_classes(c, now);
 	inlay_conn_reap(c);
 }
@@ -620,7 +620,7 @@ size_t inlay_conn_own_cids(const struct inlay_conn *c, struct inlay_cid *cids, s
 {
 	size_t i, found = 0;
 
-	for (i = 0; i < INLAY_CIDS_OWN_MAX; i++) {
+	for (i = 0; i < INLAY_CIDS_OWN_ROOM; i++) {
 		if (!c->cids.own[i].used)
 			continue;
 		if (found < n)

@@ -126,6 +126,10 @@ struct inlay_conn_ops {
 	void (*on_datagram)(void *user, const __u8 *data, size_t len);
 	/* The peer raised MAX_STREAMS after inlay_conn_stream_open() had returned -EAGAIN. */
 	void (*on_streams_available)(void *user, bool bidi);
+	/* What inlay_conn_migrate() came to. False: the path does not work, and all stays as it
+	 * was.
+	 */
+	void (*on_migrated)(void *user, const struct inlay_path *path, bool done);
 	/* Once, when the connection has begun to close or to drain, or died. */
 	void (*on_closed)(void *user, const struct inlay_close_reason *why);
 
@@ -135,19 +139,22 @@ struct inlay_conn_ops {
 	/* Make a new CID of ours with its reset token (RFC 9000 section 10.3.1), and route it. */
 	int (*cid_issue)(void *user, struct inlay_cid *ret_cid, __u8 ret_token[16]);
 	void (*cid_retire)(void *user, const struct inlay_cid *cid);
-	/* Send with this CID from now on, not with |old|. |token|: a stateless reset carries it. */
-	void (*peer_cid_change)(void *user, const struct inlay_cid *old,
-				const struct inlay_cid *cid);
+	/* Packets may carry this CID of the peer's from now on (add), or none that is yet to come
+	 * will. There may be several at once: each path has one. */
+	void (*peer_cid)(void *user, const struct inlay_cid *cid, bool add);
 	/* Learned a reset token of the peer's (add) or may forget it. */
 	void (*peer_token)(void *user, const __u8 token[16], bool add);
 	/* Install the next keys. TX: from |first_pn| on. */
 	int (*next_phase_tx)(void *user, __u64 first_pn);
 	int (*next_phase_rx)(void *user);
 	void (*drop_old_phase)(void *user);
-	/* Send to this remote address from now on. The peer's packets come from there (RFC 9000
+	/* Send by this path from now on. Either the peer's packets come from there (RFC 9000
 	 * section 9.3), little is sent until it has proved that it is there, and if it does not,
-	 * another call restores the path before. */
+	 * another call restores the path before; or it is one of inlay_conn_migrate(). */
 	void (*path_change)(void *user, const struct inlay_path *path);
+	/* A few packets go by this path besides (add), or will not any more: it is validated, or
+	 * was left a moment ago. */
+	void (*path_probe)(void *user, const struct inlay_path *path, bool add);
 	/* |len| random bytes, cryptographically good. */
 	void (*random)(void *user, __u8 *dst, size_t len);
 };
@@ -250,6 +257,22 @@ size_t inlay_conn_max_datagram(const struct inlay_conn *c);
 /* Starts a key update, as soon as RFC 9001 section 6.1 allows one. 0; -EAGAIN: not yet. */
 int inlay_conn_update_keys(struct inlay_conn *c, inlay_ns now);
 
+/*
+ * Client: tries another path to the same server, from another local address, and goes over to it
+ * once it is validated; see on_migrated(). A try under way is given up for a new one. 0; -EAGAIN:
+ * no CID of the peer's is left for it; -EPERM: the peer takes no migration, the handshake is not
+ * confirmed, or we are the server; -EINVAL: another remote address, or the path in use; -ENOTCONN.
+ */
+int inlay_conn_migrate(struct inlay_conn *c, const struct inlay_path *path, inlay_ns now);
+/* Sends with another CID of the peer's from now on, and has the one in use retired. 0; -EAGAIN: the
+ * peer has given no other; -ENOTCONN. */
+int inlay_conn_rotate_cid(struct inlay_conn *c);
+/* Replaces all CIDs of ours. 0; -EAGAIN: the peer has not retired what the last call replaced;
+ * -ENOSPC: the endpoint has none; -ENOTCONN. */
+int inlay_conn_renew_cids(struct inlay_conn *c);
+/* May packets of the peer come by this path? Others are not looked at. */
+bool inlay_conn_is_known_path(const struct inlay_conn *c, const struct inlay_path *path);
+
 struct inlay_conn_stats {
 	__u64 packets_sent, packets_received, packets_lost, packets_spurious;
 	__u64 bytes_sent, bytes_received, bytes_lost, bytes_in_flight, cwnd;
@@ -258,6 +281,10 @@ struct inlay_conn_stats {
 	__u64 datagrams_sent, datagrams_received, datagrams_lost, datagrams_dropped;
 	__u64 ptos, key_updates, duplicates;
 	__u64 acks_sent, acks_received; /* frames */
+	/* The peer moved; and it had not, or was not heard there. Ours. */
+	__u64 peer_moves, moves_undone, migrations, migrations_failed;
+	__u64 paths_validated;
+	__u64 unknown_path; /* packets of a client's that did not come from its server */
 };
 void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret);
 

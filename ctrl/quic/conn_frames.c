@@ -123,10 +123,14 @@ static void put_cids(struct inlay_build *b)
 	__u64 sequence;
 
 	while (!b->full && (o = inlay_cids_pending(cids))) {
+		/* Section 19.15: never more than the sequence number beside it. */
+		__u64 prior =
+			cids->own_retire_prior_to <= o->sequence ? cids->own_retire_prior_to : 0;
+
 		mark = b->w;
 		if (inlay_build_put(b,
-				    inlay_quic_put_new_connection_id(&b->w, o->sequence, 0, &o->cid,
-								     o->token),
+				    inlay_quic_put_new_connection_id(&b->w, o->sequence, prior,
+								     &o->cid, o->token),
 				    mark, INLAY_QUIC_NEW_CONNECTION_ID, o->sequence, 0))
 			o->pending = false;
 	}

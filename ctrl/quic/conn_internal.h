@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The connection as its own parts see it: conn.c (public functions, timers), conn_recv.c (frames
- * in), conn_send.c (packets out), conn_frames.c (what is in them), conn_fate.c (what became of it).
+ * in), conn_send.c (packets out), conn_frames.c (what is in them), conn_fate.c (what became of it),
+ * conn_path.c (which way they go).
  */
 #ifndef INLAY_QUIC_CONN_INTERNAL_H
 #define INLAY_QUIC_CONN_INTERNAL_H
@@ -101,6 +102,22 @@ void inlay_conn_note_ecn(struct inlay_conn *c);
 /* Moves our sending keys on by one phase. 0 or negative errno. */
 int inlay_conn_next_phase(struct inlay_conn *c, inlay_ns now);
 void inlay_conn_random(struct inlay_conn *c, void *dst, size_t len);
+
+/* conn_path.c */
+/* A new packet of |len| bytes came by |path|: before its frames, and after them. |dcid|: what it
+ * was sent to. */
+void inlay_conn_path_received(struct inlay_conn *c, const struct inlay_path *path, size_t len);
+void inlay_conn_path_follow(struct inlay_conn *c, const struct inlay_path *path, const __u8 *dcid,
+			    size_t len, inlay_ns now);
+void inlay_conn_path_challenged(struct inlay_conn *c, const struct inlay_path *path,
+				const __u8 *dcid, size_t len, const __u8 data[8], inlay_ns now);
+void inlay_conn_path_answered(struct inlay_conn *c, const __u8 data[8], inlay_ns now);
+void inlay_conn_path_on_timer(struct inlay_conn *c, inlay_ns now);
+/* The CID to send with on |e|. NULL: there is none for it. */
+const struct inlay_cid *inlay_conn_path_cid(struct inlay_conn *c, struct inlay_path_entry *e);
+/* A packet that validates a path, or answers who does; 0: none is due, or may be sent. */
+size_t inlay_conn_path_send(struct inlay_conn *c, __u8 *dst, size_t room,
+			    struct inlay_path *ret_path, inlay_ns now);
 
 /* conn_fate.c */
 extern const struct inlay_recovery_ops inlay_conn_recovery_ops;

@@ -290,15 +290,14 @@ static void on_close(struct inlay_conn *c, const struct inlay_quic_close *f, inl
 		c->ops->on_closed(c->user, &c->close.why);
 }
 
-static void on_path_response(struct inlay_conn *c, const __u8 *data)
+static enum inlay_quic_error on_new_cid(struct inlay_conn *c, const struct inlay_quic_new_cid *f)
 {
-	if (inlay_paths_on_response(&c->paths, data)) {
-		/* RFC 9000 section 9.4: nothing that was measured holds on another path; and a
-		 * port that alone has changed is the same path, behind another NAT binding. */
-		if (memcmp(c->paths.current.remote.ip, c->paths.fallback.remote.ip,
-			   sizeof(c->paths.current.remote.ip)))
-			inlay_conn_forget_path(c);
-	}
+	__u64 before = inlay_cids_peer_sequence(&c->cids);
+	enum inlay_quic_error err = inlay_cids_on_new(&c->cids, f);
+
+	if (!err && inlay_cids_peer_sequence(&c->cids) != before)
+		inlay_conn_write_headers(c);
+	return err;
 }
 
 /* RFC 9001 section 4.1.2: confirmation, for a client. */
@@ -345,14 +344,15 @@ static enum inlay_quic_error on_frame(struct inlay_conn *c, const struct inlay_q
 		on_max_streams(c, f);
 		return INLAY_QUIC_NO_ERROR;
 	case INLAY_QUIC_NEW_CONNECTION_ID:
-		return inlay_cids_on_new(&c->cids, &f->new_cid);
+		return on_new_cid(c, &f->new_cid);
 	case INLAY_QUIC_RETIRE_CONNECTION_ID:
 		return inlay_cids_on_retire(&c->cids, f->retire_sequence, p->clear->dcid);
 	case INLAY_QUIC_PATH_CHALLENGE:
-		inlay_paths_on_challenge(&c->paths, p->path, f->path_data, p->len);
+		inlay_conn_path_challenged(c, p->path, p->clear->dcid, p->len, f->path_data,
+					   p->now);
 		return INLAY_QUIC_NO_ERROR;
 	case INLAY_QUIC_PATH_RESPONSE:
-		on_path_response(c, f->path_data);
+		inlay_conn_path_answered(c, f->path_data, p->now);
 		return INLAY_QUIC_NO_ERROR;
 	case INLAY_QUIC_CONNECTION_CLOSE:
 		on_close(c, &f->close, p->now);
@@ -431,24 +431,6 @@ static void follow_phase(struct inlay_conn *c, const struct inlay_quic_clear *cl
 		inlay_conn_fail(c, INLAY_QUIC_INTERNAL_ERROR, 0, "key update failed", now);
 }
 
-/* RFC 9000 section 9.3: the newest packet, other than a probe, says where the peer is. */
-static void follow_path(struct inlay_conn *c, const struct packet *p, size_t len)
-{
-	__u8 random[8];
-
-	if (!memcmp(&p->path->remote, &c->paths.current.remote, sizeof(p->path->remote))) {
-		c->paths.received += len;
-		return;
-	}
-	/* A client's server does not move (section 9). */
-	if (c->role == INLAY_CLIENT || p->probing || p->clear->pn != c->acks.largest)
-		return;
-	inlay_conn_random(c, random, sizeof(random));
-	inlay_paths_move(&c->paths, p->path, random, len, inlay_conn_pto(c), p->now);
-	if (c->ops->path_change)
-		c->ops->path_change(c->user, &c->paths.current);
-}
-
 static void take(struct inlay_conn *c, struct packet *p, size_t len)
 {
 	__u8 ecn = (p->clear->desc_flags & INLAY_DESC_ECN_MASK) >> INLAY_DESC_ECN_SHIFT;
@@ -461,6 +443,7 @@ static void take(struct inlay_conn *c, struct packet *p, size_t len)
 	if (!inlay_conn_is_open(c))
 		return;
 	c->refused = false;
+	inlay_conn_path_received(c, p->path, len);
 	on_frames(c, p);
 	if (!inlay_conn_is_open(c) || c->refused)
 		return;
@@ -473,12 +456,19 @@ static void take(struct inlay_conn *c, struct packet *p, size_t len)
 	inlay_acks_count_ecn(&c->acks, ecn);
 	if (p->hurried)
 		inlay_acks_hurry(&c->acks, p->now);
-	follow_path(c, p, len);
+	/* RFC 9000 section 9.3: the newest packet, other than a probe, says where the peer is. */
+	if (!p->probing && p->clear->pn == c->acks.largest)
+		inlay_conn_path_follow(c, p->path, p->clear->dcid, len, p->now);
 }
 
 /* NULL: it is to be taken; else why not, in qlog's words. */
-static const char *refuse(struct inlay_conn *c, const struct inlay_quic_clear *clear, inlay_ns now)
+static const char *refuse(struct inlay_conn *c, const struct inlay_path *path,
+			  const struct inlay_quic_clear *clear, inlay_ns now)
 {
+	if (!inlay_conn_is_known_path(c, path)) {
+		c->stats.unknown_path++;
+		return "general";
+	}
 	if (!inlay_conn_is_open(c)) {
 		inlay_close_on_packet(&c->close, now);
 		return "general";
@@ -504,7 +494,7 @@ void inlay_conn_recv(struct inlay_conn *c, const struct inlay_path *path, const 
 	}
 	c->stats.packets_received++;
 	c->stats.bytes_received += len;
-	refused = refuse(c, &clear, now);
+	refused = refuse(c, path, &clear, now);
 	if (refused) {
 		if (inlay_conn_is_traced(c))
 			inlay_conn_trace_dropped(c, &clear, len, refused, now);

@@ -11,6 +11,7 @@
 
 #define SKIP_MIN       64 /* packets between two numbers skipped on purpose */
 #define SKIP_SPREAD    256
+#define LEAST_ROOM     64 /* bytes of frames that a packet has room for, or it is not begun */
 #define PING_AT_RANGES 16 /* make the peer acknowledge our ACKs when they grow this long */
 
 static __u64 min_u64(__u64 a, __u64 b)
@@ -23,25 +24,34 @@ static __u64 min_u64(__u64 a, __u64 b)
 /* Largest datagram to send now; 0: amplification forbids any. */
 static size_t datagram_size(const struct inlay_conn *c, size_t room)
 {
-	__u64 most = min_u64(room, c->entry->path_mtu);
-
-	/* What the path before carried this one need not. */
-	if (!c->paths.validated)
-		most = min_u64(most, INLAY_PMTU_BASE);
-	return min_u64(most, inlay_paths_allowance(&c->paths));
+	return inlay_path_datagram(inlay_paths_current(&c->paths),
+				   min_u64(room, c->entry->path_mtu));
 }
 
-static bool begin(struct inlay_build *b, struct inlay_conn *c, __u8 *dst, size_t size, inlay_ns now)
+bool inlay_build_begin(struct inlay_build *b, struct inlay_conn *c, struct inlay_path_entry *path,
+		       __u8 *dst, size_t size, inlay_ns now)
 {
+	const struct inlay_cid *cid = inlay_conn_path_cid(c, path);
+
 	memset(b, 0, sizeof(*b));
+	if (!cid)
+		return false;
 	b->c = c;
+	b->path = path;
+	b->cid = *cid;
 	b->now = now;
-	b->hdr_len = (__u8)(1 + inlay_cids_peer(&c->cids)->len + INLAY_TX_PN);
-	/* Too little to hold any frame of ours. */
-	if (size < (size_t)b->hdr_len + INLAY_TAG + 64)
+	b->hdr_len = (__u8)(1 + cid->len + INLAY_TX_PN);
+	if (size < (size_t)b->hdr_len + INLAY_TAG)
 		return false;
 	b->w = inlay_writer_of(dst, size - INLAY_TAG);
 	return inlay_writer_reserve(&b->w, b->hdr_len, &b->header);
+}
+
+/* On the path in use; too little to hold any frame of ours is none. */
+static bool begin(struct inlay_build *b, struct inlay_conn *c, __u8 *dst, size_t size, inlay_ns now)
+{
+	return inlay_build_begin(b, c, inlay_paths_current(&c->paths), dst, size, now) &&
+	       inlay_writer_left(&b->w) >= LEAST_ROOM;
 }
 
 /* One STREAM frame of a unidirectional stream of ours is written as a forwarder would write it. */
@@ -56,6 +66,8 @@ static void fill_entry(const struct inlay_build *b, struct inlay_sent *e, size_t
 	};
 	if (!b->eliciting && !b->padded)
 		e->flags |= INLAY_SENT_NOT_IN_FLIGHT;
+	if (b->path != inlay_paths_current(&b->c->paths))
+		e->flags |= INLAY_SENT_PROBE;
 	if (b->n_frames == 1 && f->type == INLAY_QUIC_STREAM &&
 	    inlay_stream_kind_of(f->id) == INLAY_UNI && f->id >> 2 <= 0xffffffffU) {
 		e->stream = (__u32)(f->id >> 2);
@@ -89,14 +101,13 @@ static enum inlay_ecn ecn_mark(const struct inlay_build *b)
 	struct inlay_conn *c = b->c;
 	bool tests = !(b->extra_flags & INLAY_SENT_MTU_PROBE);
 
-	if (!b->eliciting || b->unmarked || !c->paths.validated ||
+	if (!b->eliciting || b->unmarked || !inlay_paths_current(&c->paths)->fits ||
 	    c->recovery.pto_count >= INLAY_PMTU_PTOS)
 		return INLAY_ECN_NOT_ECT;
 	return inlay_ecn_mark(&c->ecn, tests, inlay_conn_pto(c), b->now);
 }
 
-/* Takes the number, writes header, descriptor and log entry. Returns the length; 0: not sent. */
-static size_t finish(struct inlay_build *b)
+size_t inlay_build_finish(struct inlay_build *b)
 {
 	struct inlay_conn *c = b->c;
 	struct inlay_writer header = inlay_writer_of(b->header, b->hdr_len);
@@ -109,7 +120,7 @@ static size_t finish(struct inlay_build *b)
 	skip_now_and_then(c);
 	pn = b->pn = inlay_sentlog_take(&c->log);
 	b->w.end += INLAY_TAG;
-	inlay_quic_put_short(&header, inlay_cids_peer(&c->cids), pn, INLAY_TX_PN);
+	inlay_quic_put_short(&header, &b->cid, pn, INLAY_TX_PN);
 	if (b->extra_flags & INLAY_SENT_MTU_PROBE)
 		how |= INLAY_DESC_ALONE;
 	inlay_quic_put_desc(&b->w, c->entry->sa, c->entry->sa_generation, how, b->hdr_len, pn);
@@ -128,11 +139,11 @@ static size_t finish(struct inlay_build *b)
 		inlay_recovery_on_sent(&c->recovery, b->now);
 		inlay_close_on_eliciting_sent(&c->close, b->now);
 	}
-	c->paths.sent += len;
+	b->path->sent += len;
 	c->stats.packets_sent++;
 	c->stats.bytes_sent += len;
 	if (inlay_conn_is_traced(c))
-		inlay_conn_trace_sent(c, b->header, len, b->now);
+		inlay_conn_trace_sent(c, b->cid.len, b->header, len, b->now);
 	return len;
 }
 
@@ -245,7 +256,7 @@ static size_t send_packet(struct inlay_conn *c, __u8 *dst, size_t size, inlay_ns
 	if (reserved && !b.eliciting && due && wants_ping(c))
 		put_ping(&b);
 	if (b.n_frames > 0)
-		len = finish(&b);
+		len = inlay_build_finish(&b);
 	if (probe && b.eliciting)
 		c->recovery.probes--;
 	if (reserved)
@@ -266,57 +277,9 @@ static size_t send_close(struct inlay_conn *c, __u8 *dst, size_t size, inlay_ns 
 	if (!inlay_quic_put_close(&b.w, x->why.application, x->why.code, x->frame_type, x->why.text,
 				  strlen(x->why.text)))
 		return 0;
-	len = finish(&b);
+	len = inlay_build_finish(&b);
 	if (len > 0)
 		inlay_close_on_sent(&c->close, inlay_conn_pto(c), now);
-	return len;
-}
-
-/*
- * A packet for the validation of a path, filled up to 1200 bytes (RFC 9000 section 8.2.1) as far
- * as the amplification limit lets it. |type|: PATH_CHALLENGE or PATH_RESPONSE.
- */
-static size_t send_path(struct inlay_conn *c, __u8 *dst, size_t size,
-			enum inlay_quic_frame_type type, const __u8 data[8], inlay_ns now)
-{
-	struct inlay_writer mark;
-	size_t fill, len = 0;
-	struct inlay_build b;
-
-	if (!inlay_sentlog_may_take(&c->log, true) || !begin(&b, c, dst, size, now))
-		return 0;
-	inlay_fetch_add_u64(&c->entry->bytes_sent, size);
-	mark = b.w;
-	b.unmarked = true;
-	if (inlay_build_put(&b, inlay_quic_put_path(&b.w, type, data), mark, (__u8)type, 0, 0)) {
-		fill = inlay_writer_len(&b.w) + INLAY_TAG;
-		if (fill < INLAY_PATH_MIN_SIZE && size >= INLAY_PATH_MIN_SIZE)
-			inlay_quic_put_padding(&b.w, INLAY_PATH_MIN_SIZE - fill);
-		b.padded = true;
-		len = finish(&b);
-	}
-	inlay_fetch_add_u64(&c->entry->bytes_sent, len - size);
-	return len;
-}
-
-static size_t send_response(struct inlay_conn *c, __u8 *dst, size_t room,
-			    struct inlay_path *ret_path, inlay_ns now)
-{
-	struct inlay_paths *p = &c->paths;
-	struct inlay_path_response r = p->responses[0];
-	bool here = !memcmp(&r.path.remote, &p->current.remote, sizeof(r.path.remote));
-	size_t size = here ? datagram_size(c, room) : min_u64(room, c->entry->path_mtu), len;
-
-	/* RFC 9000 section 8.2.2: nor does an answer to where a challenge only seems to come from
-	 * amplify. */
-	if (!here)
-		size = min_u64(size, r.limit);
-	len = send_path(c, dst, size, INLAY_QUIC_PATH_RESPONSE, r.data, now);
-	if (len == 0)
-		return 0;
-	memmove(p->responses, p->responses + 1, sizeof(*p->responses) * (p->n_responses - 1));
-	p->n_responses--;
-	*ret_path = r.path;
 	return len;
 }
 
@@ -328,7 +291,8 @@ static size_t send_mtu_probe(struct inlay_conn *c, __u8 *dst, size_t room, inlay
 	struct inlay_build b;
 	size_t size, len = 0;
 
-	if (!c->paths.validated || c->recovery.pto_count > 0 || c->recovery.probes > 0)
+	if (!inlay_paths_current(&c->paths)->fits || c->recovery.pto_count > 0 ||
+	    c->recovery.probes > 0)
 		return 0;
 	size = inlay_pmtu_next(&c->pmtu, room, now);
 	if (size == 0 || !inlay_sentlog_may_take(&c->log, false) || !begin(&b, c, dst, size, now) ||
@@ -338,20 +302,11 @@ static size_t send_mtu_probe(struct inlay_conn *c, __u8 *dst, size_t room, inlay
 	b.extra_flags = INLAY_SENT_MTU_PROBE;
 	if (inlay_build_put(&b, inlay_quic_put_ping(&b.w), mark, INLAY_QUIC_PING, 0, 0)) {
 		inlay_quic_put_padding(&b.w, inlay_writer_left(&b.w));
-		len = finish(&b);
+		len = inlay_build_finish(&b);
 	}
 	inlay_fetch_add_u64(&c->entry->bytes_sent, len - size);
 	if (len > 0)
 		inlay_pmtu_on_probe_sent(&c->pmtu, b.pn);
-	return len;
-}
-
-static size_t send_challenge(struct inlay_conn *c, __u8 *dst, size_t size, inlay_ns now)
-{
-	size_t len = send_path(c, dst, size, INLAY_QUIC_PATH_CHALLENGE, c->paths.challenge, now);
-
-	if (len > 0)
-		inlay_paths_on_challenge_sent(&c->paths, inlay_conn_pto(c), now);
 	return len;
 }
 
@@ -360,17 +315,14 @@ size_t inlay_conn_send(struct inlay_conn *c, __u8 *dst, size_t room, struct inla
 {
 	size_t size = datagram_size(c, room), len = 0;
 
-	*ret_path = c->paths.current;
+	*ret_path = inlay_paths_current(&c->paths)->path;
 	if (c->close.state == INLAY_CLOSING)
 		return send_close(c, dst, size, now);
 	if (!inlay_conn_is_open(c))
 		return 0;
 	if (!inlay_sentlog_may_take(&c->log, false))
 		inlay_recovery_relieve(&c->recovery, now);
-	if (c->paths.n_responses > 0)
-		len = send_response(c, dst, room, ret_path, now);
-	if (len == 0 && c->paths.challenge_due)
-		len = send_challenge(c, dst, size, now);
+	len = inlay_conn_path_send(c, dst, room, ret_path, now);
 	if (len == 0)
 		len = send_mtu_probe(c, dst, room, now);
 	if (len == 0)

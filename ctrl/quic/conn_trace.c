@@ -9,7 +9,8 @@ static void tell(struct inlay_conn *c, const struct inlay_trace_packet *p, inlay
 	c->trace.ops->packet(c->trace.ctx, p, now);
 }
 
-void inlay_conn_trace_sent(struct inlay_conn *c, const __u8 *packet, size_t len, inlay_ns now)
+void inlay_conn_trace_sent(struct inlay_conn *c, __u8 cid_len, const __u8 *packet, size_t len,
+			   inlay_ns now)
 {
 	struct inlay_quic_clear clear;
 	struct inlay_trace_packet p = {
@@ -20,7 +21,7 @@ void inlay_conn_trace_sent(struct inlay_conn *c, const __u8 *packet, size_t len,
 		.ack_delay_exponent = (__u8)c->own.ack_delay_exponent,
 	};
 
-	if (!inlay_quic_clear_parse(packet, len, inlay_cids_peer(&c->cids)->len, &clear))
+	if (!inlay_quic_clear_parse(packet, len, cid_len, &clear))
 		return;
 	p.mtu_probe = inlay_sentlog_entry(&c->log, clear.pn)->flags & INLAY_SENT_MTU_PROBE;
 	tell(c, &p, now);
@@ -108,8 +109,8 @@ void inlay_conn_trace_sample(struct inlay_conn *c, inlay_ns now)
 	struct inlay_trace_state s = {
 		.own = &c->own,
 		.peer = &c->peer,
-		.path = &c->paths.current,
-		.path_validated = c->paths.validated,
+		.path = &inlay_paths_current(&c->paths)->path,
+		.path_validated = inlay_paths_current(&c->paths)->validated,
 		.peer_cid_sequence = peer->sequence,
 		.peer_cid = peer->cid,
 		.path_mtu = c->entry->path_mtu,

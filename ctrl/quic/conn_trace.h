@@ -14,7 +14,8 @@ struct inlay_conn_trace {
 	inlay_ns now; /* of the input being worked on */
 };
 
-void inlay_conn_trace_sent(struct inlay_conn *c, const __u8 *packet, size_t len, inlay_ns now);
+void inlay_conn_trace_sent(struct inlay_conn *c, __u8 cid_len, const __u8 *packet, size_t len,
+			   inlay_ns now);
 /* |clear| NULL: it is no clear packet. */
 void inlay_conn_trace_received(struct inlay_conn *c, const struct inlay_quic_clear *clear,
 			       size_t len, inlay_ns now);

@@ -91,6 +91,12 @@ struct ack_result {
 	inlay_ns largest_sent;
 };
 
+/* Does the packet say anything about the path in use? */
+static bool is_of_path(const struct inlay_recovery *r, __u64 pn, const struct inlay_sent *e)
+{
+	return pn >= r->path_first && !(e->flags & INLAY_SENT_PROBE);
+}
+
 static void on_spurious(struct inlay_recovery *r, __u64 pn)
 {
 	__u64 distance = r->largest_acked - pn + 1;
@@ -107,12 +113,14 @@ static void ack_open(struct inlay_recovery *r, __u64 pn, struct ack_result *resu
 {
 	const struct inlay_sent *e = inlay_sentlog_entry(r->log, pn);
 	inlay_ns sent = inlay_sentlog_time(e, now);
+	bool of_path = is_of_path(r, pn, e);
 	__u64 size = e->packet_size;
 
 	result->eliciting = true;
 	r->ops->acked(r->user, pn);
 	inlay_sentlog_resolve(r->log, pn, INLAY_FATE_ACKED);
-	inlay_cc_on_ack(&r->cc, size, sent, result->limited, r->rtt.smoothed, now);
+	if (of_path)
+		inlay_cc_on_ack(&r->cc, size, sent, result->limited, r->rtt.smoothed, now);
 }
 
 /* False: the number was never sent. */
@@ -198,8 +206,10 @@ static void lose(struct inlay_recovery *r, __u64 pn, inlay_ns sent, struct lost_
 		 inlay_ns *newest)
 {
 	const struct inlay_sent *e = inlay_sentlog_entry(r->log, pn);
-	/* By its own host; or for its size (RFC 9000 section 14.4): no word about congestion. */
-	bool no_sign = e->flags & (INLAY_SENT_DROPPED | INLAY_SENT_MTU_PROBE);
+	/* By its own host, for its size (RFC 9000 section 14.4), or elsewhere: no word about
+	 * congestion here. */
+	bool no_sign =
+		e->flags & (INLAY_SENT_DROPPED | INLAY_SENT_MTU_PROBE) || !is_of_path(r, pn, e);
 
 	r->lost_pkts++;
 	r->lost_bytes += e->packet_size;
@@ -288,7 +298,8 @@ enum inlay_quic_error inlay_recovery_on_ack(struct inlay_recovery *r,
 	if (fate == INLAY_FATE_OPEN || fate == INLAY_FATE_QUIET) {
 		const struct inlay_sent *e = inlay_sentlog_entry(r->log, ack->largest);
 
-		result.largest_is_new = !(e->flags & INLAY_SENT_DROPPED);
+		result.largest_is_new =
+			!(e->flags & INLAY_SENT_DROPPED) && is_of_path(r, ack->largest, e);
 		result.largest_sent = inlay_sentlog_time(e, now);
 	}
 	result.limited = is_window_limited(r);
@@ -339,6 +350,7 @@ void inlay_recovery_reset_path(struct inlay_recovery *r, enum inlay_cc_algorithm
 {
 	inlay_cc_init(&r->cc, cc, r->cc.mtu);
 	inlay_rtt_init(&r->rtt, 0, 0, 0, 0, r->rtt.max_ack_delay);
+	r->path_first = inlay_load_u64(&r->log->entry->next_pn);
 	inlay_recovery_set_limits(r);
 }
 

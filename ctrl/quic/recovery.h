@@ -24,6 +24,7 @@ struct inlay_recovery {
 	struct inlay_sentlog *log;
 	struct inlay_rtt rtt;
 	struct inlay_cc cc;
+	__u64 path_first; /* packets before were sent on another path (RFC 9000 section 9.4) */
 	bool any_acked;
 	__u64 largest_acked;
 	__u64 packet_threshold;	 /* grows after spurious losses (design section 5 rule 8) */

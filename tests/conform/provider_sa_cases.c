@@ -293,6 +293,8 @@ int case_stale_operations(struct inlay_case_env *env)
 		CHECK(p->ops->drop_old_phase(p, refs[i]) == -ESTALE);
 		CHECK(p->ops->advance(p, refs[i], 5) == -ESTALE);
 		CHECK(p->ops->set_path(p, refs[i], &path) == -ESTALE);
+		CHECK(p->ops->remote_add(p, refs[i], &path.remote) == -ESTALE);
+		CHECK(p->ops->remote_del(p, refs[i], &path.remote) == -ESTALE);
 		CHECK(p->ops->stats(p, refs[i], &stats) == -ESTALE);
 	}
 	return 0;

@@ -282,6 +282,54 @@ int case_tx_wrong_path(struct inlay_case_env *env)
 	return 0;
 }
 
+int case_tx_more_remotes(struct inlay_case_env *env)
+{
+	struct inlay_provider *p = env->provider;
+	struct inlay_addr good, other, none = {0};
+	struct inlay_path path;
+	__u8 packet[ROOM];
+	struct duplex d;
+	int i;
+
+	CHECK(duplex_init(env, &d, 0, 0) == 0);
+	good = other = d.to;
+	other.ip[3] = 2;
+	CHECK(p->ops->remote_del(p, d.tx, &other) == -ENOENT);
+	CHECK(p->ops->remote_add(p, d.tx, &good) == -EEXIST);
+	CHECK(p->ops->remote_add(p, d.tx, &none) == -EINVAL);
+	CHECK(p->ops->remote_add(p, d.rx, &other) == -EINVAL);
+	for (i = 0; i < INLAY_PROVIDER_REMOTES; i++, other.ip[3]++)
+		CHECK(p->ops->remote_add(p, d.tx, &other) == 0);
+	CHECK(p->ops->remote_add(p, d.tx, &other) == -ENOSPC);
+	d.to = other;
+	CHECK(seal_pattern(env, &d, 1, 30, packet) == INLAY_WRONG_PATH);
+	other.ip[3] = 3;
+	CHECK(p->ops->remote_add(p, d.tx, &other) == -EEXIST);
+	d.to = other;
+	CHECK(seal_pattern(env, &d, 1, 30, packet) == INLAY_OK);
+	d.to = good;
+	CHECK(seal_pattern(env, &d, 2, 30, packet) == INLAY_OK);
+	/* One that becomes the address makes room. */
+	path.local = d.from;
+	path.remote = other;
+	CHECK(p->ops->set_path(p, d.tx, &path) == 0);
+	CHECK(p->ops->remote_del(p, d.tx, &other) == -ENOENT);
+	CHECK(p->ops->remote_add(p, d.tx, &good) == 0);
+	d.to = other;
+	CHECK(seal_pattern(env, &d, 3, 30, packet) == INLAY_OK);
+	d.to.ip[3] = 4;
+	CHECK(seal_pattern(env, &d, 4, 30, packet) == INLAY_OK);
+	CHECK(p->ops->remote_del(p, d.tx, &d.to) == 0);
+	CHECK(seal_pattern(env, &d, 5, 30, packet) == INLAY_WRONG_PATH);
+	/* Nor does it come back as the address before. */
+	path.remote.ip[3] = 9;
+	CHECK(p->ops->set_path(p, d.tx, &path) == 0);
+	CHECK(seal_pattern(env, &d, 5, 30, packet) == INLAY_WRONG_PATH);
+	d.to = good;
+	CHECK(seal_pattern(env, &d, 5, 30, packet) == INLAY_OK);
+	return 0;
+}
+
 int case_repeat_refused(struct inlay_case_env *env)
 {
 	__u8 packet[ROOM], untouched[ROOM];

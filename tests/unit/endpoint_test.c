@@ -293,7 +293,8 @@ static enum inlay_verdict seal_to(struct node *n, struct inlay_ep_conn *c,
 /* What the established phase asks for reaches provider and routing. */
 static void cids_reach_the_provider(void **state)
 {
-	const struct inlay_cid a = {.len = 4, .data = {1}}, b = {.len = 20, .data = {2}};
+	const struct inlay_cid a = {.len = 4, .data = {1}};
+	struct inlay_cid b = {.len = 20, .data = {2}};
 	struct inlay_cid own[8], added, first;
 	struct world *w = world_new(1);
 	struct inlay_endpoint_config config;
@@ -322,13 +323,19 @@ static void cids_reach_the_provider(void **state)
 	assert_null(inlay_demux_find_own(&n->ep->demux, added.data));
 	assert_int_equal(n->provider->ops->cid_del(n->provider, c->rx_sa, &added), -ENOENT);
 
-	/* The CID before stays good for packets under way; the one before that does not. */
+	/* A CID that was left stays good for packets under way, until as many more have been. */
 	inlay_cid_set(&first, c->entry->headers[c->entry->headers_index & 1].bytes + 1, 8);
 	assert_int_equal(seal_to(n, c, &a), INLAY_WRONG_PATH);
-	inlay_ep_conn_ops.peer_cid_change(c, &first, &a);
+	inlay_ep_conn_ops.peer_cid(c, &a, true);
+	inlay_ep_conn_ops.peer_cid(c, &first, false);
 	assert_int_equal(seal_to(n, c, &a), INLAY_OK);
 	assert_int_equal(seal_to(n, c, &first), INLAY_OK);
-	inlay_ep_conn_ops.peer_cid_change(c, &a, &b);
+	for (__u8 i = 0; i < INLAY_EP_PEER_LEFT; i++) {
+		b.data[0] = i;
+		inlay_ep_conn_ops.peer_cid(c, &b, true);
+		assert_int_equal(seal_to(n, c, &first), INLAY_OK);
+		inlay_ep_conn_ops.peer_cid(c, &b, false);
+	}
 	assert_int_equal(seal_to(n, c, &b), INLAY_OK);
 	assert_int_equal(seal_to(n, c, &a), INLAY_OK);
 	assert_int_equal(seal_to(n, c, &first), INLAY_WRONG_PATH);

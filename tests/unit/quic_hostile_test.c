@@ -320,7 +320,7 @@ static void test_flood_of_path_challenges(void **state)
 	solo_drain(&s);
 	for (i = 0; i < 100; i++)
 		solo_recv(&s, frame, sizeof(frame));
-	assert_int_equal(solo_find(&s, INLAY_QUIC_PATH_RESPONSE, &f), INLAY_PATH_RESPONSES);
+	assert_int_equal(solo_find(&s, INLAY_QUIC_PATH_RESPONSE, &f), INLAY_PATH_ANSWERS);
 	assert_memory_equal(f.path_data, frame + 1, 8);
 	solo_stop(&s);
 }

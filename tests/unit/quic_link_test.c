@@ -314,12 +314,12 @@ static void another_path_is_measured_anew_once_it_is_validated(void **state)
 	p->config.mtu = 1280;
 	assert_int_equal(inlay_conn_stream_open(client->conn, false, 0, NULL, NULL, &id), 0);
 	assert_int_equal(inlay_conn_stream_write(client->conn, id, hello, sizeof(hello), true), 0);
-	while (server_of(p)->paths.validated)
+	while (inlay_paths_current(&server_of(p)->paths)->validated)
 		quic_pair_step(p, p->now + INLAY_S);
 	/* Until then nothing conspicuous goes there. */
 	p->side[INLAY_SERVER].link.too_large = 0;
 	memset(p->side[INLAY_SERVER].sent_ecn, 0, sizeof(p->side[INLAY_SERVER].sent_ecn));
-	while (!server_of(p)->paths.validated)
+	while (!inlay_paths_current(&server_of(p)->paths)->validated)
 		quic_pair_step(p, p->now + INLAY_S);
 	assert_int_equal(p->side[INLAY_SERVER].link.too_large, 0);
 	assert_int_equal(p->side[INLAY_SERVER].sent_ecn[INLAY_ECN_ECT0], 0);

@@ -44,13 +44,15 @@ static void on_cid_retire(void *user, const struct inlay_cid *cid)
 	assert_int_equal(s->pair->provider->ops->cid_del(s->pair->provider, s->rx, cid), 0);
 }
 
-static void on_peer_cid_change(void *user, const struct inlay_cid *old, const struct inlay_cid *cid)
+static void on_peer_cid(void *user, const struct inlay_cid *cid, bool add)
 {
 	struct quic_pair_side *s = user;
 	struct inlay_provider *p = s->pair->provider;
 
-	assert_int_equal(p->ops->cid_add(p, s->tx, cid), 0);
-	assert_int_equal(p->ops->cid_del(p, s->tx, old), 0);
+	if (add)
+		assert_int_equal(p->ops->cid_add(p, s->tx, cid), 0);
+	else
+		assert_int_equal(p->ops->cid_del(p, s->tx, cid), 0);
 }
 
 static int on_next_phase_tx(void *user, __u64 first_pn)
@@ -84,6 +86,19 @@ static void on_path_change(void *user, const struct inlay_path *path)
 	assert_int_equal(s->pair->provider->ops->set_path(s->pair->provider, s->tx, path), 0);
 }
 
+static void on_path_probe(void *user, const struct inlay_path *path, bool add)
+{
+	struct quic_pair_side *s = user;
+	struct inlay_provider *p = s->pair->provider;
+
+	if (!memcmp(&path->remote, &s->path.remote, sizeof(path->remote)))
+		return;
+	if (add)
+		assert_int_equal(p->ops->remote_add(p, s->tx, &path->remote), 0);
+	else
+		assert_int_equal(p->ops->remote_del(p, s->tx, &path->remote), 0);
+}
+
 static void on_random(void *user, __u8 *dst, size_t len)
 {
 	struct quic_pair_side *s = user;
@@ -108,11 +123,12 @@ static void set_ops(struct quic_pair_side *s)
 		s->ops = *s->pair->config.app;
 	s->ops.cid_issue = on_cid_issue;
 	s->ops.cid_retire = on_cid_retire;
-	s->ops.peer_cid_change = on_peer_cid_change;
+	s->ops.peer_cid = on_peer_cid;
 	s->ops.next_phase_tx = on_next_phase_tx;
 	s->ops.next_phase_rx = on_next_phase_rx;
 	s->ops.drop_old_phase = on_drop_old_phase;
 	s->ops.path_change = on_path_change;
+	s->ops.path_probe = on_path_probe;
 	s->ops.random = on_random;
 	s->ops.on_closed = on_closed;
 }

@@ -30,7 +30,9 @@ struct solo {
 	__u64 data_bytes, resets, stops, streams_closed, datagrams, available;
 	__u32 tx_updates, rx_updates, drops, cid_changes, cids_retired, path_changes;
 	__u64 tx_first;
-	int tokens;
+	int tokens, probes; /* in force */
+	__u32 migrated, not_migrated;
+	__u8 random; /* what the last random bytes were made of */
 	struct inlay_cid newest_cid;
 };
 
@@ -91,9 +93,9 @@ static void solo_cid_retire(void *user, const struct inlay_cid *cid)
 	((struct solo *)user)->cids_retired++;
 }
 
-static void solo_cid_change(void *user, const struct inlay_cid *old, const struct inlay_cid *cid)
+static void solo_peer_cid(void *user, const struct inlay_cid *cid, bool add)
 {
-	((struct solo *)user)->cid_changes++;
+	((struct solo *)user)->cid_changes += add;
 }
 
 static void solo_peer_token(void *user, const __u8 token[16], bool add)
@@ -129,9 +131,24 @@ static void solo_path_change(void *user, const struct inlay_path *path)
 	s->path = *path;
 }
 
+static void solo_path_probe(void *user, const struct inlay_path *path, bool add)
+{
+	((struct solo *)user)->probes += add ? 1 : -1;
+}
+
+static void solo_on_migrated(void *user, const struct inlay_path *path, bool done)
+{
+	struct solo *s = user;
+
+	if (done)
+		s->migrated++;
+	else
+		s->not_migrated++;
+}
+
 static void solo_random(void *user, __u8 *dst, size_t len)
 {
-	memset(dst, 0x5a, len);
+	memset(dst, ++((struct solo *)user)->random, len);
 }
 
 static const struct inlay_conn_ops solo_ops = {
@@ -144,12 +161,14 @@ static const struct inlay_conn_ops solo_ops = {
 	.on_closed = solo_on_closed,
 	.cid_issue = solo_cid_issue,
 	.cid_retire = solo_cid_retire,
-	.peer_cid_change = solo_cid_change,
+	.peer_cid = solo_peer_cid,
 	.peer_token = solo_peer_token,
 	.next_phase_tx = solo_phase_tx,
 	.next_phase_rx = solo_phase_rx,
 	.drop_old_phase = solo_drop,
 	.path_change = solo_path_change,
+	.path_probe = solo_path_probe,
+	.on_migrated = solo_on_migrated,
 	.random = solo_random,
 };
 
