@@ -432,7 +432,11 @@ void inlay_conn_reset_sender(struct inlay_conn *c, struct inlay_stream *s)
 
 int inlay_conn_stream_reset(struct inlay_conn *c, __u64 id, __u64 code)
 {
-	return inlay_conn_stream_reset_at(c, id, code, 0);
+	const struct inlay_stream *s = find_sender(c, id);
+
+	if (!s)
+		return -ENOENT;
+	return inlay_conn_stream_reset_at(c, id, code, inlay_stream_send_head(&s->send));
 }
 
 int inlay_conn_stream_reset_at(struct inlay_conn *c, __u64 id, __u64 code, __u64 reliable)

@@ -96,6 +96,9 @@ struct inlay_stream_source {
 	/* Where the object that holds byte |offset| ends; |offset| itself if none is begun there.
 	 * NULL: there are no objects. */
 	__u64 (*object_end)(void *ctx, __u64 offset);
+	/* How many bytes at the beginning say what the stream is. read() never fails for them, and
+	 * a reset delivers them if the peer understands RESET_STREAM_AT. NULL: none. */
+	__u64 (*head)(void *ctx);
 	/* Error code of the RESET_STREAM that follows -ENODATA. */
 	__u64 evicted_code;
 };
@@ -230,10 +233,11 @@ int inlay_conn_stream_write(struct inlay_conn *c, __u64 id, const __u8 *data, si
 int inlay_conn_stream_set_priority(struct inlay_conn *c, __u64 id, __u64 priority);
 /* Class of its new bytes (policy.h); 0 until it is set. 0; -ENOENT; -EINVAL: no such class. */
 int inlay_conn_stream_set_class(struct inlay_conn *c, __u64 id, __u8 class);
-/* RESET_STREAM on our sending side; STOP_SENDING for the receiving one. 0; -ENOENT. */
+/* A reset of our sending side, which spares the source's head; STOP_SENDING for the receiving one.
+ * 0; -ENOENT. */
 int inlay_conn_stream_reset(struct inlay_conn *c, __u64 id, __u64 code);
 /*
- * The same with RESET_STREAM_AT: the first |reliable| bytes are delivered all the same, sent now if
+ * By RESET_STREAM_AT: the first |reliable| bytes are delivered all the same, sent now if
  * they were not yet. Where the peer does not understand it, it is a RESET_STREAM, and no byte is
  * sure to arrive: inlay_conn_can_reset_at(). Again for the same stream: |reliable| may fall, the
  * first |code| stays. 0; -ENOENT; -EINVAL: more bytes than the stream has.

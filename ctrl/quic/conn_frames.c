@@ -333,7 +333,10 @@ static bool charge_flow(struct inlay_conn *c, __u64 bytes)
 /* The source holds the bytes no more: the stream ends here. */
 static void evict(struct inlay_conn *c, struct inlay_stream *s)
 {
-	inlay_conn_stream_reset(c, s->id, s->send.source.evicted_code);
+	/* Not even those that a reset has promised. */
+	__u64 head = s->send.reset ? 0 : inlay_stream_send_head(&s->send);
+
+	inlay_conn_stream_reset_at(c, s->id, s->send.source.evicted_code, head);
 }
 
 /* Bytes of |s| that fit into one frame here; false: none. */

@@ -66,6 +66,13 @@ static inline void inlay_stream_send_on_reset_acked(struct inlay_stream_send *s,
 	if (s->reset && reliable == s->reliable)
 		s->reset_acked = true;
 }
+/* What of the source's head has been given to the stream. */
+static inline __u64 inlay_stream_send_head(const struct inlay_stream_send *s)
+{
+	__u64 len = s->source.head && !s->released ? s->source.head(s->ctx) : 0;
+
+	return len < s->end ? len : s->end;
+}
 /* The source is needed no more if the side is done. */
 void inlay_stream_send_settle(struct inlay_stream_send *s);
 

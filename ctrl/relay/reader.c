@@ -60,7 +60,7 @@ static int source_read(void *ctx, __u64 offset, __u8 *dst, size_t len)
 	__u64 high = offset + len;
 	size_t n;
 
-	if (rd->dropped)
+	if (rd->dropped && high > rd->head_len)
 		return -ENODATA;
 	if (offset < rd->prefix_len) {
 		n = rd->prefix_len - (size_t)offset;
@@ -114,8 +114,16 @@ static __u64 source_object_end(void *ctx, __u64 offset)
 	return rd->prefix_len + (object->offset + object->length - rd->start);
 }
 
+/* Section 11.4.3: so the subscriber learns which subgroup was reset, and need not wait for the
+ * stream when it counts those of PUBLISH_DONE. */
+static __u64 source_head(void *ctx)
+{
+	return ((const struct relay_reader *)ctx)->head_len;
+}
+
 static const struct inlay_stream_source source = {
 	.read = source_read,
+	.head = source_head,
 	.object_end = source_object_end,
 	.acked = source_acked,
 	.release = source_release,
@@ -249,6 +257,7 @@ static void write_prefix(struct relay_reader *rd, const struct inlay_cache_objec
 		header.first_object = false;
 	/* The room suffices for the longest of both. */
 	(void)inlay_moq18_subgroup_put(&w, &header);
+	rd->head_len = (__u8)inlay_writer_len(&w);
 	if (object != NULL) {
 		/* A first object's delta is its ID. */
 		(void)inlay_vi64_put(&w, object->id);

@@ -298,7 +298,8 @@ struct relay_reader {
 	bool finished; /* the transport has its FIN */
 	__u8 prefix[RELAY_PREFIX_MAX];
 	__u8 prefix_len;
-	__u64 start;	   /* offset in the cached stream of what follows the prefix */
+	__u8 head_len; /* of the prefix: the subgroup header, by which a reset stream is known */
+	__u64 start;   /* offset in the cached stream of what follows the prefix */
 	__u64 from_object; /* offset of the first object's header; PENDING, OPEN */
 	__u64 read_high;   /* of our stream: read so far */
 	__u64 acked;

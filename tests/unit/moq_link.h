@@ -29,6 +29,7 @@ struct link_half {
 	bool fin, fin_sent;
 	bool reset, reset_sent;
 	__u64 reset_code;
+	__u64 promised; /* bytes that are delivered before the reset */
 	bool stop, stop_sent;
 	__u64 stop_code;
 	bool done; /* everything was delivered, or the reset */
@@ -62,6 +63,7 @@ struct link {
 		size_t queued;
 		bool told_closed;
 	} ends[2];
+	bool reset_at; /* resets deliver the source's head */
 	bool closed;
 	int closed_by;
 	__u64 close_code;
@@ -168,7 +170,9 @@ static inline int link_reset(void *ctx, __u64 id, __u64 code)
 		return -ENOENT;
 	h->reset = true;
 	h->reset_code = code;
-	if (h->source != NULL) { /* it will not be read again */
+	if (h->source != NULL && ((struct link_end *)ctx)->link->reset_at && h->source->head)
+		h->promised = h->source->head(h->ctx);
+	if (h->source != NULL && h->sent >= h->promised) { /* it will not be read again */
 		const struct inlay_stream_source *source = h->source;
 
 		h->source = NULL;
@@ -352,6 +356,14 @@ static inline bool link_move(struct link *l, __u64 id, int from)
 			return true;
 		link_reset(&l->ends[from], id, h->stop_code);
 		inlay_moq_session_on_stop_sending(l->ends[from].session, id, h->stop_code, l->now);
+		return true;
+	}
+	if (h->reset && h->sent < h->promised) {
+		n = (size_t)(h->promised - h->sent);
+		if (n > sizeof(piece) || h->source->read(h->ctx, h->sent, piece, n))
+			abort();
+		h->sent += n;
+		inlay_moq_session_on_stream_data(to, id, piece, n, false, l->now);
 		return true;
 	}
 	if (h->reset) {

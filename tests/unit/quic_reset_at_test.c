@@ -25,6 +25,25 @@ static void on_release(void *ctx)
 	++*(int *)ctx;
 }
 
+static __u64 head(void *ctx)
+{
+	return 30;
+}
+
+/* Gives its head, and has lost all else. */
+static int read_head(void *ctx, __u64 offset, __u8 *dst, size_t len)
+{
+	memset(dst, 1, len);
+	return offset + len <= 30 ? 0 : -ENODATA;
+}
+
+static int read_nothing(void *ctx, __u64 offset, __u8 *dst, size_t len)
+{
+	return -ENODATA;
+}
+
+static const struct inlay_stream_source evicted = {
+	.read = read_head, .release = on_release, .head = head, .evicted_code = CODE};
 static const struct inlay_stream_source zeros = {.read = read_zeros, .release = on_release};
 
 /* A server whose peer understands the extension, or not. */
@@ -248,6 +267,62 @@ static void test_a_peer_without_the_extension_gets_reset_stream(void **state)
 	solo_stop(&s);
 }
 
+static void test_a_plain_reset_spares_the_head(void **state)
+{
+	struct inlay_quic_frame f;
+	struct solo s;
+	int released = 0;
+	__u64 id;
+
+	start(&s, true);
+	assert_int_equal(inlay_conn_stream_open(s.conn, false, 0, &evicted, &released, &id), 0);
+	inlay_conn_stream_extend(s.conn, id, 900, false);
+	assert_int_equal(inlay_conn_stream_reset(s.conn, id, 5), 0);
+	assert_int_equal(solo_find(&s, INLAY_QUIC_RESET_STREAM_AT, &f), 1);
+	assert_int_equal(f.reset.reliable, 30);
+	assert_int_equal(f.reset.final_size, 30);
+	solo_ack(&s, 0);
+	assert_int_equal(released, 1);
+	solo_stop(&s);
+}
+
+static void test_a_stream_whose_bytes_are_gone_keeps_its_head(void **state)
+{
+	struct inlay_quic_frame f;
+	struct solo s;
+	int released = 0;
+	__u64 id;
+
+	start(&s, true);
+	assert_int_equal(inlay_conn_stream_open(s.conn, false, 0, &evicted, &released, &id), 0);
+	inlay_conn_stream_extend(s.conn, id, 900, false);
+	assert_int_equal(solo_find(&s, INLAY_QUIC_RESET_STREAM_AT, &f), 1);
+	assert_int_equal(f.reset.code, CODE);
+	assert_int_equal(f.reset.reliable, 30);
+	solo_ack(&s, 0);
+	assert_int_equal(released, 1);
+	solo_stop(&s);
+}
+
+/* A source that breaks its word costs the stream, and nothing more. */
+static void test_a_head_that_is_gone_ends_in_a_reset(void **state)
+{
+	struct inlay_stream_source lost = evicted;
+	struct inlay_quic_frame f;
+	struct solo s;
+	int released = 0;
+	__u64 id;
+
+	start(&s, true);
+	lost.read = read_nothing;
+	assert_int_equal(inlay_conn_stream_open(s.conn, false, 0, &lost, &released, &id), 0);
+	inlay_conn_stream_extend(s.conn, id, 900, false);
+	assert_int_equal(solo_find(&s, INLAY_QUIC_RESET_STREAM, &f), 1);
+	assert_int_equal(f.reset.final_size, 0);
+	assert_int_equal(released, 1);
+	solo_stop(&s);
+}
+
 /* --- Receiving ------------------------------------------------------------------------------- */
 
 static void recv_stream(struct solo *s, __u64 offset, size_t len, bool fin)
@@ -415,6 +490,9 @@ int main(void)
 		cmocka_unit_test(test_a_reset_waits_for_credit),
 		cmocka_unit_test(test_stop_sending_is_answered_with_a_plain_reset),
 		cmocka_unit_test(test_a_peer_without_the_extension_gets_reset_stream),
+		cmocka_unit_test(test_a_plain_reset_spares_the_head),
+		cmocka_unit_test(test_a_stream_whose_bytes_are_gone_keeps_its_head),
+		cmocka_unit_test(test_a_head_that_is_gone_ends_in_a_reset),
 		cmocka_unit_test(test_the_application_gets_the_promise_and_then_the_reset),
 		cmocka_unit_test(test_the_smallest_promise_counts),
 		cmocka_unit_test(test_a_promise_of_nothing_is_a_reset_at_once),

@@ -272,6 +272,36 @@ static void stalled_subscriber_beside_good_ones(void **state)
 	world_free(w);
 }
 
+/* Draft section 11.4.3: with RESET_STREAM_AT a subscriber knows of each stream that it lost, even
+ * if no byte had been sent, and can count them against PUBLISH_DONE. */
+static void reset_streams_are_known_by_their_headers(void **state)
+{
+	struct inlay_relay_config config = {.max_streams = 8, .max_resets = 20};
+
+	for (int at = 0; at < 2; at++) {
+		struct world *w = start(&config, 2);
+		struct client *slow = &w->clients[2];
+		__u64 reset = 0;
+
+		slow->link->reset_at = at;
+		slow->link->ends[1].stalled = true;
+		for (__u64 g = 0; g < 20; g++) {
+			pub_group(&w->clients[0], g, 5);
+			world_run(w);
+		}
+		assert_int_equal(stats_of(w).reset_behind, 12);
+		for (size_t i = 0; i < slow->n_rx; i++)
+			if (slow->rx[i]->ended) {
+				assert_int_equal(slow->rx[i]->header.group, reset);
+				assert_int_equal(slow->rx[i]->code, INLAY_MOQ_RESET_TOO_FAR_BEHIND);
+				assert_int_equal(slow->rx[i]->objects, 0);
+				reset++;
+			}
+		assert_int_equal(reset, at ? 12 : 0);
+		world_free(w);
+	}
+}
+
 /* Falls behind, loses the oldest streams, and goes on when it can. */
 static void slow_subscriber_recovers(void **state)
 {
@@ -684,6 +714,7 @@ int main(void)
 		cmocka_unit_test(properties_pass_verbatim),
 		cmocka_unit_test(mandatory_property_is_refused),
 		cmocka_unit_test(stalled_subscriber_beside_good_ones),
+		cmocka_unit_test(reset_streams_are_known_by_their_headers),
 		cmocka_unit_test(slow_subscriber_recovers),
 		cmocka_unit_test(eviction_resets_who_needs_it),
 		cmocka_unit_test(endless_stream_is_trimmed),
