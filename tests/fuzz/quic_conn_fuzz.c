@@ -28,8 +28,9 @@ enum step {
 	STEP_DATAGRAM, /* length in units of 16 bytes */
 	STEP_UPDATE,
 	STEP_ROTATE,
-	STEP_MOVE,  /* the peer's port */
-	STEP_CLOSE, /* once in 16 */
+	STEP_MOVE,     /* the peer's port */
+	STEP_CLOSE,    /* once in 16 */
+	STEP_RESET_AT, /* stream, reliable size in units of 16 bytes */
 	N_STEPS,
 };
 
@@ -153,6 +154,11 @@ static void use_stream(struct fuzz *z, enum step step, struct inlay_cursor *c)
 	__u8 which = take(c);
 
 	switch (step) {
+	case STEP_RESET_AT:
+		if (z->n_ids > 0)
+			inlay_conn_stream_reset_at(z->s.conn, z->ids[which % z->n_ids], 9,
+						   take(c) * 16U);
+		break;
 	case STEP_RESET:
 		if (z->n_ids > 0)
 			inlay_conn_stream_reset(z->s.conn, z->ids[which % z->n_ids], 9);
@@ -193,6 +199,7 @@ static void do_step(struct fuzz *z, struct inlay_cursor *c)
 		write_stream(z, c);
 		break;
 	case STEP_RESET:
+	case STEP_RESET_AT:
 	case STEP_STOP:
 	case STEP_CONSUME:
 		use_stream(z, step, c);
@@ -248,6 +255,11 @@ int LLVMFuzzerTestOneInput(const __u8 *data, size_t len)
 		z.s.entry.next_pn = 1ULL << 31;
 	if (how & 8)
 		z.s.handover.own.initial_max_stream_data_bidi_local = 1 << 20;
+	if (how & 16) {
+		z.s.handover.own.has_min_ack_delay = z.s.handover.peer.has_min_ack_delay = true;
+		z.s.handover.own.min_ack_delay = INLAY_MS;
+		z.s.handover.own.reset_stream_at = z.s.handover.peer.reset_stream_at = true;
+	}
 	require(solo_start(&z.s));
 	for (i = 0; i < MAX_STEPS && inlay_cursor_left(&c) > 0; i++) {
 		do_step(&z, &c);

@@ -321,9 +321,9 @@ static void test_what_is_asked_follows_window_and_round_trip(void **state)
 		struct inlay_ack_view view;
 		__u64 threshold, delay_us;
 	} cases[] = {
-		{{10, 40 * INLAY_MS, 3}, 2, 25000},	 {{64, 40 * INLAY_MS, 3}, 16, 25000},
-		{{10000, 160 * INLAY_MS, 9}, 32, 40000}, {{4, 2 * INLAY_S, 3}, 2, 50000},
-		{{40, INLAY_US, 3}, 10, 25000},
+		{{10, 40 * INLAY_MS, 3}, 1, 25000},	 {{64, 40 * INLAY_MS, 3}, 8, 25000},
+		{{10000, 160 * INLAY_MS, 9}, 32, 40000}, {{4, 2 * INLAY_S, 3}, 1, 50000},
+		{{40, INLAY_US, 3}, 5, 25000},
 	};
 	struct inlay_ack_request r;
 	size_t i;

@@ -29,13 +29,14 @@ struct flow {
 	bool used;
 	__u64 id;
 	struct quic_pair_side *from;
-	__u64 len;     /* of the whole */
-	__u64 given;   /* handed to the engine so far */
-	bool finished; /* FIN was given */
-	bool source;   /* read by offset, not written in */
-	bool evicts;   /* the source forgets */
-	bool cut;      /* reset by the sender, or evicted */
-	bool stopped;  /* by the receiver */
+	__u64 len;	/* of the whole */
+	__u64 given;	/* handed to the engine so far */
+	bool finished;	/* FIN was given */
+	bool source;	/* read by offset, not written in */
+	bool evicts;	/* the source forgets */
+	bool cut;	/* reset by the sender, or evicted */
+	__u64 promised; /* of these bytes the receiver is sure */
+	bool stopped;	/* by the receiver */
 	bool released;
 	__u64 acked;
 	__u64 received; /* in order */
@@ -176,6 +177,8 @@ static void on_stream_reset(void *user, __u64 id, __u64 code)
 	assert_non_null(f);
 	assert_false(f->got_fin || f->got_reset);
 	assert_true(f->cut || f->stopped);
+	if (inlay_conn_can_reset_at(f->from->conn) && !f->evicts && !f->stopped)
+		assert_true(f->received >= f->promised);
 	assert_true(code == 77 || code == 9 || code == 5);
 	f->got_reset = true;
 	answer(s, id);
@@ -283,7 +286,9 @@ static void push(struct world *w, struct flow *f)
 		return;
 	if (w->may_reset && seeded_below(&w->rng, 400) == 0) {
 		f->cut = true;
-		assert_int_equal(inlay_conn_stream_reset(f->from->conn, f->id, 9), 0);
+		f->promised = seeded_below(&w->rng, f->given + 1);
+		assert_int_equal(inlay_conn_stream_reset_at(f->from->conn, f->id, 9, f->promised),
+				 0);
 		return;
 	}
 	if (n > f->len - f->given)
@@ -502,6 +507,10 @@ static struct quic_pair_config draw_config(__u64 seed)
 	}
 	if (seeded_below(&rng, 4) == 0)
 		c.max_recv_buffer = 20000; /* less than the windows promise */
+	c.params.reset_stream_at = seeded_below(&rng, 2);
+	c.params.has_min_ack_delay = seeded_below(&rng, 2);
+	c.params.min_ack_delay = seeded_below(&rng, 25) * INLAY_MS;
+	c.max_path_mtu = seeded_below(&rng, 2) ? 1400 : 0;
 	c.first_pn[0] = seeded_below(&rng, 2) ? seeded_below(&rng, 1ULL << 31) : 0;
 	c.first_pn[1] = seeded_below(&rng, 2) ? seeded_below(&rng, 1ULL << 31) : 0;
 	return c;
