@@ -111,4 +111,5 @@ static void shrink(struct inlay_cc *cc)
 	cc->cubic.epoch = 0;
 }
 
-const struct inlay_cc_ops inlay_cc_cubic = {.grow = grow, .unused = unused, .shrink = shrink};
+const struct inlay_cc_ops inlay_cc_cubic = {
+	.name = "cubic", .hystart = true, .grow = grow, .unused = unused, .shrink = shrink};

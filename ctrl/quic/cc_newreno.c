@@ -20,4 +20,4 @@ static void shrink(struct inlay_cc *cc)
 	cc->credit = 0;
 }
 
-const struct inlay_cc_ops inlay_cc_newreno = {.grow = grow, .shrink = shrink};
+const struct inlay_cc_ops inlay_cc_newreno = {.name = "newreno", .grow = grow, .shrink = shrink};

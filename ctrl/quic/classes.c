@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "classes.h"
 
+#include "limits.h"
+
 #define ACTIVE (2 * INLAY_S) /* a class counts for so long after its last bytes */
 
 static void set_whole(struct inlay_policy_limits *l)
@@ -60,8 +62,5 @@ __u64 inlay_classes_share(const struct inlay_classes *k, __u8 class, __u64 cwnd,
 
 	if (soft)
 		share += k->limits.overshoot[class];
-	if (share >= INLAY_POLICY_WHOLE)
-		return cwnd;
-	return cwnd / INLAY_POLICY_WHOLE * share +
-	       cwnd % INLAY_POLICY_WHOLE * share / INLAY_POLICY_WHOLE;
+	return inlay_limits_part(cwnd, share, 0);
 }

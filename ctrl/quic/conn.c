@@ -97,9 +97,10 @@ static int init_parts(struct inlay_conn *c, const struct inlay_conn_config *conf
 	inlay_pmtu_init(&c->pmtu, c->entry->path_mtu, largest_mtu(c, config->max_path_mtu),
 			inlay_load_u64(&c->entry->next_pn));
 	inlay_recovery_init(&c->recovery, &c->log, &inlay_conn_recovery_ops, c, config->cc,
-			    c->entry->path_mtu);
+			    c->entry->path_mtu, now);
 	inlay_rtt_init(&c->recovery.rtt, h->latest_rtt, h->min_rtt, h->smoothed_rtt, h->rttvar,
 		       c->peer.max_ack_delay);
+	inlay_recovery_set_limits(&c->recovery, now);
 	inlay_cids_issue(&c->cids);
 	return 0;
 }
@@ -577,19 +578,34 @@ void inlay_conn_random(struct inlay_conn *c, void *dst, size_t len)
 
 /* --- For the policy, and the curious --------------------------------------------------------- */
 
+static void count_pending(const struct inlay_conn *c, __u64 pending[INLAY_CLASSES])
+{
+	for (int i = 0; i < INLAY_CLASSES; i++)
+		pending[i] = c->streams.pending[i] + c->datagrams.pending[i];
+}
+
+void inlay_conn_classes(void *user, struct inlay_limits_input *in)
+{
+	const struct inlay_conn *c = user;
+
+	in->shares = c->classes.limits;
+	count_pending(c, in->pending);
+}
+
 void inlay_conn_view(const struct inlay_conn *c, struct inlay_policy_view *ret)
 {
 	const struct inlay_recovery *r = &c->recovery;
 
 	*ret = (struct inlay_policy_view){
+		.bandwidth = inlay_rate_estimate(&r->rate),
 		.cwnd = r->cc.cwnd,
+		.app_limited = inlay_recovery_is_app_limited(r, r->pacer.last),
 		.bytes_in_flight = inlay_sentlog_in_flight(&c->log),
 		.smoothed_rtt = r->rtt.smoothed,
 		.min_rtt = r->rtt.min,
 		.active = c->classes.active,
 	};
-	for (int i = 0; i < INLAY_CLASSES; i++)
-		ret->pending[i] = c->streams.pending[i] + c->datagrams.pending[i];
+	count_pending(c, ret->pending);
 }
 
 void inlay_conn_refresh_classes(struct inlay_conn *c, inlay_ns now)
@@ -618,6 +634,11 @@ void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret)
 	ret->latest_rtt = r->rtt.latest;
 	ret->streams_open = c->streams.n;
 	ret->ptos = r->ptos;
+	ret->bandwidth = inlay_rate_estimate(&r->rate);
+	ret->app_limited = inlay_recovery_is_app_limited(r, r->pacer.last);
+	ret->pacing_rate = r->pacer.rate;
+	ret->queueing_delay = inlay_recovery_queueing(r);
+	ret->cc = r->cc.ops->name;
 }
 
 size_t inlay_conn_own_cids(const struct inlay_conn *c, struct inlay_cid *cids, size_t n)

@@ -289,6 +289,13 @@ struct inlay_conn_stats {
 	__u64 peer_moves, moves_undone, migrations, migrations_failed;
 	__u64 paths_validated;
 	__u64 unknown_path; /* packets of a client's that did not come from its server */
+	/* Bytes/s that the path carries to the peer, 0: not known; and whether nothing has filled
+	 * it lately, so that it may carry more. */
+	__u64 bandwidth;
+	bool app_limited;
+	__u64 pacing_rate;	 /* bytes/s */
+	inlay_ns queueing_delay; /* in the path's queues, as of the last half of a round trip */
+	const char *cc;		 /* name of the congestion controller */
 };
 void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret);
 

@@ -198,15 +198,18 @@ static void on_acked(void *user, __u64 pn)
 	const struct inlay_sent_frame *f;
 	struct inlay_conn *c = user;
 	const struct inlay_sent *e = inlay_sentlog_entry(&c->log, pn);
+	bool late = inlay_sentlog_fate(&c->log, pn) == INLAY_FATE_LOST;
 
 	inlay_keyupdate_on_acked(&c->keys, pn);
 	path_carried(c, pn, e);
 	if (e->flags & INLAY_SENT_LOCAL) {
+		/* Retirements are counted, and the one sent again will be acknowledged too. */
 		for (f = inlay_sentlog_frames(&c->log, pn); f;
 		     f = inlay_sentlog_frame_next(&c->log, f)) {
 			if (f->type != INLAY_QUIC_ACK && f->type != INLAY_QUIC_PING)
 				inlay_pmtu_on_traffic(&c->pmtu);
-			frame_acked(c, f);
+			if (!late || f->type != INLAY_QUIC_RETIRE_CONNECTION_ID)
+				frame_acked(c, f);
 		}
 		return;
 	}
@@ -252,4 +255,8 @@ void inlay_conn_repeat(struct inlay_conn *c, __u64 pn)
 	repeat(c, pn);
 }
 
-const struct inlay_recovery_ops inlay_conn_recovery_ops = {.acked = on_acked, .lost = on_lost};
+const struct inlay_recovery_ops inlay_conn_recovery_ops = {
+	.acked = on_acked,
+	.lost = on_lost,
+	.classes = inlay_conn_classes,
+};

@@ -93,6 +93,8 @@ void inlay_conn_write_headers(struct inlay_conn *c);
 /* The connection is on a path of which nothing is known (RFC 9000 section 9.4): whatever was
  * measured or found out about the one before starts anew. */
 void inlay_conn_forget_path(struct inlay_conn *c);
+/* What a forwarder's limits by class depend on; of struct inlay_recovery_ops. */
+void inlay_conn_classes(void *user, struct inlay_limits_input *in);
 /* Asks the policy what each class may use, if it has a say. */
 void inlay_conn_refresh_classes(struct inlay_conn *c, inlay_ns now);
 /* What was found out about the path's MTU is what packets, ours and a forwarder's, obey. */

@@ -218,18 +218,6 @@ static bool wants_ping(const struct inlay_conn *c)
 	return c->acks.report.n >= PING_AT_RANGES && inlay_sentlog_in_flight(&c->log) == 0;
 }
 
-/* Charges |size| bytes to the congestion window, all or nothing; a probe always. */
-static bool reserve(struct inlay_conn *c, __u64 size, bool probe)
-{
-	__u64 *sent = &c->entry->bytes_sent;
-
-	if (inlay_fetch_add_u64(sent, size) + size <= inlay_load_u64(&c->entry->class_limit[0]) ||
-	    probe)
-		return true;
-	inlay_fetch_add_u64(sent, -size);
-	return false;
-}
-
 static size_t send_packet(struct inlay_conn *c, __u8 *dst, size_t size, inlay_ns now)
 {
 	bool due = inlay_acks_is_due(&c->acks, now), probe = c->recovery.probes > 0;
@@ -242,7 +230,7 @@ static size_t send_packet(struct inlay_conn *c, __u8 *dst, size_t size, inlay_ns
 	if (!begin(&b, c, dst, size, now))
 		return 0;
 	if (more && inlay_sentlog_may_take(&c->log, probe))
-		reserved = reserve(c, size, probe);
+		reserved = inlay_recovery_reserve(&c->recovery, size, probe, now);
 	if (!reserved && !due)
 		return 0;
 	b.probe = probe;
@@ -296,7 +284,7 @@ static size_t send_mtu_probe(struct inlay_conn *c, __u8 *dst, size_t room, inlay
 		return 0;
 	size = inlay_pmtu_next(&c->pmtu, room, now);
 	if (size == 0 || !inlay_sentlog_may_take(&c->log, false) || !begin(&b, c, dst, size, now) ||
-	    !reserve(c, size, false))
+	    !inlay_recovery_reserve(&c->recovery, size, false, now))
 		return 0;
 	mark = b.w;
 	b.extra_flags = INLAY_SENT_MTU_PROBE;

@@ -97,9 +97,10 @@ static void sample_recovery(const struct inlay_recovery *r, struct inlay_trace_s
 	s->cwnd = r->cc.cwnd;
 	s->ssthresh = r->cc.ssthresh;
 	s->bytes_in_flight = inlay_sentlog_in_flight(r->log);
+	s->pacing_rate = r->pacer.rate;
 	s->congestion = congestion(&r->cc);
 	s->pto_count = r->pto_count;
-	s->loss_timer = inlay_recovery_deadline(r);
+	s->loss_timer = inlay_recovery_loss_deadline(r);
 	s->by_threshold = r->loss_time != INLAY_NEVER;
 }
 

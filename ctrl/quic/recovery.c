@@ -12,7 +12,7 @@
 
 void inlay_recovery_init(struct inlay_recovery *r, struct inlay_sentlog *log,
 			 const struct inlay_recovery_ops *ops, void *user,
-			 enum inlay_cc_algorithm cc, __u64 mtu)
+			 enum inlay_cc_algorithm cc, __u64 mtu, inlay_ns now)
 {
 	*r = (struct inlay_recovery){
 		.ops = ops,
@@ -23,17 +23,47 @@ void inlay_recovery_init(struct inlay_recovery *r, struct inlay_sentlog *log,
 		.scanned = log->oldest,
 	};
 	inlay_cc_init(&r->cc, cc, mtu);
-	inlay_recovery_set_limits(r);
+	inlay_rate_init(&r->rate);
+	inlay_pacer_init(&r->pacer, inlay_load_u64(&log->entry->bytes_sent), mtu);
+	inlay_recovery_set_limits(r, now);
 }
 
-void inlay_recovery_set_limits(struct inlay_recovery *r)
+/* --- What may be sent ----------------------------------------------------------------------- */
+
+void inlay_recovery_set_limits(struct inlay_recovery *r, inlay_ns now)
 {
-	__u64 limit = r->log->resolved_bytes + r->cc.cwnd;
-	int i;
+	__u64 sent = inlay_load_u64(&r->log->entry->bytes_sent);
+	struct inlay_limits_input in;
 
-	for (i = 0; i < INLAY_CLASSES; i++)
-		inlay_store_u64(&r->log->entry->class_limit[i], limit);
+	inlay_limits_input_init(&in);
+	if (r->ops->classes)
+		r->ops->classes(r->user, &in);
+	inlay_pacer_refill(&r->pacer, sent, inlay_cc_pacing_rate(&r->cc, r->rtt.smoothed),
+			   r->cc.mtu, now);
+	r->window_limit = r->log->resolved_bytes + inlay_cc_window(&r->cc);
+	inlay_limits_write(r->log->entry, &in, r->log->resolved_bytes, inlay_cc_window(&r->cc),
+			   inlay_cc_min_window(&r->cc), r->pacer.limit);
 }
+
+bool inlay_recovery_reserve(struct inlay_recovery *r, __u64 size, bool probe, inlay_ns now)
+{
+	__u64 *counter = &r->log->entry->bytes_sent, sent = inlay_load_u64(counter), after;
+
+	/* Who comes after a pause finds the bucket as it was left. */
+	if (!probe && sent + size > r->pacer.limit && now >= r->pacer.last + INLAY_PACER_STEP &&
+	    (!r->pacer.blocked || now >= inlay_pacer_deadline(&r->pacer, sent)))
+		inlay_recovery_set_limits(r, now);
+	after = inlay_fetch_add_u64(counter, size) + size;
+	if (probe || (after <= r->window_limit && after <= r->pacer.limit))
+		return true;
+	inlay_fetch_add_u64(counter, -size);
+	/* If it is the window that has no room, an ACK will make some. */
+	if (after <= r->window_limit)
+		r->pacer.blocked = true;
+	return false;
+}
+
+/* --- Who sent what -------------------------------------------------------------------------- */
 
 /* Takes note of packets that others have sent. */
 static void scan(struct inlay_recovery *r, inlay_ns now)
@@ -54,6 +84,8 @@ static void scan(struct inlay_recovery *r, inlay_ns now)
 		sent = inlay_sentlog_time(inlay_sentlog_entry(r->log, r->scanned), now);
 		if (sent > r->last_eliciting)
 			r->last_eliciting = sent;
+		if (inlay_sentlog_is_foreign(r->log, r->scanned))
+			r->foreign_at = sent;
 	}
 	if (in_flight > r->next_in_flight)
 		r->next_in_flight = in_flight;
@@ -72,23 +104,29 @@ static bool is_window_limited(const struct inlay_recovery *r)
 
 	if (r->cc.cwnd < r->cc.ssthresh)
 		return r->cc.cwnd < 2 * used;
-	return r->cc.cwnd < used + 2 * r->cc.mtu;
+	return inlay_cc_window(&r->cc) < used + 2 * r->cc.mtu + used / 16;
 }
 
-static void end_round(struct inlay_recovery *r)
+static bool end_round(struct inlay_recovery *r, inlay_ns now)
 {
 	if (r->largest_acked < r->round_end)
-		return;
+		return false;
 	r->round_end = inlay_load_u64(&r->log->entry->next_pn);
 	r->round_in_flight = r->next_in_flight;
 	r->next_in_flight = 0;
+	inlay_rate_on_round(&r->rate, now);
+	return true;
 }
+
+/* --- Acknowledgements ----------------------------------------------------------------------- */
 
 struct ack_result {
 	bool limited;
 	bool eliciting; /* an ack-eliciting packet is newly acknowledged */
 	bool largest_is_new;
 	inlay_ns largest_sent;
+	__u64 acked, lost;    /* bytes */
+	inlay_ns oldest, gap; /* see struct inlay_rate_sample; |oldest| 0: none yet */
 };
 
 /* Does the packet say anything about the path in use? */
@@ -97,7 +135,7 @@ static bool is_of_path(const struct inlay_recovery *r, __u64 pn, const struct in
 	return pn >= r->path_first && !(e->flags & INLAY_SENT_PROBE);
 }
 
-static void on_spurious(struct inlay_recovery *r, __u64 pn)
+static void on_spurious(struct inlay_recovery *r, __u64 pn, inlay_ns now)
 {
 	__u64 distance = r->largest_acked - pn + 1;
 
@@ -106,7 +144,21 @@ static void on_spurious(struct inlay_recovery *r, __u64 pn)
 	if (r->largest_acked > pn && distance > r->packet_threshold)
 		r->packet_threshold =
 			distance < PACKET_THRESHOLD_MAX ? distance : PACKET_THRESHOLD_MAX;
+	inlay_cc_on_spurious(&r->cc, inlay_sentlog_time(inlay_sentlog_entry(r->log, pn), now));
+	/* What is still to be sent again need not be. */
+	r->ops->acked(r->user, pn);
 	inlay_sentlog_resolve(r->log, pn, INLAY_FATE_ACKED);
+}
+
+static void count_acked(struct inlay_recovery *r, __u64 size, inlay_ns sent,
+			struct ack_result *result)
+{
+	result->acked += size;
+	/* Numbers come in falling order. */
+	if (result->oldest && result->oldest > sent && result->oldest - sent > result->gap)
+		result->gap = result->oldest - sent;
+	result->oldest = sent;
+	inlay_rate_on_acked(&r->rate, size);
 }
 
 static void ack_open(struct inlay_recovery *r, __u64 pn, struct ack_result *result, inlay_ns now)
@@ -117,6 +169,8 @@ static void ack_open(struct inlay_recovery *r, __u64 pn, struct ack_result *resu
 	__u64 size = e->packet_size;
 
 	result->eliciting = true;
+	if (of_path)
+		count_acked(r, size, sent, result);
 	r->ops->acked(r->user, pn);
 	inlay_sentlog_resolve(r->log, pn, INLAY_FATE_ACKED);
 	if (of_path)
@@ -137,7 +191,7 @@ static bool ack_number(struct inlay_recovery *r, __u64 pn, struct ack_result *re
 		inlay_sentlog_resolve(r->log, pn, INLAY_FATE_ACKED);
 		return true;
 	case INLAY_FATE_LOST:
-		on_spurious(r, pn);
+		on_spurious(r, pn, now);
 		return true;
 	case INLAY_FATE_ACKED:
 	case INLAY_FATE_UNKNOWN:
@@ -185,11 +239,16 @@ static bool ack_ranges(struct inlay_recovery *r, const struct inlay_quic_ack *ac
 	return true;
 }
 
+/* --- Losses --------------------------------------------------------------------------------- */
+
 struct lost_run {
 	inlay_ns begin, end; /* when the first and the last of it were sent; begin 0: no run */
 	inlay_ns longest;
+	inlay_ns newest;   /* of those that speak of congestion; 0: none */
+	__u64 pkts, bytes; /* of the same */
 };
 
+/* Section 7.6.1 wants ack-eliciting packets at both ends: whatever is in flight is one here. */
 static void extend_run(const struct inlay_recovery *r, struct lost_run *run, inlay_ns sent)
 {
 	/* Section 7.6.2: packets before the first RTT sample do not count. */
@@ -202,14 +261,14 @@ static void extend_run(const struct inlay_recovery *r, struct lost_run *run, inl
 		run->longest = run->end - run->begin;
 }
 
-static void lose(struct inlay_recovery *r, __u64 pn, inlay_ns sent, struct lost_run *run,
-		 inlay_ns *newest)
+static void lose(struct inlay_recovery *r, __u64 pn, inlay_ns sent, struct lost_run *run)
 {
 	const struct inlay_sent *e = inlay_sentlog_entry(r->log, pn);
 	/* By its own host, for its size (RFC 9000 section 14.4), or elsewhere: no word about
 	 * congestion here. */
 	bool no_sign =
 		e->flags & (INLAY_SENT_DROPPED | INLAY_SENT_MTU_PROBE) || !is_of_path(r, pn, e);
+	__u64 size = e->packet_size;
 
 	r->lost_pkts++;
 	r->lost_bytes += e->packet_size;
@@ -218,14 +277,27 @@ static void lose(struct inlay_recovery *r, __u64 pn, inlay_ns sent, struct lost_
 	if (no_sign)
 		return;
 	extend_run(r, run, sent);
-	if (sent > *newest)
-		*newest = sent;
+	run->pkts++;
+	run->bytes += size;
+	if (sent > run->newest)
+		run->newest = sent;
 }
 
-/* Section 6.1. */
-static void detect_lost(struct inlay_recovery *r, inlay_ns now)
+static void react(struct inlay_recovery *r, const struct lost_run *run, inlay_ns now)
 {
-	inlay_ns delay = inlay_rtt_loss_delay(&r->rtt), newest = 0;
+	if (run->newest == 0)
+		return;
+	inlay_cc_on_loss(&r->cc, run->pkts, run->newest, now);
+	if (run->longest <= PERSISTENT_PTOS * inlay_rtt_pto(&r->rtt))
+		return;
+	inlay_cc_on_persistent(&r->cc);
+	inlay_rtt_forget_min(&r->rtt);
+}
+
+/* Section 6.1. Returns how many bytes were lost to the path. */
+static __u64 detect_lost(struct inlay_recovery *r, inlay_ns now)
+{
+	inlay_ns delay = inlay_rtt_loss_delay(&r->rtt);
 	struct lost_run run = {0};
 	__u64 pn;
 
@@ -240,23 +312,20 @@ static void detect_lost(struct inlay_recovery *r, inlay_ns now)
 			continue;
 		sent = inlay_sentlog_time(inlay_sentlog_entry(r->log, pn), now);
 		if (r->largest_acked - pn >= r->packet_threshold || sent + delay <= now) {
-			lose(r, pn, sent, &run, &newest);
+			lose(r, pn, sent, &run);
 			continue;
 		}
 		run.begin = 0;
 		if (sent + delay < r->loss_time)
 			r->loss_time = sent + delay;
 	}
-	if (newest == 0)
-		return;
-	inlay_cc_on_loss(&r->cc, newest, now);
-	if (run.longest > PERSISTENT_PTOS * inlay_rtt_pto(&r->rtt))
-		inlay_cc_on_persistent(&r->cc);
+	react(r, &run, now);
+	return run.bytes;
 }
 
 void inlay_recovery_relieve(struct inlay_recovery *r, inlay_ns now)
 {
-	inlay_ns pto = inlay_rtt_pto(&r->rtt), newest = 0;
+	inlay_ns pto = inlay_rtt_pto(&r->rtt);
 	__u64 pn = r->log->oldest, end = pn + r->log->size / RELIEF_PART;
 	struct lost_run run = {0};
 
@@ -267,21 +336,74 @@ void inlay_recovery_relieve(struct inlay_recovery *r, inlay_ns now)
 			continue;
 		sent = inlay_sentlog_time(inlay_sentlog_entry(r->log, pn), now);
 		if (sent + pto <= now)
-			lose(r, pn, sent, &run, &newest);
+			lose(r, pn, sent, &run);
 	}
-	if (newest > 0)
-		inlay_cc_on_loss(&r->cc, newest, now);
+	react(r, &run, now);
 	inlay_sentlog_advance(r->log, HOLE_GRACE, now);
-	inlay_recovery_set_limits(r);
+	inlay_recovery_set_limits(r, now);
 }
 
-static void sample_rtt(struct inlay_recovery *r, const struct ack_result *result,
+static bool sample_rtt(struct inlay_recovery *r, const struct ack_result *result,
 		       inlay_ns ack_delay, inlay_ns now)
 {
 	/* Section 5.1. */
 	if (!result->largest_is_new || !result->eliciting || now < result->largest_sent)
-		return;
+		return false;
 	inlay_rtt_sample(&r->rtt, now - result->largest_sent, ack_delay, now);
+	return true;
+}
+
+static void sample_rate(struct inlay_recovery *r, const struct ack_result *result, inlay_ns now)
+{
+	const struct inlay_rate_sample s = {
+		.now = now,
+		.sent = result->largest_sent,
+		.oldest = result->oldest,
+		.gap = result->gap,
+		.delay = r->rtt.latest - r->rtt.path,
+		.base = inlay_recovery_base(r),
+	};
+
+	inlay_rate_on_sample(&r->rate, &s);
+}
+
+/* Everything that a controller wants to know of an ACK. */
+static void tell_controller(struct inlay_recovery *r, const struct ack_result *result, bool sampled,
+			    bool round, inlay_ns now)
+{
+	const struct inlay_cc_sample s = {
+		.now = now,
+		.rtt = sampled ? r->rtt.path : 0,
+		.standing = inlay_rtt_standing(&r->rtt),
+		.smoothed = r->rtt.smoothed,
+		.acked = result->acked,
+		.lost = result->lost,
+		.in_flight = inlay_sentlog_in_flight(r->log),
+		.bandwidth =
+			inlay_rate_is_measured(&r->rate, now) ? inlay_rate_estimate(&r->rate) : 0,
+		.round = round,
+		.limited = result->limited,
+	};
+
+	if (s.acked || s.lost)
+		inlay_cc_on_sample(&r->cc, &s);
+}
+
+static void look_at_largest(struct inlay_recovery *r, __u64 largest, struct ack_result *result,
+			    inlay_ns now)
+{
+	enum inlay_sent_fate fate = inlay_sentlog_fate(r->log, largest);
+
+	if (fate == INLAY_FATE_OPEN || fate == INLAY_FATE_QUIET) {
+		const struct inlay_sent *e = inlay_sentlog_entry(r->log, largest);
+
+		result->largest_is_new =
+			!(e->flags & INLAY_SENT_DROPPED) && is_of_path(r, largest, e);
+		result->largest_sent = inlay_sentlog_time(e, now);
+	}
+	if (!r->any_acked || largest > r->largest_acked)
+		r->largest_acked = largest;
+	r->any_acked = true;
 }
 
 enum inlay_quic_error inlay_recovery_on_ack(struct inlay_recovery *r,
@@ -289,39 +411,35 @@ enum inlay_quic_error inlay_recovery_on_ack(struct inlay_recovery *r,
 					    inlay_ns now)
 {
 	struct ack_result result = {0};
-	enum inlay_sent_fate fate;
+	bool sampled, round;
 
 	scan(r, now);
 	if (!is_plausible(r, ack))
 		return INLAY_QUIC_PROTOCOL_VIOLATION;
-	fate = inlay_sentlog_fate(r->log, ack->largest);
-	if (fate == INLAY_FATE_OPEN || fate == INLAY_FATE_QUIET) {
-		const struct inlay_sent *e = inlay_sentlog_entry(r->log, ack->largest);
-
-		result.largest_is_new =
-			!(e->flags & INLAY_SENT_DROPPED) && is_of_path(r, ack->largest, e);
-		result.largest_sent = inlay_sentlog_time(e, now);
-	}
+	look_at_largest(r, ack->largest, &result, now);
 	result.limited = is_window_limited(r);
-	if (!r->any_acked || ack->largest > r->largest_acked)
-		r->largest_acked = ack->largest;
-	r->any_acked = true;
+	r->limited = result.limited;
 	if (!ack_ranges(r, ack, &result, now))
 		return INLAY_QUIC_PROTOCOL_VIOLATION;
-	sample_rtt(r, &result, ack_delay, now);
-	detect_lost(r, now);
+	sampled = sample_rtt(r, &result, ack_delay, now);
+	if (sampled)
+		sample_rate(r, &result, now);
+	result.lost = detect_lost(r, now);
 	/* Section 6.2.1: progress ends the backoff. */
 	if (result.eliciting) {
 		r->pto_count = 0;
 		r->probes = 0;
 	}
-	end_round(r);
+	round = end_round(r, now);
+	tell_controller(r, &result, sampled, round, now);
 	inlay_sentlog_advance(r->log, HOLE_GRACE, now);
-	inlay_recovery_set_limits(r);
+	inlay_recovery_set_limits(r, now);
 	return INLAY_QUIC_NO_ERROR;
 }
 
-inlay_ns inlay_recovery_deadline(const struct inlay_recovery *r)
+/* --- Timers --------------------------------------------------------------------------------- */
+
+inlay_ns inlay_recovery_loss_deadline(const struct inlay_recovery *r)
 {
 	if (r->loss_time != INLAY_NEVER)
 		return r->loss_time;
@@ -330,28 +448,52 @@ inlay_ns inlay_recovery_deadline(const struct inlay_recovery *r)
 	return r->last_eliciting + (inlay_rtt_pto(&r->rtt) << r->pto_count);
 }
 
+/* A forwarder does not say that it is held back: while one sends, the bucket is kept full. */
+static inlay_ns pacer_deadline(const struct inlay_recovery *r)
+{
+	__u64 sent = inlay_load_u64(&r->log->entry->bytes_sent);
+
+	if (r->foreign_at && r->pacer.last < r->foreign_at + inlay_rtt_pto(&r->rtt))
+		return inlay_pacer_full_at(&r->pacer, sent);
+	return inlay_pacer_deadline(&r->pacer, sent);
+}
+
+inlay_ns inlay_recovery_deadline(const struct inlay_recovery *r)
+{
+	inlay_ns loss = inlay_recovery_loss_deadline(r), pacer = pacer_deadline(r);
+
+	return loss < pacer ? loss : pacer;
+}
+
 void inlay_recovery_on_timer(struct inlay_recovery *r, inlay_ns now)
 {
+	struct ack_result result = {.limited = r->limited};
+
 	scan(r, now);
 	if (r->loss_time != INLAY_NEVER) {
 		if (r->loss_time <= now)
-			detect_lost(r, now);
-	} else if (inlay_recovery_deadline(r) <= now) {
+			result.lost = detect_lost(r, now);
+		tell_controller(r, &result, false, false, now);
+	} else if (inlay_recovery_loss_deadline(r) <= now) {
 		if (r->pto_count < MAX_BACKOFF)
 			r->pto_count++;
 		r->ptos++;
 		r->probes = PTO_PROBES;
 	}
 	inlay_sentlog_advance(r->log, HOLE_GRACE, now);
-	inlay_recovery_set_limits(r);
+	inlay_recovery_set_limits(r, now);
 }
 
 void inlay_recovery_reset_path(struct inlay_recovery *r, enum inlay_cc_algorithm cc)
 {
+	inlay_ns now = r->pacer.last;
+
 	inlay_cc_init(&r->cc, cc, r->cc.mtu);
 	inlay_rtt_init(&r->rtt, 0, 0, 0, 0, r->rtt.max_ack_delay);
+	inlay_rate_init(&r->rate);
+	inlay_pacer_init(&r->pacer, inlay_load_u64(&r->log->entry->bytes_sent), r->cc.mtu);
 	r->path_first = inlay_load_u64(&r->log->entry->next_pn);
-	inlay_recovery_set_limits(r);
+	inlay_recovery_set_limits(r, now);
 }
 
 void inlay_recovery_set_mtu(struct inlay_recovery *r, __u64 mtu)
@@ -359,13 +501,13 @@ void inlay_recovery_set_mtu(struct inlay_recovery *r, __u64 mtu)
 	r->cc.mtu = mtu;
 	if (r->cc.cwnd < inlay_cc_min_window(&r->cc))
 		r->cc.cwnd = inlay_cc_min_window(&r->cc);
-	inlay_recovery_set_limits(r);
+	inlay_recovery_set_limits(r, r->pacer.last);
 }
 
 void inlay_recovery_on_ce(struct inlay_recovery *r, __u64 newly, inlay_ns sent, inlay_ns now)
 {
 	if (newly == 0)
 		return;
-	inlay_cc_on_loss(&r->cc, sent, now);
-	inlay_recovery_set_limits(r);
+	inlay_cc_on_ce(&r->cc, sent, now);
+	inlay_recovery_set_limits(r, now);
 }

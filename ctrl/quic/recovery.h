@@ -9,13 +9,19 @@
 
 #include "cc.h"
 #include "inlay_quic_frame.h"
+#include "limits.h"
+#include "pacer.h"
+#include "rate.h"
 #include "rtt.h"
 #include "sentlog.h"
 
 struct inlay_recovery_ops {
-	/* Called while the packet's log entry and frame records are still there. */
+	/* Called while the packet's log entry and frame records are still there; acked() also for
+	 * what was called lost before, if it is remembered. */
 	void (*acked)(void *user, __u64 pn);
 	void (*lost)(void *user, __u64 pn);
+	/* What limits by class depend on, initialised. May be NULL. */
+	void (*classes)(void *user, struct inlay_limits_input *in);
 };
 
 struct inlay_recovery {
@@ -25,8 +31,13 @@ struct inlay_recovery {
 	struct inlay_rtt rtt;
 	struct inlay_cc cc;
 	__u64 path_first; /* packets before were sent on another path (RFC 9000 section 9.4) */
+	struct inlay_rate rate;
+	struct inlay_pacer pacer;
+	__u64 window_limit; /* on the counter of bytes sent: of the window alone */
 	bool any_acked;
 	__u64 largest_acked;
+	bool limited;		 /* the window held sending back, as of the last ACK */
+	inlay_ns foreign_at;	 /* when the newest packet of a forwarder was sent; 0: never */
 	__u64 packet_threshold;	 /* grows after spurious losses (design section 5 rule 8) */
 	inlay_ns loss_time;	 /* next packet lost by time; INLAY_NEVER */
 	__u64 scanned;		 /* log entries below are accounted in |last_eliciting| */
@@ -41,7 +52,7 @@ struct inlay_recovery {
 
 void inlay_recovery_init(struct inlay_recovery *r, struct inlay_sentlog *log,
 			 const struct inlay_recovery_ops *ops, void *user,
-			 enum inlay_cc_algorithm cc, __u64 mtu);
+			 enum inlay_cc_algorithm cc, __u64 mtu, inlay_ns now);
 /* NO_ERROR; PROTOCOL_VIOLATION: a number that was never sent is acknowledged. */
 enum inlay_quic_error inlay_recovery_on_ack(struct inlay_recovery *r,
 					    const struct inlay_quic_ack *ack, inlay_ns ack_delay,
@@ -49,7 +60,9 @@ enum inlay_quic_error inlay_recovery_on_ack(struct inlay_recovery *r,
 /* A packet was published in the log. */
 void inlay_recovery_on_sent(struct inlay_recovery *r, inlay_ns now);
 inlay_ns inlay_recovery_deadline(const struct inlay_recovery *r);
-/* Declares losses, or arms |probes|. */
+/* The same without the pacer: losses by time, and probes. */
+inlay_ns inlay_recovery_loss_deadline(const struct inlay_recovery *r);
+/* Declares losses, arms |probes|, lets the pacer go on. */
 void inlay_recovery_on_timer(struct inlay_recovery *r, inlay_ns now);
 /*
  * The log is full: what has been in flight for longer than a PTO at its old end is taken for lost.
@@ -64,7 +77,32 @@ void inlay_recovery_set_mtu(struct inlay_recovery *r, __u64 mtu);
 /* |newly| packets met congestion (RFC 9002 section 7.1), says an ACK whose largest number was sent
  * at |sent|. */
 void inlay_recovery_on_ce(struct inlay_recovery *r, __u64 newly, inlay_ns sent, inlay_ns now);
-/* Writes entry->class_limit. */
-void inlay_recovery_set_limits(struct inlay_recovery *r);
+/* Writes entry->class_limit, by window and pacer. */
+void inlay_recovery_set_limits(struct inlay_recovery *r, inlay_ns now);
+/*
+ * Charges |size| bytes to the shared counter for a packet of ours, all or nothing. Where the pacer
+ * alone forbids it, the deadline says when to come again. |probe|: never refused (section 7.5).
+ */
+bool inlay_recovery_reserve(struct inlay_recovery *r, __u64 size, bool probe, inlay_ns now);
+
+/* Round trip without a queue; 0: not known. */
+static inline inlay_ns inlay_recovery_base(const struct inlay_recovery *r)
+{
+	return inlay_cc_base(&r->cc, inlay_rtt_base(&r->rtt));
+}
+
+/* Nothing has filled the path lately: it may carry more than was seen. */
+static inline bool inlay_recovery_is_app_limited(const struct inlay_recovery *r, inlay_ns now)
+{
+	return !r->limited && !inlay_rate_is_measured(&r->rate, now);
+}
+
+/* How long a packet waits in the path's queues; 0: not at all, or not known. */
+static inline inlay_ns inlay_recovery_queueing(const struct inlay_recovery *r)
+{
+	inlay_ns standing = inlay_rtt_standing(&r->rtt), base = inlay_recovery_base(r);
+
+	return standing > base ? standing - base : 0;
+}
 
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "rtt.h"
 
+#define BASE_HALF (15 * INLAY_S)
+
 static inlay_ns max_ns(inlay_ns a, inlay_ns b)
 {
 	return a > b ? a : b;
@@ -20,6 +22,37 @@ void inlay_rtt_init(struct inlay_rtt *r, inlay_ns latest, inlay_ns min, inlay_ns
 	r->smoothed = smoothed;
 	r->var = var;
 	r->first_sample = 1;
+	r->base.now = min;
+}
+
+void inlay_rtt_lowest_add(struct inlay_rtt_lowest *w, inlay_ns sample, inlay_ns half, inlay_ns now)
+{
+	if (now >= w->since + half) {
+		/* Of a half that ended long ago nothing is left. */
+		w->before = now < w->since + 2 * half ? w->now : 0;
+		w->now = sample;
+		w->since = now;
+	} else if (w->now == 0 || sample < w->now) {
+		w->now = sample;
+	}
+}
+
+static void note_path(struct inlay_rtt *r, inlay_ns sample, inlay_ns ack_delay, inlay_ns now)
+{
+	/* A delay that the peer did not promise is the path's, or invented. */
+	if (ack_delay > r->max_ack_delay)
+		ack_delay = r->max_ack_delay;
+	r->path = sample > ack_delay ? sample - ack_delay : sample;
+	if (r->base.since == 0)
+		r->base.since = now;
+	inlay_rtt_lowest_add(&r->base, r->path, BASE_HALF, now);
+	inlay_rtt_lowest_add(&r->standing, r->path, r->smoothed / 4, now);
+}
+
+void inlay_rtt_forget_min(struct inlay_rtt *r)
+{
+	r->min = 0;
+	r->base = (struct inlay_rtt_lowest){0};
 }
 
 /* RFC 9002 section 5.3. */
@@ -28,6 +61,7 @@ void inlay_rtt_sample(struct inlay_rtt *r, inlay_ns sample, inlay_ns ack_delay, 
 	inlay_ns adjusted, diff;
 
 	r->latest = sample;
+	note_path(r, sample, ack_delay, now);
 	if (r->first_sample == 0) {
 		r->first_sample = max_ns(now, 1);
 		r->min = sample;

@@ -218,6 +218,11 @@ void inlay_sentlog_resolve(struct inlay_sentlog *l, __u64 pn, enum inlay_sent_fa
 
 	if (inlay_sentlog_fate(l, pn) == INLAY_FATE_OPEN)
 		l->resolved_bytes += inlay_sentlog_entry(l, pn)->packet_size;
+	/* A slot that is another number's belongs to a packet that a forwarder wrote over. */
+	if (fate == INLAY_FATE_LOST && s->pn == pn) {
+		s->fate = (__u8)fate;
+		return;
+	}
 	inlay_sentlog_frames_free(l, s->frames);
 	*s = (struct inlay_sent_slot){.pn = pn, .fate = (__u8)fate};
 }

@@ -97,12 +97,19 @@ static inline const struct inlay_sent *inlay_sentlog_entry(const struct inlay_se
 	return &l->log[pn & (l->size - 1)];
 }
 
+/* Somebody else published it, and its fate is open. */
+static inline bool inlay_sentlog_is_foreign(const struct inlay_sentlog *l, __u64 pn)
+{
+	return l->slots[pn & (l->size - 1)].pn != pn;
+}
+
 /* First frame record of a local packet, next one; NULL: no more. */
 const struct inlay_sent_frame *inlay_sentlog_frames(const struct inlay_sentlog *l, __u64 pn);
 const struct inlay_sent_frame *inlay_sentlog_frame_next(const struct inlay_sentlog *l,
 							const struct inlay_sent_frame *f);
 
-/* Settles an OPEN or QUIET number as ACKED or LOST, frees its records, counts its bytes. */
+/* Settles an OPEN, QUIET or LOST number as ACKED or LOST and counts its bytes, once. The records
+ * of a lost one are kept until its number is acknowledged or its slot is used again. */
 void inlay_sentlog_resolve(struct inlay_sentlog *l, __u64 pn, enum inlay_sent_fate fate);
 /* Moves |oldest| over what is resolved, gives up numbers that nobody published within |grace|, and
  * writes entry->pn_limit. */

@@ -42,11 +42,11 @@ static void test_newreno_halves_once_a_round(void **state)
 	struct inlay_cc cc;
 
 	inlay_cc_init(&cc, INLAY_CC_NEWRENO, MTU);
-	inlay_cc_on_loss(&cc, T0, T0 + RTT);
+	inlay_cc_on_loss(&cc, 1, T0, T0 + RTT);
 	assert_int_equal(cc.cwnd, 6000);
 	assert_int_equal(cc.ssthresh, 6000);
 	/* Sent before the window shrank: the same event. */
-	inlay_cc_on_loss(&cc, T0 + RTT, T0 + RTT + INLAY_MS);
+	inlay_cc_on_loss(&cc, 1, T0 + RTT, T0 + RTT + INLAY_MS);
 	assert_int_equal(cc.cwnd, 6000);
 	/* In recovery nothing grows, */
 	inlay_cc_on_ack(&cc, 60000, T0 + RTT, true, RTT, T0 + 2 * RTT);
@@ -56,7 +56,7 @@ static void test_newreno_halves_once_a_round(void **state)
 	assert_int_equal(cc.cwnd, 6000);
 	inlay_cc_on_ack(&cc, 1, T0 + RTT + 1, true, RTT, T0 + 2 * RTT);
 	assert_int_equal(cc.cwnd, 7200);
-	inlay_cc_on_loss(&cc, T0 + 2 * RTT, T0 + 3 * RTT);
+	inlay_cc_on_loss(&cc, 1, T0 + 2 * RTT, T0 + 3 * RTT);
 	assert_int_equal(cc.cwnd, 3600);
 }
 
@@ -69,7 +69,7 @@ static void test_window_has_a_floor(void **state)
 	for (a = INLAY_CC_NEWRENO; a <= INLAY_CC_CUBIC; a++) {
 		inlay_cc_init(&cc, a, MTU);
 		for (i = 1; i < 50; i++)
-			inlay_cc_on_loss(&cc, T0 + i * INLAY_S, T0 + i * INLAY_S + 1);
+			inlay_cc_on_loss(&cc, 1, T0 + i * INLAY_S, T0 + i * INLAY_S + 1);
 		assert_int_equal(cc.cwnd, 2 * MTU);
 		inlay_cc_init(&cc, a, MTU);
 		inlay_cc_on_persistent(&cc);
@@ -100,7 +100,7 @@ static void test_cubic_comes_back_after_k(void **state)
 
 	inlay_cc_init(&cc, INLAY_CC_CUBIC, MTU);
 	cc.cwnd = 1000 * MTU;
-	inlay_cc_on_loss(&cc, T0 - RTT, T0);
+	inlay_cc_on_loss(&cc, 1, T0 - RTT, T0);
 	assert_int_equal(cc.cwnd, 700 * MTU);
 	assert_int_equal(cc.cubic.w_max, 1000 * MTU);
 	inlay_cc_on_ack(&cc, MTU, T0 + 1, true, RTT, T0 + RTT);
@@ -121,8 +121,8 @@ static void test_cubic_converges_fast(void **state)
 
 	inlay_cc_init(&cc, INLAY_CC_CUBIC, MTU);
 	cc.cwnd = 1000 * MTU;
-	inlay_cc_on_loss(&cc, T0, T0 + 1);
-	inlay_cc_on_loss(&cc, T0 + 2, T0 + 3); /* at 700, below W_max: 700 * 0.85 */
+	inlay_cc_on_loss(&cc, 1, T0, T0 + 1);
+	inlay_cc_on_loss(&cc, 1, T0 + 2, T0 + 3); /* at 700, below W_max: 700 * 0.85 */
 	assert_int_equal(cc.cubic.w_max, 595 * MTU);
 	assert_int_equal(cc.cwnd, 490 * MTU);
 }
@@ -134,7 +134,7 @@ static void test_cubic_is_no_slower_than_reno(void **state)
 	/* At small windows and round trips the cubic is flat: W_est leads, alpha = 9/17. */
 	inlay_cc_init(&cc, INLAY_CC_CUBIC, MTU);
 	cc.cwnd = 20 * MTU;
-	inlay_cc_on_loss(&cc, T0 - 1, T0);
+	inlay_cc_on_loss(&cc, 1, T0 - 1, T0);
 	assert_int_equal(cc.cwnd, 14 * MTU);
 	run_rounds(&cc, T0 + RTT, T0 + 11 * RTT);
 	/* Ten rounds, at 9/17 of a packet each: 5.3 packets. */
@@ -148,7 +148,7 @@ static void test_cubic_time_stands_still_while_unused(void **state)
 
 	inlay_cc_init(&cc, INLAY_CC_CUBIC, MTU);
 	cc.cwnd = 1000 * MTU;
-	inlay_cc_on_loss(&cc, T0 - 1, T0);
+	inlay_cc_on_loss(&cc, 1, T0 - 1, T0);
 	run_rounds(&cc, T0 + RTT, T0 + INLAY_S);
 	before = cc.cwnd;
 	inlay_cc_on_ack(&cc, MTU, T0 + 60 * INLAY_S - 1, false, RTT, T0 + 60 * INLAY_S);

@@ -261,7 +261,7 @@ static void datagrams_that_fit_no_more_are_dropped_and_counted(void **state)
 	/* More than the window takes wait when the path falls silent, and shrinks. */
 	p->blackhole = true;
 	inlay_cc_on_persistent(&server_of(p)->recovery.cc);
-	inlay_recovery_set_limits(&server_of(p)->recovery);
+	inlay_recovery_set_limits(&server_of(p)->recovery, p->now);
 	for (n = 0; n < 20; n++)
 		assert_int_equal(inlay_conn_datagram(server_of(p), &order, data, most), 0);
 	for (i = 0; i < 5; i++)

@@ -53,7 +53,7 @@ static void set_up(struct world *w, __u64 first_pn)
 	memset(w, 0, sizeof(*w));
 	w->entry.next_pn = first_pn;
 	assert_int_equal(inlay_sentlog_init(&w->log, &w->entry, w->entries, SIZE), 0);
-	inlay_recovery_init(&w->r, &w->log, &ops, w, INLAY_CC_NEWRENO, MTU);
+	inlay_recovery_init(&w->r, &w->log, &ops, w, INLAY_CC_NEWRENO, MTU, T0 - MS);
 	inlay_rtt_init(&w->r.rtt, 100 * MS, 100 * MS, 100 * MS, 10 * MS, 25 * MS);
 	/* PTO: 100 + 40 + 25 = 165 ms. Loss delay: 112.5 ms. */
 }
