@@ -41,6 +41,8 @@
 	NUMBER(own_streams, 4096, 4, 1 << 20)                                                      \
 	NUMBER(connection_window_bytes, 16 << 20, 65536, 1 << 30)                                  \
 	NUMBER(stream_window_bytes, 4 << 20, 16384, 1 << 30)                                       \
+	NUMBER(window_growth, 4, 1, 64)                                                            \
+	NUMBER(receive_memory_bytes, 256 << 20, 1 << 20, 1LL << 40)                                \
 	NUMBER(datagram_queue_bytes, 1 << 20, 65536, 1 << 30)                                      \
 	NUMBER(udp_payload_bytes, 1400, 1200, 1452)                                                \
 	NUMBER(path_mtu_bytes, 1472, 1200, 1950)                                                   \

@@ -282,7 +282,9 @@ static void configure_endpoint(const struct inlay_daemon *d, struct inlay_endpoi
 	e->replies_per_second = (__u32)c->limits.replies_per_second;
 	e->log_size = (__u32)c->limits.sent_log_packets;
 	e->cc = (enum inlay_cc_algorithm)c->congestion_control;
-	e->max_recv_buffer = (__u64)c->limits.connection_window_bytes;
+	e->max_window_growth = (__u32)c->limits.window_growth;
+	e->max_recv_buffer = (__u64)c->limits.connection_window_bytes * e->max_window_growth;
+	e->max_recv_memory = (__u64)c->limits.receive_memory_bytes;
 	e->max_datagram_queue = (__u64)c->limits.datagram_queue_bytes;
 	e->max_streams_open = (__u64)c->limits.own_streams;
 }

@@ -215,6 +215,8 @@ static int new_conn(struct inlay_ep_conn *c, const struct inlay_handover *h, inl
 		.log_size = config->log_size,
 		.cc = config->cc,
 		.max_recv_buffer = config->max_recv_buffer,
+		.max_window_growth = config->max_window_growth,
+		.recv_memory = &c->ep->recv_memory,
 		.max_datagram_queue = config->max_datagram_queue,
 		.max_streams_open = config->max_streams_open,
 		.max_path_mtu = config->max_path_mtu,

@@ -45,7 +45,9 @@ void inlay_endpoint_config_init(struct inlay_endpoint_config *config)
 		.replies_per_second = 100,
 		.log_size = 2048,
 		.cc = INLAY_CC_NEWRENO,
-		.max_recv_buffer = 16 << 20,
+		.max_recv_buffer = 64 << 20,
+		.max_window_growth = 4,
+		.max_recv_memory = 256 << 20,
 		.max_datagram_queue = 256 << 10,
 		.max_streams_open = 4096,
 		.max_path_mtu = 1472, /* Ethernet, IPv4 */
@@ -84,6 +86,7 @@ int inlay_endpoint_new(const struct inlay_endpoint_config *config, inlay_ns now,
 	if (!ep)
 		return -ENOMEM;
 	ep->config = *config;
+	ep->recv_memory.max = config->max_recv_memory;
 	inlay_list_init(&ep->all);
 	inlay_list_init(&ep->dirty);
 	if (!config->has_reset_key)

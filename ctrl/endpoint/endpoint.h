@@ -63,6 +63,8 @@ struct inlay_endpoint_config {
 	__u32 log_size; /* entries of a sent log: a power of two */
 	enum inlay_cc_algorithm cc;
 	__u64 max_recv_buffer; /* see struct inlay_conn_config */
+	__u32 max_window_growth;
+	__u64 max_recv_memory; /* of all connections together, for data out of order */
 	__u64 max_datagram_queue;
 	__u64 max_streams_open;
 	__u32 max_path_mtu; /* what peers may be sent: params bounds what they send */

@@ -7,6 +7,7 @@
 #ifndef INLAY_ENDPOINT_IMPL_H
 #define INLAY_ENDPOINT_IMPL_H
 
+#include "budget.h"
 #include "demux.h"
 #include "endpoint.h"
 #include "inlay_quic.h"
@@ -84,6 +85,7 @@ struct inlay_endpoint {
 	struct inlay_list all;
 	struct inlay_list dirty;
 	struct inlay_replies replies;
+	struct inlay_budget recv_memory; /* for what comes out of order, of all connections */
 	struct inlay_bucket bucket;
 	struct inlay_bucket starts; /* handshakes of addresses that were not validated */
 	__u8 token_key[32];	    /* of Retry tokens */

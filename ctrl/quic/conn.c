@@ -9,7 +9,8 @@
 #define DEFAULT_MTU	    1200 /* until the path is known to carry more */
 #define DEFAULT_SEND_BUFFER (4ULL << 20)
 #define DEFAULT_RECV_BUFFER (1ULL << 20)
-#define UPDATE_MARGIN	    4 /* numbers between the counter and a new phase */
+#define STREAM_BUFFER	    (256ULL << 10) /* any stream without a source may keep as much */
+#define UPDATE_MARGIN	    4		   /* numbers between the counter and a new phase */
 #define UPDATE_TRIES	    8
 #define ACK_ROOM	    128 /* bytes: a path that allows less carries no packet */
 #define CRYPTO_RANGES	    64
@@ -67,6 +68,20 @@ static void copy_config(struct inlay_conn *c, const struct inlay_conn_config *co
 	c->handshake_done_due = c->role == INLAY_SERVER;
 }
 
+/* Windows of bytes are promises of memory, for what comes out of order. */
+static void set_growth(struct inlay_conn *c, __u32 growth)
+{
+	__u64 room = c->streams.recv_budget.max, most = c->own.initial_max_data * growth;
+	int kind;
+
+	if (growth <= 1)
+		return;
+	c->streams.growth = growth;
+	c->flow.tuner.most = most < room ? most : room;
+	for (kind = INLAY_BIDI; kind <= INLAY_UNI; kind++)
+		c->streams.quota[kind].tuner.most = c->streams.quota[kind].window * growth;
+}
+
 static int init_parts(struct inlay_conn *c, const struct inlay_conn_config *config, inlay_ns now)
 {
 	const struct inlay_handover *h = config->handover;
@@ -80,9 +95,11 @@ static int init_parts(struct inlay_conn *c, const struct inlay_conn_config *conf
 		return err;
 	c->streams.recv_budget.max =
 		config->max_recv_buffer ? config->max_recv_buffer : DEFAULT_RECV_BUFFER;
+	c->streams.recv_budget.parent = config->recv_memory;
 	c->streams.send_budget.max =
 		config->max_send_buffer ? config->max_send_buffer : DEFAULT_SEND_BUFFER;
 	inlay_flow_init(&c->flow, c->own.initial_max_data);
+	set_growth(c, config->max_window_growth);
 	inlay_acks_init(&c->acks, c->own.max_ack_delay, c->own.min_ack_delay);
 	inlay_ack_request_init(&c->ack_request, &c->peer);
 	inlay_intervals_init(&c->crypto, CRYPTO_RANGES);
@@ -380,6 +397,15 @@ int inlay_conn_stream_extend(struct inlay_conn *c, __u64 id, __u64 end, bool fin
 	return 0;
 }
 
+/* One stream's share of what is kept: what two windows can carry, lest a peer that never reads one
+ * stream takes the room of all. */
+static __u64 send_bound(const struct inlay_conn *c)
+{
+	__u64 bound = 2 * c->recovery.cc.cwnd;
+
+	return bound > STREAM_BUFFER ? bound : STREAM_BUFFER;
+}
+
 int inlay_conn_stream_write(struct inlay_conn *c, __u64 id, const __u8 *data, size_t len, bool fin)
 {
 	struct inlay_stream *s = find_sender(c, id);
@@ -391,6 +417,8 @@ int inlay_conn_stream_write(struct inlay_conn *c, __u64 id, const __u8 *data, si
 		return -EPIPE;
 	if (!s->send.buffer)
 		return -ENOENT;
+	if (len > 0 && inlay_send_buffer_len(s->send.buffer) + len > send_bound(c))
+		return -ENOMEM;
 	err = inlay_send_buffer_write(s->send.buffer, data, len);
 	if (err)
 		return err;
@@ -633,6 +661,7 @@ void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret)
 	ret->rttvar = r->rtt.var;
 	ret->latest_rtt = r->rtt.latest;
 	ret->streams_open = c->streams.n;
+	ret->recv_window = c->flow.window;
 	ret->ptos = r->ptos;
 	ret->bandwidth = inlay_rate_estimate(&r->rate);
 	ret->app_limited = inlay_recovery_is_app_limited(r, r->pacer.last);

@@ -17,6 +17,7 @@
 
 #include "inlay_abi.h"
 
+struct inlay_budget;
 struct inlay_conn;
 struct inlay_policy;
 struct inlay_trace;
@@ -173,14 +174,16 @@ struct inlay_conn_config {
 	/* Bytes of out-of-order stream data kept, over all streams; 0: 1 MiB. Less than our
 	 * initial_max_data works, but slowly: what has no room is not acknowledged. */
 	__u64 max_recv_buffer;
+	struct inlay_budget *recv_memory; /* of all connections together; NULL: no bound but that */
 	__u64 max_send_buffer;	  /* bytes kept of streams without a source, over all; 0: 4 MiB */
 	__u64 max_datagram_queue; /* bytes of datagrams waiting to be sent */
 	__u64 max_streams_open;	  /* streams of ours at once, either direction together */
 	/* Largest UDP payload that path MTU discovery (RFC 8899) tries; 0: none is discovered. */
 	__u32 max_path_mtu;
 	bool no_ecn; /* neither mark nor report: for paths known to mistreat marked packets */
-	/* Receive windows grow up to this many times the initial limits while round trips drain
-	 * them; 0, 1: they stay as announced. */
+	/* Receive windows, and how many streams the peer may have, grow up to this many times the
+	 * initial limits while round trips use them up; 0, 1: they stay as announced. Those of
+	 * bytes grow no further than max_recv_buffer. */
 	__u32 max_window_growth;
 	const struct inlay_policy *policy; /* NULL: all classes alike; see policy.h */
 	void *policy_user;
@@ -227,8 +230,9 @@ int inlay_conn_stream_open(struct inlay_conn *c, bool bidi, __u64 priority,
 /* Source streams: bytes up to |end| may now be read; |fin|: the stream ends there.
  * 0; -ENOENT; -EINVAL: below the earlier end, or after FIN. */
 int inlay_conn_stream_extend(struct inlay_conn *c, __u64 id, __u64 end, bool fin);
-/* Streams without a source, and the sending side of the peer's bidirectional ones.
- * 0; -ENOENT; -EPIPE: finished or reset; -ENOMEM. */
+/* Streams without a source, and the sending side of the peer's bidirectional ones. 0; -ENOENT;
+ * -EPIPE: finished or reset; -ENOMEM: none, or so much waits to be acknowledged that more would not
+ * leave any sooner (two congestion windows, and 256 KiB at least), or max_send_buffer does. */
 int inlay_conn_stream_write(struct inlay_conn *c, __u64 id, const __u8 *data, size_t len, bool fin);
 int inlay_conn_stream_set_priority(struct inlay_conn *c, __u64 id, __u64 priority);
 /* Class of its new bytes (policy.h); 0 until it is set. 0; -ENOENT; -EINVAL: no such class. */
@@ -285,6 +289,7 @@ struct inlay_conn_stats {
 	__u64 datagrams_sent, datagrams_received, datagrams_lost, datagrams_dropped;
 	__u64 ptos, key_updates, duplicates;
 	__u64 acks_sent, acks_received; /* frames */
+	__u64 recv_window;		/* of the connection, as it is now */
 	/* The peer moved; and it had not, or was not heard there. Ours. */
 	__u64 peer_moves, moves_undone, migrations, migrations_failed;
 	__u64 paths_validated;

@@ -61,6 +61,12 @@ void inlay_build_ack(struct inlay_build *b)
 	b->c->stats.acks_sent++;
 }
 
+static void tune(struct inlay_build *b, struct inlay_flow *f)
+{
+	if (!inlay_budget_is_tight(&b->c->streams.recv_budget))
+		inlay_flow_tune(f, b->c->recovery.rtt.smoothed, b->now);
+}
+
 static void put_limits(struct inlay_build *b)
 {
 	struct inlay_conn *c = b->c;
@@ -68,7 +74,10 @@ static void put_limits(struct inlay_build *b)
 	int kind;
 
 	if (c->flow.pending) {
-		__u64 limit = inlay_flow_advertise(&c->flow);
+		__u64 limit;
+
+		tune(b, &c->flow);
+		limit = inlay_flow_advertise(&c->flow);
 
 		if (!inlay_build_put(b, inlay_quic_put_max_data(&b->w, limit), mark,
 				     INLAY_QUIC_MAX_DATA, 0, limit))
@@ -76,10 +85,13 @@ static void put_limits(struct inlay_build *b)
 	}
 	for (kind = INLAY_BIDI; kind <= INLAY_UNI; kind++) {
 		struct inlay_stream_quota *q = &c->streams.quota[kind];
-		__u64 limit = q->closed + q->window;
+		__u64 limit;
 
 		if (!q->pending || b->full)
 			continue;
+		q->window = inlay_window_tune(&q->tuner, q->window, q->closed,
+					      c->recovery.rtt.smoothed, b->now);
+		limit = q->closed + q->window;
 		if (limit > INLAY_QUIC_STREAMS_MAX)
 			limit = INLAY_QUIC_STREAMS_MAX;
 		mark = b->w;
@@ -172,8 +184,10 @@ static void put_owed(struct inlay_build *b, struct inlay_stream *s)
 		inlay_streams_paid(s, INLAY_OWES_STOP);
 	mark = b->w;
 	if ((s->owes & INLAY_OWES_MAX_DATA) && !b->full) {
-		__u64 limit = inlay_flow_advertise(&s->recv.flow);
+		__u64 limit;
 
+		tune(b, &s->recv.flow);
+		limit = inlay_flow_advertise(&s->recv.flow);
 		if (inlay_build_put(b, inlay_quic_put_max_stream_data(&b->w, s->id, limit), mark,
 				    INLAY_QUIC_MAX_STREAM_DATA, s->id, limit))
 			inlay_streams_paid(s, INLAY_OWES_MAX_DATA);

@@ -25,6 +25,11 @@ struct inlay_send_buffer *inlay_send_buffer_new(struct inlay_budget *budget)
 	return b;
 }
 
+size_t inlay_send_buffer_len(const struct inlay_send_buffer *b)
+{
+	return b->len;
+}
+
 static int make_room(struct inlay_send_buffer *b, size_t len)
 {
 	size_t room = b->room ? b->room : FIRST_ROOM;
@@ -54,14 +59,15 @@ int inlay_send_buffer_write(struct inlay_send_buffer *b, const __u8 *data, size_
 
 	if (len == 0)
 		return 0;
-	if (len > b->budget->max - b->budget->used)
+	if (!inlay_budget_take(b->budget, len))
 		return -ENOMEM;
 	err = make_room(b, len);
-	if (err)
+	if (err) {
+		inlay_budget_give(b->budget, len);
 		return err;
+	}
 	memcpy(b->data + b->start + b->len, data, len);
 	b->len += len;
-	b->budget->used += len;
 	return 0;
 }
 
@@ -86,7 +92,7 @@ static void on_acked(void *ctx, __u64 offset)
 	b->base += gone;
 	b->start += gone;
 	b->len -= gone;
-	b->budget->used -= gone;
+	inlay_budget_give(b->budget, gone);
 	if (b->len > 0)
 		return;
 	/* An idle stream, such as a control stream, holds nothing. */
@@ -100,7 +106,7 @@ static void on_release(void *ctx)
 {
 	struct inlay_send_buffer *b = ctx;
 
-	b->budget->used -= b->len;
+	inlay_budget_give(b->budget, b->len);
 	free(b->data);
 	free(b);
 }

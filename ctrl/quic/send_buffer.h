@@ -6,20 +6,17 @@
 #ifndef INLAY_QUIC_SEND_BUFFER_H
 #define INLAY_QUIC_SEND_BUFFER_H
 
+#include "budget.h"
 #include "conn.h"
 
 struct inlay_send_buffer;
-
-/* Bytes kept, over all buffers of a connection. */
-struct inlay_budget {
-	__u64 used;
-	__u64 max;
-};
 
 extern const struct inlay_stream_source inlay_send_buffer_source; /* ctx: the buffer */
 
 /* NULL: no memory. Freed by the source's release(). |budget| outlives it. */
 struct inlay_send_buffer *inlay_send_buffer_new(struct inlay_budget *budget);
+/* Bytes in it: not acknowledged yet. */
+size_t inlay_send_buffer_len(const struct inlay_send_buffer *b);
 /* 0; -ENOMEM: no memory, or the budget is used up; nothing is written then. */
 int inlay_send_buffer_write(struct inlay_send_buffer *b, const __u8 *data, size_t len);
 

@@ -21,7 +21,7 @@ static void free_page(struct inlay_stream_recv *r, __u32 i)
 		return;
 	free(r->pages[i]);
 	r->pages[i] = NULL;
-	r->budget->used -= INLAY_RECV_PAGE;
+	inlay_budget_give(r->budget, INLAY_RECV_PAGE);
 }
 
 void inlay_stream_recv_drop(struct inlay_stream_recv *r)
@@ -30,7 +30,7 @@ void inlay_stream_recv_drop(struct inlay_stream_recv *r)
 
 	for (i = 0; i < r->n_pages; i++)
 		free_page(r, i);
-	r->budget->used -= r->room_pages * sizeof(*r->pages);
+	inlay_budget_give(r->budget, r->room_pages * sizeof(*r->pages));
 	free(r->pages);
 	r->pages = NULL;
 	r->n_pages = 0;
@@ -100,14 +100,15 @@ static int reach_page(struct inlay_stream_recv *r, __u64 last)
 		while (room < want)
 			room *= 2;
 		grown = (size_t)(room - r->room_pages) * sizeof(*r->pages);
-		if (room > 1U << 30 || grown > r->budget->max - r->budget->used)
+		if (room > 1U << 30 || !inlay_budget_take(r->budget, grown))
 			return -ENOBUFS;
 		p = realloc(r->pages, room * sizeof(*r->pages));
-		if (!p)
+		if (!p) {
+			inlay_budget_give(r->budget, grown);
 			return -ENOMEM;
+		}
 		r->pages = p;
 		r->room_pages = (__u32)room;
-		r->budget->used += grown;
 	}
 	while (r->n_pages < want)
 		r->pages[r->n_pages++] = NULL;
@@ -120,12 +121,13 @@ static int fill_page(struct inlay_stream_recv *r, __u64 page, __u64 at, const __
 	__u8 **slot = &r->pages[page - r->first_page];
 
 	if (!*slot) {
-		if (r->budget->max - r->budget->used < INLAY_RECV_PAGE)
+		if (!inlay_budget_take(r->budget, INLAY_RECV_PAGE))
 			return -ENOBUFS;
 		*slot = malloc(INLAY_RECV_PAGE);
-		if (!*slot)
+		if (!*slot) {
+			inlay_budget_give(r->budget, INLAY_RECV_PAGE);
 			return -ENOMEM;
-		r->budget->used += INLAY_RECV_PAGE;
+		}
 	}
 	memcpy(*slot + at, data, len);
 	return 0;

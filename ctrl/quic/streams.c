@@ -130,6 +130,7 @@ static void add(struct inlay_streams *t, struct inlay_stream *s, __u64 id)
 	set_limits(t, s, &send_limit, &recv_window);
 	inlay_stream_send_init(&s->send, &no_source, NULL, send_limit);
 	inlay_stream_recv_init(&s->recv, recv_window, &t->recv_budget);
+	s->recv.flow.tuner.most = recv_window * t->growth;
 	inlay_list_append(&t->all, &s->all);
 	bucket = bucket_of(t, id);
 	s->hash_next = *bucket;

@@ -47,8 +47,9 @@ struct inlay_stream {
 /* Streams that the peer opens, of one kind. */
 struct inlay_stream_quota {
 	__u64 window;
-	__u64 limit;		     /* advertised */
-	__u64 closed;		     /* of those opened so far */
+	__u64 limit;  /* advertised */
+	__u64 closed; /* of those opened so far */
+	struct inlay_window_tuner tuner;
 	struct inlay_intervals used; /* stream numbers that have had a record */
 	bool pending;		     /* MAX_STREAMS has to be sent */
 	bool blocked;		     /* we owe STREAMS_BLOCKED */
@@ -77,6 +78,7 @@ struct inlay_streams {
 	struct inlay_stream_quota quota[2]; /* by enum inlay_stream_kind */
 	__u64 next_bidi, bidi_limit;	    /* numbers of ours; unidirectional: in |entry| */
 	const struct inlay_transport_params *own, *peer;
+	__u32 growth; /* most that a window of a stream grows by */
 	struct inlay_budget recv_budget;
 	struct inlay_budget send_budget;
 };

@@ -275,6 +275,8 @@ struct quic_pair *quic_pair_new(const struct quic_pair_config *config, struct in
 			.max_send_buffer = 1 << 20,
 			.max_datagram_queue = 1 << 16,
 			.max_streams_open = 1000,
+			.max_window_growth = config->max_window_growth,
+			.recv_memory = config->recv_memory,
 			.max_path_mtu = config->max_path_mtu,
 			.no_ecn = config->no_ecn,
 		};

@@ -32,6 +32,8 @@ struct quic_pair_config {
 	enum inlay_cipher cipher;
 	struct inlay_transport_params params; /* of both sides */
 	__u64 max_recv_buffer;
+	__u32 max_window_growth;
+	struct inlay_budget *recv_memory;
 	__u32 max_path_mtu; /* 0: neither side discovers it */
 	bool no_ecn;
 	__u64 first_pn[2];		  /* by enum inlay_role */

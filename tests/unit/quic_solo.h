@@ -23,6 +23,8 @@ struct solo {
 	__u64 next_pn; /* of the peer */
 	__u8 next_cid;
 	inlay_ns keep_alive;
+	__u32 max_window_growth;
+	__u64 max_send_buffer; /* 0: 64 KiB */
 	const struct inlay_policy *policy;
 	bool closed;
 	struct inlay_close_reason why;
@@ -223,7 +225,8 @@ static inline bool solo_start(struct solo *s)
 		.log = s->log,
 		.log_size = SOLO_LOG,
 		.max_recv_buffer = 64 * 1024,
-		.max_send_buffer = 64 * 1024,
+		.max_send_buffer = s->max_send_buffer ? s->max_send_buffer : 64 * 1024,
+		.max_window_growth = s->max_window_growth,
 		.max_datagram_queue = 4000,
 		.max_streams_open = 8,
 		.keep_alive = s->keep_alive,
