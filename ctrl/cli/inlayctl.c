@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "control_socket.h"
+#include "doctor.h"
 
 #define EXIT_FAILED 1
 #define EXIT_USAGE  2
@@ -24,12 +25,14 @@ static const char usage[] =
 	"Asks a running inlayd.\n"
 	"\n"
 	"  status [--json]  what it does: connections, tracks, packets, drops by reason\n"
+	"  doctor [--config FILE] [--json]\n"
+	"                   asks no inlayd: what this host offers it and lacks, with the fix\n"
 	"\n"
 	"  --socket PATH    its control_socket, if not the default\n"
 	"  --version        print the version, and end\n"
 	"  --help           print this, and end\n"
 	"\n"
-	"Exit codes: 0 done, 1 failed, 2 usage.\n";
+	"Exit codes: 0 done, 1 failed or lacking, 2 usage.\n";
 
 /* --- Talking -----------------------------------------------------------------------------------
  */
@@ -277,6 +280,7 @@ static const struct {
 	int (*run)(const char *path, int argc, char **argv);
 } commands[] = {
 	{"status", run_status},
+	{"doctor", inlay_doctor_run},
 };
 
 static int run(const char *path, int argc, char **argv)

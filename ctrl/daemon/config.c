@@ -28,6 +28,21 @@ void inlay_config_default_socket(char ret_path[INLAY_CONFIG_TEXT])
 			 (unsigned int)getuid());
 }
 
+/* Own connection IDs that a connection may have at once, for the provider's table. */
+#define CIDS_PER_CONNECTION 8
+
+struct inlay_provider_local_config inlay_config_provider(const struct inlay_config *config)
+{
+	static const char *const backends[] = {"auto", "libcrypto", "ipsec-mb"};
+	const __u32 connections = (__u32)config->max_connections;
+
+	return (struct inlay_provider_local_config){
+		.max_sa = 2 * connections,
+		.max_cids = CIDS_PER_CONNECTION * connections,
+		.backend = backends[config->crypto_backend],
+	};
+}
+
 void inlay_config_default(struct inlay_config *c)
 {
 	*c = (struct inlay_config){

@@ -9,7 +9,7 @@
 #include "address.h"
 #include "config_options.h"
 #include "conn.h"
-#include "provider.h"
+#include "provider_local.h"
 
 #define INLAY_ALPN "moqt-18" /* the one that the relay speaks */
 
@@ -84,6 +84,9 @@ int inlay_config_load(const char *file, struct inlay_config *ret_config,
 		      char err[INLAY_CONFIG_ERROR]);
 /* The whole configuration as YAML, as it would be loaded; to be freed. NULL: no memory. */
 char *inlay_config_print(const struct inlay_config *config);
+
+/* What the crypto provider is made with; points into constants. */
+struct inlay_provider_local_config inlay_config_provider(const struct inlay_config *config);
 
 /* Where the control socket is unless configured otherwise: /run/inlayd.sock for root, else in
  * $XDG_RUNTIME_DIR, else in /tmp with the user's number. */

@@ -15,9 +15,6 @@
 #include "provider_local.h"
 #include "reset.h"
 
-/* Own connection IDs that a connection may have at once, for the provider's table. */
-#define CIDS_PER_CONNECTION 8
-
 static int fail(struct inlay_daemon_failure *f, int exit_code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -102,16 +99,10 @@ static int fail_memory(struct inlay_daemon_failure *f, const char *what, int err
 
 static int make_provider(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 {
-	static const char *const backends[] = {"auto", "libcrypto", "ipsec-mb"};
-	const __u32 connections = (__u32)d->config.max_connections;
-	const struct inlay_provider_local_config config = {
-		.max_sa = 2 * connections,
-		.max_cids = CIDS_PER_CONNECTION * connections,
-		.backend = backends[d->config.crypto_backend],
-	};
+	const struct inlay_provider_local_config config = inlay_config_provider(&d->config);
 
 	raise_memory_lock();
-	d->keystore = inlay_keystore_new(connections);
+	d->keystore = inlay_keystore_new((size_t)d->config.max_connections);
 	if (!d->keystore)
 		return fail_memory(f, "key store", errno);
 	d->provider = inlay_provider_local_new(&config);

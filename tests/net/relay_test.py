@@ -5,9 +5,11 @@ Needs no privilege. usage: tests/net/relay_test.py BUILD_DIR [CASE...]"""
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import time
 
@@ -419,11 +421,36 @@ def relay_restart(processes):
     assert time.monotonic() - started < 6, "the clients found out by a timeout only"
 
 
+def doctor(processes):
+    """inlayctl doctor judges the host, and a configuration with its files."""
+    scene, tell = Scene(processes), processes.build / "inlayctl"
+    config = processes.scratch / "inlayd.yaml"
+
+    def run(*options):
+        done = subprocess.run([tell, "--socket", scene.relay.socket, "doctor", *options],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        return done.returncode, done.stdout.decode()
+
+    code, text = run("--config", config, "--json")
+    checks = {one["name"]: one for one in json.loads(text)["checks"]}
+    assert checks["configuration"]["state"] == "ok", text
+    assert checks["certificate"]["state"] == "ok", text
+    assert checks["ports"]["found"].endswith("by a running inlayd"), text
+    assert code == (not json.loads(text)["ok"]), text
+    (processes.scratch / "inlayd.key").chmod(0o644)
+    code, text = run("--config", config)
+    assert code == 1 and re.search("^lacks +private key .*chmod 600", text, re.M), text
+    config.write_text("lisen: []\n")
+    code, text = run("--config", config)
+    assert code == 1 and re.search("^lacks configuration .*:1:.*lisen", text, re.M), text
+    assert run("--cure")[0] == 2
+
+
 CASES = [three_subscribers, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
          cubic, lossy, late_join, stalled_subscriber, publisher_restart, relay_restart, chain,
          chain_late_edge, failing_publisher, killed_subscriber, datagrams, junk, second_daemon,
          unreadable_key, bad_configuration, not_loopback, bad_input, unknown_option, dev,
-         untrusted_certificate, clean_end]
+         untrusted_certificate, clean_end, doctor]
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
