@@ -26,6 +26,8 @@ struct burst {
 	struct mmsghdr msgs[BURST];
 	struct iovec vecs[BURST];
 	__u8 bytes[BURST][INLAY_FRAME_MAX];
+	/* Traffic class, both ways, of which two bits are ECN. */
+	char control[BURST][CMSG_SPACE(sizeof(int))] __attribute__((aligned(8)));
 };
 
 struct inlay_driver {
@@ -129,7 +131,7 @@ void inlay_driver_free(struct inlay_driver *d)
 int inlay_driver_connect(struct inlay_driver *d, const struct inlay_addr *remote,
 			 struct inlay_path *ret_path)
 {
-	int bytes = SOCKET_BYTES, probe = IP_PMTUDISC_PROBE;
+	int bytes = SOCKET_BYTES, probe = IP_PMTUDISC_PROBE, on = 1;
 	struct sockaddr_storage sa;
 	socklen_t len = inlay_addr_to_sockaddr(remote, &sa);
 
@@ -141,10 +143,13 @@ int inlay_driver_connect(struct inlay_driver *d, const struct inlay_addr *remote
 	if (d->socket < 0 || connect(d->socket, (struct sockaddr *)&sa, len))
 		return -errno;
 	/* Never fragmented (RFC 9000 section 14); buffers as large as the kernel lets. */
-	if (remote->family == AF_INET)
+	if (remote->family == AF_INET) {
 		setsockopt(d->socket, IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof(probe));
-	else
+		setsockopt(d->socket, IPPROTO_IP, IP_RECVTOS, &on, sizeof(on));
+	} else {
 		setsockopt(d->socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &probe, sizeof(probe));
+		setsockopt(d->socket, IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof(on));
+	}
 	setsockopt(d->socket, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	setsockopt(d->socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 	len = sizeof(sa);
@@ -213,6 +218,41 @@ static bool note_socket_error(struct inlay_driver *d, int err)
 	return true;
 }
 
+/* How a datagram was marked. */
+static __u8 mark_of(struct msghdr *m)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		int tclass;
+
+		if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS)
+			return *CMSG_DATA(c) & INLAY_ECN_CE; /* one byte on receive */
+		if (c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_TCLASS)
+			continue;
+		memcpy(&tclass, CMSG_DATA(c), sizeof(tclass));
+		return tclass & INLAY_ECN_CE;
+	}
+	return INLAY_ECN_NOT_ECT;
+}
+
+static void set_mark(const struct inlay_driver *d, struct msghdr *m, char *room, __u8 ecn)
+{
+	bool v4 = d->path.remote.family == AF_INET;
+	int value = ecn;
+	struct cmsghdr *c;
+
+	m->msg_control = NULL;
+	m->msg_controllen = 0;
+	if (ecn == INLAY_ECN_NOT_ECT)
+		return;
+	m->msg_control = room;
+	m->msg_controllen = CMSG_SPACE(sizeof(value));
+	c = CMSG_FIRSTHDR(m);
+	c->cmsg_level = v4 ? IPPROTO_IP : IPPROTO_IPV6;
+	c->cmsg_type = v4 ? IP_TOS : IPV6_TCLASS;
+	c->cmsg_len = CMSG_LEN(sizeof(value));
+	memcpy(CMSG_DATA(c), &value, sizeof(value));
+}
+
 static void receive(struct inlay_driver *d)
 {
 	unsigned int rounds, i;
@@ -220,17 +260,22 @@ static void receive(struct inlay_driver *d)
 	int n = BURST;
 
 	for (rounds = 0; rounds < RECV_ROUNDS && n == BURST; rounds++) {
-		for (i = 0; i < BURST; i++)
+		for (i = 0; i < BURST; i++) {
 			d->in.vecs[i].iov_len = INLAY_FRAME_MAX;
+			d->in.msgs[i].msg_hdr.msg_control = d->in.control[i];
+			d->in.msgs[i].msg_hdr.msg_controllen = sizeof(d->in.control[i]);
+		}
 		n = recvmmsg(d->socket, d->in.msgs, BURST, MSG_DONTWAIT, NULL);
 		if (n < 0) {
 			note_socket_error(d, errno);
 			return;
 		}
 		now = inlay_driver_now();
-		for (i = 0; i < (unsigned int)n; i++)
+		for (i = 0; i < (unsigned int)n; i++) {
+			inlay_peer_set_mark(d->peer, mark_of(&d->in.msgs[i].msg_hdr));
 			inlay_peer_recv(d->peer, &d->path, d->in.bytes[i], d->in.msgs[i].msg_len,
 					now);
+		}
 	}
 	/* The descriptor is edge-triggered, and there may be more: come back. */
 	if (n == BURST) {
@@ -274,6 +319,8 @@ static void send_all(struct inlay_driver *d)
 			if (!len)
 				break;
 			d->out.vecs[d->out_n].iov_len = len;
+			set_mark(d, &d->out.msgs[d->out_n].msg_hdr, d->out.control[d->out_n],
+				 inlay_peer_mark(d->peer));
 		}
 		if (!d->out_n || !send_burst(d))
 			return;

@@ -663,6 +663,13 @@ void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret)
 	ret->streams_open = c->streams.n;
 	ret->recv_window = c->flow.window;
 	ret->ptos = r->ptos;
+	ret->path_mtu = c->pmtu.mtu;
+	ret->mtu_probes_sent = c->pmtu.probes_sent;
+	ret->mtu_probes_lost = c->pmtu.probes_lost;
+	ret->black_holes = c->pmtu.black_holes;
+	ret->ecn_capable = c->ecn.state == INLAY_ECN_CAPABLE;
+	ret->ce_received = c->acks.ecn.ce;
+	ret->ce_reported = c->ecn.counts.ce;
 	ret->bandwidth = inlay_rate_estimate(&r->rate);
 	ret->app_limited = inlay_recovery_is_app_limited(r, r->pacer.last);
 	ret->pacing_rate = r->pacer.rate;

@@ -282,6 +282,9 @@ int inlay_conn_renew_cids(struct inlay_conn *c);
 bool inlay_conn_is_known_path(const struct inlay_conn *c, const struct inlay_path *path);
 
 struct inlay_conn_stats {
+	__u64 path_mtu, mtu_probes_sent, mtu_probes_lost, black_holes;
+	bool ecn_capable;		/* what we send is marked ECT(0) */
+	__u64 ce_received, ce_reported; /* congestion marks: met by the peer's packets, by ours */
 	__u64 packets_sent, packets_received, packets_lost, packets_spurious;
 	__u64 bytes_sent, bytes_received, bytes_lost, bytes_in_flight, cwnd;
 	inlay_ns smoothed_rtt, min_rtt, rttvar, latest_rtt;
