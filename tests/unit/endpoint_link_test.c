@@ -33,7 +33,7 @@ struct run {
 	struct node *ours, *peer;
 	bool dial;     /* we are the client */
 	bool no_pmtud; /* libngtcp2 does not */
-	size_t bytes;  /* of each stream; 0: 300,000 */
+	size_t bytes;  /* of each stream; 0: 150,000 */
 };
 
 static struct app *our_app(const struct run *r)
@@ -63,9 +63,9 @@ static void start(struct run *r, bool dial, __u64 seed, bool no_ecn)
 {
 	struct inlay_peer_config peer = {.no_pmtud = r->no_pmtud};
 	struct inlay_endpoint_config config;
-	struct app sender = {.initiator = true, .n_streams = 6, .n_datagrams = 20};
+	struct app sender = {.initiator = true, .n_streams = 12, .n_datagrams = 20};
 
-	sender.bytes = r->bytes ? r->bytes : 300000;
+	sender.bytes = r->bytes ? r->bytes : 150000;
 	r->w = world_new(seed);
 	r->dial = dial;
 	inlay_endpoint_config_init(&config);
@@ -116,7 +116,7 @@ static void both_ends_find_what_the_path_carries(void **state)
 		     {1452, 1452, 1452, 1342},
 		     {1300, 1284, 1300, 1232},
 		     {1200, 1200, 1200, 1200}};
-	struct run r = {.bytes = 600000};
+	struct run r = {.bytes = 250000};
 
 	for (unsigned int i = 0; i < 2 * INLAY_ARRAY_SIZE(paths); i++) {
 		start(&r, i % 2, i + 1, false);
@@ -133,7 +133,7 @@ static void both_ends_find_what_the_path_carries(void **state)
 
 static void a_path_that_shrinks_under_libngtcp2_is_survived(void **state)
 {
-	struct run r = {.bytes = 600000, .no_pmtud = true};
+	struct run r = {.bytes = 250000, .no_pmtud = true};
 
 	for (int dial = 0; dial < 2; dial++) {
 		start(&r, dial, 11, false);

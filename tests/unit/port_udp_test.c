@@ -602,6 +602,24 @@ static void a_socket_that_blocks_between_messages_repeats_none(void **state)
 
 #define PAIR(name) cmocka_unit_test_setup_teardown(name, setup_pair, teardown_pair)
 
+/* RFC 9000 section 14: DF is set, and no ICMP message changes what is sent. */
+static void datagrams_are_never_fragmented(void **state)
+{
+	struct inlay_port_udp port;
+	socklen_t len = sizeof(int);
+	int how = -1;
+
+	assert_true(open_port(&port, "127.0.0.1", 0));
+	assert_int_equal(getsockopt(port.fd, IPPROTO_IP, IP_MTU_DISCOVER, &how, &len), 0);
+	assert_int_equal(how, IP_PMTUDISC_PROBE);
+	inlay_port_udp_close(&port);
+	if (!open_port(&port, "::1", 0))
+		return;
+	assert_int_equal(getsockopt(port.fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &how, &len), 0);
+	assert_int_equal(how, IPV6_PMTUDISC_PROBE);
+	inlay_port_udp_close(&port);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -609,6 +627,7 @@ int main(void)
 		cmocka_unit_test_setup(bursts_pass_over_ipv6, setup),
 		cmocka_unit_test_setup(wildcard_sockets_keep_addresses_apart, setup),
 		cmocka_unit_test_setup(an_address_in_use_is_told, setup),
+		cmocka_unit_test_setup(datagrams_are_never_fragmented, setup),
 		cmocka_unit_test_setup(a_larger_datagram_is_marked, setup),
 		cmocka_unit_test_setup(a_refused_datagram_holds_up_no_other, setup),
 		cmocka_unit_test_setup(what_the_kernel_drops_is_counted, setup),

@@ -448,6 +448,22 @@ static void bad_links_do_not_make_validation_fail(void **state)
 	assert_true(capable >= 38);
 }
 
+/* RFC 9000 section 14: what a peer sends, and what we were told, need not be the same size. */
+static void a_datagram_larger_than_we_take_closes_nothing(void **state)
+{
+	static __u8 frames[1400] = {0x01};
+	struct solo s;
+
+	solo_init(&s, INLAY_CLIENT);
+	s.handover.own.max_udp_payload_size = 1200;
+	assert_true(solo_start(&s));
+	solo_recv(&s, frames, sizeof(frames));
+	solo_recv(&s, frames, 1);
+	assert_false(s.closed);
+	assert_true(inlay_acks_is_due(&s.conn->acks, s.now));
+	solo_stop(&s);
+}
+
 /* --- What we report ------------------------------------------------------------------------- */
 
 static const __u8 ping = 0x01;
@@ -608,6 +624,7 @@ int main(void)
 		cmocka_unit_test(a_path_that_drops_marked_packets_is_used_without_marks),
 		cmocka_unit_test(marked_packets_that_are_dropped_from_now_on_are_no_dead_end),
 		cmocka_unit_test(bad_links_do_not_make_validation_fail),
+		cmocka_unit_test(a_datagram_larger_than_we_take_closes_nothing),
 		cmocka_unit_test(marks_are_counted_once_and_reported_in_every_ack),
 		cmocka_unit_test(a_congestion_mark_is_acknowledged_at_once),
 		cmocka_unit_test(a_peer_that_lies_about_marks_is_kept_but_not_believed),
