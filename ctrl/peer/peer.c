@@ -7,6 +7,7 @@
 
 #include <gnutls/crypto.h>
 
+#include "addr.h"
 #include "peer_impl.h"
 
 #define GATHER 16
@@ -202,7 +203,7 @@ static ngtcp2_ssize write_datagram(struct inlay_peer *p, __u8 *dst, size_t room,
 	int accepted = 0;
 	ngtcp2_ssize n;
 
-	n = ngtcp2_conn_write_datagram(p->conn, NULL, &p->tx_info, dst, room, &accepted,
+	n = ngtcp2_conn_write_datagram(p->conn, &p->out.path, &p->tx_info, dst, room, &accepted,
 				       NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, d->data, d->len, now);
 	if (accepted || n == NGTCP2_ERR_INVALID_ARGUMENT || n == NGTCP2_ERR_INVALID_STATE)
 		inlay_peer_datagram_pop(p);
@@ -243,7 +244,7 @@ static ngtcp2_ssize write_stream(struct inlay_peer *p, struct inlay_peer_stream 
 	fin = s && all && s->fin;
 	if (fin)
 		flags |= NGTCP2_WRITE_STREAM_FLAG_FIN;
-	rv = ngtcp2_conn_writev_stream(p->conn, NULL, &p->tx_info, dst, room, &taken, flags,
+	rv = ngtcp2_conn_writev_stream(p->conn, &p->out.path, &p->tx_info, dst, room, &taken, flags,
 				       s ? (int64_t)s->id : -1, vec, n, now);
 	if (s && taken >= 0)
 		inlay_peer_stream_sent(p, s, (size_t)taken, fin);
@@ -308,6 +309,7 @@ size_t inlay_peer_send(struct inlay_peer *p, __u8 *dst, size_t room, inlay_ns no
 
 	p->now = now;
 	p->tx_info.ecn = NGTCP2_ECN_NOT_ECT;
+	ngtcp2_path_storage_zero(&p->out);
 	if (p->close_due && !p->closed)
 		write_close(p, now);
 	if (p->closed || !p->conn)
@@ -342,6 +344,19 @@ __u8 inlay_peer_mark(const struct inlay_peer *p)
 	return p->tx_info.ecn & NGTCP2_ECN_MASK;
 }
 
+size_t inlay_peer_send_by(struct inlay_peer *p, __u8 *dst, size_t room, struct inlay_path *ret_path,
+			  inlay_ns now)
+{
+	size_t n = inlay_peer_send(p, dst, room, now);
+
+	memset(ret_path, 0, sizeof(*ret_path));
+	if (n == 0 || p->out.path.remote.addrlen == 0)
+		return n;
+	inlay_addr_from_sockaddr((struct sockaddr *)p->out.path.local.addr, &ret_path->local);
+	inlay_addr_from_sockaddr((struct sockaddr *)p->out.path.remote.addr, &ret_path->remote);
+	return n;
+}
+
 inlay_ns inlay_peer_deadline(const struct inlay_peer *p)
 {
 	if (p->dead)
@@ -369,6 +384,24 @@ int inlay_peer_update_keys(struct inlay_peer *p, inlay_ns now)
 	if (!p->connected || p->closed || p->close_due)
 		return -ENOTCONN;
 	return ngtcp2_conn_initiate_key_update(p->conn, now) ? -EAGAIN : 0;
+}
+
+int inlay_peer_migrate(struct inlay_peer *p, const struct inlay_path *path, bool at_once,
+		       inlay_ns now)
+{
+	const ngtcp2_transport_params *remote;
+	struct inlay_wire_path wire;
+	int rv;
+
+	if (!p->connected || p->closed || p->close_due)
+		return -ENOTCONN;
+	remote = ngtcp2_conn_get_remote_transport_params(p->conn);
+	if (remote && remote->disable_active_migration)
+		return -EPERM;
+	inlay_wire_path_of(&wire, path);
+	rv = at_once ? ngtcp2_conn_initiate_immediate_migration(p->conn, &wire.path, now)
+		     : ngtcp2_conn_initiate_migration(p->conn, &wire.path, now);
+	return rv ? -EAGAIN : 0;
 }
 
 /* ---- what there is to know ---- */

@@ -95,6 +95,9 @@ size_t inlay_peer_send(struct inlay_peer *p, __u8 *dst, size_t room, inlay_ns no
  * the one is to be marked that inlay_peer_send() wrote last. */
 void inlay_peer_set_mark(struct inlay_peer *p, __u8 ecn);
 __u8 inlay_peer_mark(const struct inlay_peer *p);
+/* The same, and where it goes: family 0 in both addresses: as the packet before came. */
+size_t inlay_peer_send_by(struct inlay_peer *p, __u8 *dst, size_t room, struct inlay_path *ret_path,
+			  inlay_ns now);
 /* When inlay_peer_on_timer() is due, sending to follow; INLAY_NEVER: no timer. */
 inlay_ns inlay_peer_deadline(const struct inlay_peer *p);
 void inlay_peer_on_timer(struct inlay_peer *p, inlay_ns now);
@@ -135,6 +138,14 @@ void inlay_peer_release(struct inlay_peer *p, __u64 bytes);
 
 /* 0; -EAGAIN: not before the earlier update is confirmed (RFC 9001 section 6.1); -ENOTCONN. */
 int inlay_peer_update_keys(struct inlay_peer *p, inlay_ns now);
+
+/*
+ * Client: goes over to another local address (RFC 9000 section 9), |at_once|, or once that path is
+ * validated. 0; -EAGAIN: not now: no connection ID is left, the handshake is not confirmed, or
+ * another migration is under way; -EPERM: the server takes none; -ENOTCONN.
+ */
+int inlay_peer_migrate(struct inlay_peer *p, const struct inlay_path *path, bool at_once,
+		       inlay_ns now);
 
 struct inlay_peer_stats {
 	__u64 packets_sent, packets_received; /* datagrams */

@@ -79,6 +79,7 @@ struct inlay_peer {
 	bool farewell_due;
 	__u8 mark_in;
 	ngtcp2_pkt_info tx_info; /* of the newest datagram */
+	ngtcp2_path_storage out; /* of the packet being written */
 	size_t burst;		 /* bytes since the pacer was told */
 	struct inlay_peer_stats stats;
 };

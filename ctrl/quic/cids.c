@@ -51,22 +51,43 @@ static __u32 count_own(const struct inlay_cids *c)
 	__u32 i, n = 0;
 
 	for (i = 0; i < INLAY_CIDS_OWN_ROOM; i++)
-		n += c->own[i].used && c->own[i].sequence >= c->own_retire_prior_to;
+		n += c->own[i].used && !c->own[i].retired &&
+		     c->own[i].sequence >= c->own_retire_prior_to;
 	return n;
+}
+
+static void forget_own(struct inlay_cids *c, struct inlay_own_cid *o)
+{
+	o->used = false;
+	if (c->ops->cid_retire)
+		c->ops->cid_retire(c->user, &o->cid);
+}
+
+/* A free one, or that of the one retired first. NULL: all are in force. */
+static struct inlay_own_cid *own_slot(struct inlay_cids *c)
+{
+	struct inlay_own_cid *found = NULL, *o;
+
+	for (o = c->own; o < c->own + INLAY_CIDS_OWN_ROOM; o++) {
+		if (!o->used)
+			return o;
+		if (o->retired && (!found || o->gone_at < found->gone_at))
+			found = o;
+	}
+	if (found)
+		forget_own(c, found);
+	return found;
 }
 
 static int issue_one(struct inlay_cids *c)
 {
-	struct inlay_own_cid *o = NULL;
-	__u32 i;
+	struct inlay_own_cid *o = own_slot(c);
 
-	for (i = 0; i < INLAY_CIDS_OWN_ROOM && !o; i++)
-		if (!c->own[i].used)
-			o = &c->own[i];
 	if (!o || !c->ops->cid_issue || c->ops->cid_issue(c->user, &o->cid, o->token))
 		return -ENOSPC;
 	o->used = true;
 	o->pending = true;
+	o->retired = false;
 	o->sequence = c->next_sequence++;
 	return 0;
 }
@@ -84,7 +105,7 @@ int inlay_cids_renew(struct inlay_cids *c)
 
 	/* Section 5.1.2: not before the peer has retired what it was asked to. */
 	for (i = 0; i < INLAY_CIDS_OWN_ROOM; i++)
-		if (c->own[i].used && c->own[i].sequence < before)
+		if (c->own[i].used && !c->own[i].retired && c->own[i].sequence < before)
 			return -EAGAIN;
 	c->own_retire_prior_to = c->next_sequence;
 	inlay_cids_issue(c);
@@ -316,27 +337,48 @@ enum inlay_quic_error inlay_cids_on_new(struct inlay_cids *c, const struct inlay
 	return err ? err : retire_below(c);
 }
 
-enum inlay_quic_error inlay_cids_on_retire(struct inlay_cids *c, __u64 sequence, const __u8 *dcid)
+enum inlay_quic_error inlay_cids_on_retire(struct inlay_cids *c, __u64 sequence, const __u8 *dcid,
+					   inlay_ns gone_at)
 {
-	__u32 i;
+	struct inlay_own_cid *o;
 
 	/* Section 19.16. */
 	if (sequence >= c->next_sequence)
 		return INLAY_QUIC_PROTOCOL_VIOLATION;
-	for (i = 0; i < INLAY_CIDS_OWN_ROOM; i++) {
-		struct inlay_own_cid *o = &c->own[i];
-
-		if (!o->used || o->sequence != sequence)
+	for (o = c->own; o < c->own + INLAY_CIDS_OWN_ROOM; o++) {
+		if (!o->used || o->retired || o->sequence != sequence)
 			continue;
 		if (!memcmp(o->cid.data, dcid, INLAY_OWN_CID))
 			return INLAY_QUIC_PROTOCOL_VIOLATION;
-		o->used = false;
+		o->retired = true;
 		o->pending = false;
-		if (c->ops->cid_retire)
-			c->ops->cid_retire(c->user, &o->cid);
+		o->gone_at = gone_at;
 	}
 	inlay_cids_issue(c);
 	return INLAY_QUIC_NO_ERROR;
+}
+
+inlay_ns inlay_cids_deadline(const struct inlay_cids *c)
+{
+	inlay_ns at = INLAY_NEVER;
+	__u32 i;
+
+	for (i = 0; i < INLAY_CIDS_OWN_ROOM; i++)
+		if (c->own[i].used && c->own[i].retired && c->own[i].gone_at < at)
+			at = c->own[i].gone_at;
+	return at;
+}
+
+void inlay_cids_on_timer(struct inlay_cids *c, inlay_ns now)
+{
+	struct inlay_own_cid *o;
+
+	for (o = c->own; o < c->own + INLAY_CIDS_OWN_ROOM; o++)
+		if (o->used && o->retired && o->gone_at <= now) {
+			forget_own(c, o);
+			/* There is room for one that there was none for. */
+			inlay_cids_issue(c);
+		}
 }
 
 void inlay_cids_on_new_lost(struct inlay_cids *c, __u64 sequence)
@@ -344,7 +386,7 @@ void inlay_cids_on_new_lost(struct inlay_cids *c, __u64 sequence)
 	__u32 i;
 
 	for (i = 0; i < INLAY_CIDS_OWN_ROOM; i++)
-		if (c->own[i].used && c->own[i].sequence == sequence)
+		if (c->own[i].used && !c->own[i].retired && c->own[i].sequence == sequence)
 			c->own[i].pending = true;
 }
 

@@ -16,6 +16,8 @@
 struct inlay_own_cid {
 	bool used;
 	bool pending; /* NEW_CONNECTION_ID has to be sent */
+	bool retired; /* by the peer: good until |gone_at| for packets that are late */
+	inlay_ns gone_at;
 	__u64 sequence;
 	struct inlay_cid cid;
 	__u8 token[16];
@@ -84,8 +86,12 @@ void inlay_cids_release(struct inlay_cids *c, __u64 sequence);
 
 /* Frames of the peer. NO_ERROR or what to close with. */
 enum inlay_quic_error inlay_cids_on_new(struct inlay_cids *c, const struct inlay_quic_new_cid *f);
-/* |dcid|: what the packet was sent to; INLAY_OWN_CID bytes. */
-enum inlay_quic_error inlay_cids_on_retire(struct inlay_cids *c, __u64 sequence, const __u8 *dcid);
+/* |dcid|: what the packet was sent to; INLAY_OWN_CID bytes. The CID is forgotten at |gone_at|: a
+ * late packet is not to be answered by a reset. */
+enum inlay_quic_error inlay_cids_on_retire(struct inlay_cids *c, __u64 sequence, const __u8 *dcid,
+					   inlay_ns gone_at);
+inlay_ns inlay_cids_deadline(const struct inlay_cids *c);
+void inlay_cids_on_timer(struct inlay_cids *c, inlay_ns now);
 
 /* A NEW_CONNECTION_ID or RETIRE_CONNECTION_ID of ours was lost, or acknowledged. */
 void inlay_cids_on_new_lost(struct inlay_cids *c, __u64 sequence);

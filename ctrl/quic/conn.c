@@ -235,6 +235,7 @@ inlay_ns inlay_conn_deadline(const struct inlay_conn *c)
 		at = earlier(at, c->acks.deadline);
 	at = earlier(at, c->keys.drop_at);
 	at = earlier(at, keep_alive_deadline(c));
+	at = earlier(at, inlay_cids_deadline(&c->cids));
 	return earlier(at, inlay_paths_deadline(&c->paths));
 }
 
@@ -276,6 +277,7 @@ static void on_timers(struct inlay_conn *c, inlay_ns now)
 			c->ops->drop_old_phase(c->user);
 	}
 	inlay_conn_path_on_timer(c, now);
+	inlay_cids_on_timer(&c->cids, now);
 	inlay_conn_refresh_classes(c, now);
 	inlay_conn_reap(c);
 }

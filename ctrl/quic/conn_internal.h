@@ -115,6 +115,9 @@ void inlay_conn_path_challenged(struct inlay_conn *c, const struct inlay_path *p
 				const __u8 *dcid, size_t len, const __u8 data[8], inlay_ns now);
 void inlay_conn_path_answered(struct inlay_conn *c, const __u8 data[8], inlay_ns now);
 void inlay_conn_path_on_timer(struct inlay_conn *c, inlay_ns now);
+/* How long a path is asked in vain before it is given up: at either end, and so how long a CID that
+ * was retired may still come. */
+inlay_ns inlay_conn_path_patience(const struct inlay_conn *c);
 /* The CID to send with on |e|. NULL: there is none for it. */
 const struct inlay_cid *inlay_conn_path_cid(struct inlay_conn *c, struct inlay_path_entry *e);
 /* A packet that validates a path, or answers who does; 0: none is due, or may be sent. */

@@ -104,15 +104,27 @@ static struct inlay_path_entry *entry_for(struct inlay_conn *c, const struct inl
 
 /* --- Validation ----------------------------------------------------------------------------- */
 
+static inlay_ns longer_pto(const struct inlay_conn *c)
+{
+	inlay_ns pto = inlay_conn_pto(c);
+
+	return pto > INITIAL_PTO ? pto : INITIAL_PTO;
+}
+
+inlay_ns inlay_conn_path_patience(const struct inlay_conn *c)
+{
+	return PATIENCE * longer_pto(c);
+}
+
 static void validate(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns now)
 {
 	const struct inlay_path *known = &inlay_paths_fallback(&c->paths)->path;
-	inlay_ns pto = inlay_conn_pto(c), longer = pto > INITIAL_PTO ? pto : INITIAL_PTO;
 	bool same_way = inlay_paths_same_ip(&e->path.remote, &known->remote) &&
 			inlay_paths_same_ip(&e->path.local, &known->local);
 
 	/* Another port is the same way, whose round trip is known. */
-	inlay_path_validate(e, same_way ? pto : longer, PATIENCE * longer, now);
+	inlay_path_validate(e, same_way ? inlay_conn_pto(c) : longer_pto(c),
+			    inlay_conn_path_patience(c), now);
 }
 
 /* Section 9.4: what was measured on one path says nothing of another; a port that alone has changed
@@ -133,7 +145,7 @@ static void settle(struct inlay_conn *c, inlay_ns now)
 	if (before == inlay_paths_current(&c->paths))
 		return;
 	c->paths.fallback = c->paths.current;
-	before->forget_at = now + PATIENCE * inlay_conn_pto(c);
+	before->forget_at = now + c->paths.linger;
 }
 
 static void use(struct inlay_conn *c, struct inlay_path_entry *e)
@@ -143,6 +155,8 @@ static void use(struct inlay_conn *c, struct inlay_path_entry *e)
 
 	inlay_conn_path_cid(c, before); /* its own number, before another one is in use */
 	c->paths.current = (__u32)(e - c->paths.entries);
+	/* By the round trip of the path left, as long as it is known. */
+	c->paths.linger = PATIENCE * inlay_conn_pto(c);
 	e->forget_at = INLAY_NEVER;
 	if (cid)
 		inlay_cids_switch(&c->cids, e->cid);

@@ -346,7 +346,8 @@ static enum inlay_quic_error on_frame(struct inlay_conn *c, const struct inlay_q
 	case INLAY_QUIC_NEW_CONNECTION_ID:
 		return on_new_cid(c, &f->new_cid);
 	case INLAY_QUIC_RETIRE_CONNECTION_ID:
-		return inlay_cids_on_retire(&c->cids, f->retire_sequence, p->clear->dcid);
+		return inlay_cids_on_retire(&c->cids, f->retire_sequence, p->clear->dcid,
+					    p->now + inlay_conn_path_patience(c));
 	case INLAY_QUIC_PATH_CHALLENGE:
 		inlay_conn_path_challenged(c, p->path, p->clear->dcid, p->len, f->path_data,
 					   p->now);

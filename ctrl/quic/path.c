@@ -89,7 +89,8 @@ __u64 inlay_path_allowance(const struct inlay_path_entry *e)
 {
 	__u64 most = e->received * AMPLIFICATION;
 
-	if (e->validated)
+	/* The limit protects the peer's address; where we move, that is the same. */
+	if (e->validated || e->moving)
 		return ~0ULL;
 	return most > e->sent ? most - e->sent : 0;
 }

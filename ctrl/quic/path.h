@@ -60,8 +60,9 @@ struct inlay_path_entry {
 struct inlay_paths {
 	enum inlay_role role;
 	struct inlay_path_entry entries[INLAY_PATHS];
-	__u32 current;	/* where packets go */
-	__u32 fallback; /* where they go if |current| is not validated; else the same */
+	__u32 current;	 /* where packets go */
+	__u32 fallback;	 /* where they go if |current| is not validated; else the same */
+	inlay_ns linger; /* how long a path that was left is remembered */
 	__u64 serial;
 };
 

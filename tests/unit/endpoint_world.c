@@ -207,6 +207,13 @@ static const struct inlay_endpoint_ops endpoint_ops = {
 	.on_failed = on_failed,
 };
 
+void app_again(struct app *a)
+{
+	memset(a->in, 0, sizeof(a->in));
+	a->finished = 0;
+	initiate(a);
+}
+
 bool app_is_done(const struct app *a, bool some_lost)
 {
 	return a->connected && a->finished == a->n_streams &&
@@ -256,6 +263,18 @@ static struct node *add_node(struct world *w, __u16 port)
 	n->addr = address(port);
 	w->nodes[w->n_nodes++] = n;
 	return n;
+}
+
+struct inlay_addr world_add_address(struct node *n)
+{
+	struct inlay_addr a = n->addr;
+
+	if (n->n_others == WORLD_OTHERS)
+		abort();
+	a.port = htons((__u16)(ntohs(a.port) + 1000 * (n->n_others + 1)));
+	a.ip[2] = (__u8)(n->n_others + 1);
+	n->others[n->n_others++] = a;
+	return a;
 }
 
 static void start_endpoint(struct node *n, struct inlay_endpoint_config *config)
@@ -446,16 +465,18 @@ static void send_frame(struct node *n, struct inlay_frame *f)
 
 static void flush(struct node *n)
 {
-	struct inlay_path path = {.local = n->addr};
 	static struct inlay_frame frames[3];
+	struct inlay_path path;
 	__u8 buf[WORLD_PACKET];
 	size_t len;
 
 	while (n->ep && (len = inlay_endpoint_send(n->ep, frames, 3, n->world->now)))
 		for (size_t i = 0; i < len; i++)
 			send_frame(n, &frames[i]);
-	while (n->peer && (len = inlay_peer_send(n->peer, buf, sizeof(buf), n->world->now))) {
-		path.remote = n->peer_remote;
+	while (n->peer &&
+	       (len = inlay_peer_send_by(n->peer, buf, sizeof(buf), &path, n->world->now))) {
+		if (!path.remote.family)
+			path = (struct inlay_path){.local = n->addr, .remote = n->peer_remote};
 		carry(n, &path, buf, len, inlay_peer_mark(n->peer));
 	}
 }
@@ -511,9 +532,15 @@ static void receive(struct node *n, struct wire_packet *p)
 
 static struct node *node_at(struct world *w, __be16 port)
 {
-	for (unsigned int i = 0; i < w->n_nodes; i++)
-		if (w->nodes[i]->addr.port == port)
-			return w->nodes[i];
+	for (unsigned int i = 0; i < w->n_nodes; i++) {
+		struct node *n = w->nodes[i];
+
+		if (n->addr.port == port)
+			return n;
+		for (unsigned int k = 0; k < n->n_others; k++)
+			if (n->others[k].port == port)
+				return n;
+	}
 	return NULL;
 }
 

@@ -18,6 +18,7 @@
 #define WORLD_NODES   128
 #define WORLD_STREAMS 16
 #define WORLD_PACKET  2048
+#define WORLD_OTHERS  32
 
 struct world;
 
@@ -52,6 +53,9 @@ struct app {
 struct node {
 	struct world *world;
 	struct inlay_addr addr;
+	/* Other addresses of its that a path leads to; a connection that moved sends from them. */
+	struct inlay_addr others[WORLD_OTHERS];
+	unsigned int n_others;
 	struct inlay_peer *peer;       /* or: */
 	struct inlay_addr peer_remote; /* a peer's other end: of the latest packet */
 	struct inlay_endpoint *ep;
@@ -104,6 +108,8 @@ void world_restart_endpoint(struct node *n, struct inlay_endpoint_config *config
 /* A peer; path, ops and user are set here. |to|: the server's port, for a client. */
 struct node *world_add_peer(struct world *w, __u16 port, __u16 to, struct inlay_peer_config config,
 			    struct app app);
+/* Gives a node another address, port and host unlike those it has. */
+struct inlay_addr world_add_address(struct node *n);
 /* Takes a node out; its packets under way are nobody's. */
 void world_remove(struct node *n);
 /* Dials from an endpoint. */
@@ -122,6 +128,8 @@ bool world_run(struct world *w, bool (*done)(struct world *w, void *user), void 
 void world_pass(struct world *w, inlay_ns time);
 
 __u64 world_random(struct world *w);
+/* The same streams and datagrams once more, all of those before being done. */
+void app_again(struct app *a);
 /* All the streams came back, and unless |some_lost| all datagrams. */
 bool app_is_done(const struct app *a, bool some_lost);
 

@@ -54,12 +54,18 @@ static void test_ours_are_issued_up_to_the_limit(void **state)
 	assert_int_equal(inlay_cids_pending(&c)->sequence, 2);
 	inlay_cids_pending(&c)->pending = false;
 	/* Retired: forgotten, and another in its place. */
-	assert_int_equal(inlay_cids_on_retire(&c, 1, other), 0);
-	assert_int_equal(s.cids_retired, 1);
+	assert_int_equal(inlay_cids_on_retire(&c, 1, other, 1000), 0);
 	assert_int_equal(inlay_cids_pending(&c)->sequence, 3);
 	/* Again: nothing. */
-	assert_int_equal(inlay_cids_on_retire(&c, 1, other), 0);
+	assert_int_equal(inlay_cids_on_retire(&c, 1, other, 2000), 0);
+	/* Late packets are taken for a while (no reset answers them), and then no more. */
+	assert_int_equal(s.cids_retired, 0);
+	assert_int_equal(inlay_cids_deadline(&c), 1000);
+	inlay_cids_on_timer(&c, 999);
+	assert_int_equal(s.cids_retired, 0);
+	inlay_cids_on_timer(&c, 1000);
 	assert_int_equal(s.cids_retired, 1);
+	assert_true(inlay_cids_deadline(&c) == INLAY_NEVER);
 	/* One that was retired before it was acknowledged is not sent again. */
 	inlay_cids_on_new_lost(&c, 1);
 	assert_int_equal(inlay_cids_pending(&c)->sequence, 3);

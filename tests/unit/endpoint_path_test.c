@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Connections on the move, between our endpoint and whole peers on unmodified libngtcp2, while
+ * transfers run: either migrates, a NAT changes its mind, keys change; at 10 % loss, all at once.
+ */
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "endpoint_impl.h"
+#include "endpoint_tls.h"
+
+static struct endpoint_tls tls;
+
+static int set_up(void **state)
+{
+	return endpoint_tls_make(&tls);
+}
+
+static int tear_down(void **state)
+{
+	endpoint_tls_remove(&tls);
+	return 0;
+}
+
+/* --- Journeys ------------------------------------------------------------------------------- */
+
+/* How many times each happens, with transfers all the while. */
+struct journey {
+	bool dial; /* we are the client */
+	enum inlay_cipher cipher;
+	unsigned int loss, repeat, reorder; /* per mille */
+	unsigned int migrations;	    /* of the client, whoever it is */
+	bool at_once;			    /* without asking first: a libngtcp2 client only */
+	bool burn; /* a client's address before is dead as soon as it has another */
+	unsigned int rebindings;
+	unsigned int updates_ours, updates_peer;
+	__u64 seed;
+};
+
+struct run {
+	const struct journey *j;
+	struct world *w;
+	struct node *ours, *peer;
+	unsigned int migrations, rebindings, updates_ours, updates_peer;
+	__be16 dead[WORLD_OTHERS]; /* addresses that nothing reaches any more */
+	unsigned int n_dead;
+	inlay_ns start, last; /* when the first transfer began, and it moved last */
+};
+
+static const struct app journey_app = {.initiator = true, .n_streams = 6, .bytes = 100000};
+
+static struct app *our_app(const struct run *r)
+{
+	if (r->j->dial)
+		return &r->ours->app;
+	return r->ours->n_accepted ? r->ours->accepted[0] : NULL;
+}
+
+static struct app *initiator(const struct run *r)
+{
+	return r->j->dial ? &r->ours->app : &r->peer->app;
+}
+
+static struct node *client_of(const struct run *r)
+{
+	return r->j->dial ? r->ours : r->peer;
+}
+
+/* The next of |n| is due. */
+static bool is_due(const struct run *r, unsigned int done, unsigned int n, inlay_ns every)
+{
+	return done < n && r->w->now >= r->start + (done + 1) * every;
+}
+
+static int migrate(struct run *r, const struct inlay_path *path)
+{
+	if (!r->j->dial)
+		return inlay_peer_migrate(r->peer->peer, path, r->j->at_once, r->w->now);
+	return inlay_ep_conn_migrate(r->ours->app.ours, path, 0, r->w->now);
+}
+
+/* Where the client sends from now. */
+static struct inlay_addr client_addr(const struct run *r)
+{
+	const struct node *n = client_of(r);
+
+	return r->migrations ? n->others[n->n_others - 1] : n->addr;
+}
+
+static void try_migration(struct run *r)
+{
+	struct node *n = client_of(r);
+	struct inlay_addr before = client_addr(r);
+	struct inlay_path path = {.local = world_add_address(n),
+				  .remote = r->j->dial ? r->peer->addr : r->ours->addr};
+
+	if (migrate(r, &path)) {
+		n->n_others--; /* not yet: no CID, or the one before is not done */
+		return;
+	}
+	r->migrations++;
+	if (r->j->burn)
+		r->dead[r->n_dead++] = before.port;
+	r->last = r->w->now;
+}
+
+static bool is_under_way(const struct run *r)
+{
+	struct inlay_conn_stats stats;
+
+	if (!r->j->dial)
+		return false;
+	inlay_conn_stats(inlay_ep_conn_peek(r->ours->app.ours), &stats);
+	return stats.migrations + stats.migrations_failed < r->migrations;
+}
+
+static void travel(struct run *r)
+{
+	struct app *ours = our_app(r);
+
+	if (!ours || !ours->ours)
+		return;
+	if (!r->start)
+		r->start = r->w->now;
+	if (is_due(r, r->migrations, r->j->migrations, 700 * INLAY_MS) && !is_under_way(r))
+		try_migration(r);
+	if (is_due(r, r->rebindings, r->j->rebindings, 900 * INLAY_MS) && !is_under_way(r)) {
+		r->w->nat_inside = client_addr(r).port;
+		r->w->nat_outside = htons((__u16)(20000 + ++r->rebindings));
+		r->last = r->w->now;
+	}
+	if (is_due(r, r->updates_ours, r->j->updates_ours, 500 * INLAY_MS) &&
+	    !inlay_conn_update_keys(inlay_ep_conn_get(ours->ours), r->w->now))
+		r->updates_ours++;
+	if (is_due(r, r->updates_peer, r->j->updates_peer, 600 * INLAY_MS) &&
+	    !inlay_peer_update_keys(r->peer->peer, r->w->now))
+		r->updates_peer++;
+}
+
+static bool is_over(const struct run *r)
+{
+	return r->migrations == r->j->migrations && r->rebindings == r->j->rebindings &&
+	       r->updates_ours == r->j->updates_ours && r->updates_peer == r->j->updates_peer &&
+	       r->w->now >= r->last + INLAY_S;
+}
+
+static bool arrived(struct world *w, void *user)
+{
+	struct run *r = user;
+
+	if (r->peer->app.closed || (our_app(r) && our_app(r)->closed))
+		return true;
+	travel(r);
+	if (!app_is_done(initiator(r), true))
+		return false;
+	if (is_over(r) && !is_under_way(r))
+		return true;
+	app_again(initiator(r));
+	return false;
+}
+
+static bool bury_the_dead(struct world *w, struct inlay_path *path, __u8 *data, size_t len,
+			  void *user)
+{
+	struct run *r = user;
+
+	for (unsigned int i = 0; i < r->n_dead; i++)
+		if (path->local.port == r->dead[i] || path->remote.port == r->dead[i])
+			return false;
+	return true;
+}
+
+static void start(struct run *r)
+{
+	struct inlay_endpoint_config config;
+	struct inlay_peer_config peer = {0};
+
+	inlay_endpoint_config_init(&config);
+	config.tls = r->j->dial ? NULL : endpoint_tls_server(&tls, r->j->cipher);
+	r->ours = world_add_endpoint(r->w, OURS, &config, 4);
+	endpoint_tls_peer(&tls, &peer, r->j->dial);
+	/* More than we issue: libngtcp2 1.11 may take a CID that it has retired for one in force,
+	 * when a migration follows a rebinding that it is still validating. */
+	peer.params.active_connection_id_limit = 8;
+	r->w->hook = bury_the_dead;
+	r->w->hook_user = r;
+	if (r->j->dial) {
+		r->peer = world_add_peer(r->w, PEER, 0, peer, (struct app){0});
+		assert_int_equal(world_connect(r->ours, PEER,
+					       endpoint_tls_client(&tls, r->j->cipher), "localhost",
+					       journey_app),
+				 0);
+	} else {
+		r->peer = world_add_peer(r->w, PEER, OURS, peer, journey_app);
+	}
+}
+
+static void assert_arrived(struct run *r, bool done)
+{
+	const struct app *a = initiator(r), *ours = our_app(r);
+
+	if (!done || a->wrong || a->finished != a->n_streams || !ours || ours->wrong)
+		fail_msg("dial %d cipher %d loss %u seed %llu: %u of %u streams, %zu bytes, "
+			 "%u wrong; moved %u, rebound %u, updated %u and %u; ours: %s 0x%llx %s; "
+			 "peer: %s 0x%llx %s %s",
+			 r->j->dial, r->j->cipher, r->j->loss, (unsigned long long)r->j->seed,
+			 a->finished, a->n_streams, a->received, a->wrong, r->migrations,
+			 r->rebindings, r->updates_ours, r->updates_peer,
+			 ours && ours->closed ? "closed" : "open",
+			 ours ? (unsigned long long)ours->why.code : 0, ours ? ours->why.text : "",
+			 r->peer->app.closed ? "closed" : "open",
+			 (unsigned long long)r->peer->app.why.code, r->peer->app.why.text,
+			 r->peer->app.why.idle ? "(idle)" : "");
+	assert_int_equal(r->migrations, r->j->migrations);
+	assert_int_equal(r->rebindings, r->j->rebindings);
+	assert_int_equal(r->updates_ours, r->j->updates_ours);
+	assert_int_equal(r->updates_peer, r->j->updates_peer);
+	/* Nothing was sent but to addresses and with CIDs that were in force. */
+	assert_int_equal(r->ours->seal_refused, 0);
+}
+
+static struct inlay_conn_stats stats_of(const struct app *ours)
+{
+	struct inlay_conn_stats stats;
+
+	inlay_conn_stats(inlay_ep_conn_peek(ours->ours), &stats);
+	return stats;
+}
+
+static void assert_moved(struct run *r)
+{
+	struct inlay_conn_stats stats = stats_of(our_app(r));
+
+	if (r->j->dial) {
+		assert_int_equal(stats.migrations + stats.migrations_failed, r->migrations);
+		assert_int_equal(stats.peer_moves, 0);
+		return;
+	}
+	/* Where packets are lost, some moves are given up, and others made again. */
+	if (r->j->loss == 0)
+		assert_int_equal(stats.peer_moves, r->migrations + r->rebindings);
+	assert_true(stats.peer_moves > 0 && stats.paths_validated > 0);
+	assert_int_equal(stats.migrations, 0);
+}
+
+static struct inlay_conn_stats travel_all_the_way(const struct journey *j)
+{
+	struct run r = {.j = j, .w = world_new(j->seed)};
+	struct inlay_conn_stats stats;
+	bool done;
+
+	start(&r);
+	r.w->loss = j->loss;
+	r.w->repeat = j->repeat;
+	r.w->reorder = j->reorder;
+	done = world_run(r.w, arrived, &r, 300 * INLAY_S);
+	assert_arrived(&r, done);
+	assert_moved(&r);
+	stats = stats_of(our_app(&r));
+	world_free(r.w);
+	return stats;
+}
+
+static const enum inlay_cipher ciphers[] = {INLAY_AES_128_GCM, INLAY_AES_256_GCM,
+					    INLAY_CHACHA20_POLY1305};
+
+static void a_peer_that_asks_first_is_followed(void **state)
+{
+	struct inlay_conn_stats stats =
+		travel_all_the_way(&(struct journey){.cipher = INLAY_AES_128_GCM, .migrations = 1});
+
+	assert_int_equal(stats.moves_undone, 0);
+	assert_int_equal(stats.paths_validated, 1);
+}
+
+static void a_peer_that_moves_at_once_is_followed(void **state)
+{
+	travel_all_the_way(
+		&(struct journey){.cipher = INLAY_AES_128_GCM, .migrations = 1, .at_once = true});
+	travel_all_the_way(&(struct journey){
+		.cipher = INLAY_AES_128_GCM, .migrations = 1, .at_once = true, .burn = true});
+}
+
+static void a_peer_moves_again_and_again(void **state)
+{
+	for (int at_once = 0; at_once < 2; at_once++)
+		travel_all_the_way(&(struct journey){.cipher = INLAY_AES_128_GCM,
+						     .migrations = 6,
+						     .at_once = at_once,
+						     .burn = at_once});
+}
+
+static void a_nat_that_forgets_is_followed(void **state)
+{
+	struct inlay_conn_stats stats =
+		travel_all_the_way(&(struct journey){.cipher = INLAY_AES_128_GCM, .rebindings = 5});
+
+	assert_int_equal(stats.moves_undone, 0);
+	assert_int_equal(stats.paths_validated, 5);
+}
+
+static void we_move_and_are_followed(void **state)
+{
+	struct inlay_conn_stats stats = travel_all_the_way(
+		&(struct journey){.dial = true, .cipher = INLAY_AES_128_GCM, .migrations = 4});
+
+	assert_int_equal(stats.migrations, 4);
+	assert_int_equal(stats.migrations_failed, 0);
+	travel_all_the_way(
+		&(struct journey){.dial = true, .cipher = INLAY_AES_128_GCM, .rebindings = 4});
+}
+
+static void keys_change_on_the_way(void **state)
+{
+	for (int dial = 0; dial < 2; dial++)
+		for (int i = 0; i < 3; i++)
+			travel_all_the_way(&(struct journey){.dial = dial,
+							     .cipher = ciphers[i],
+							     .migrations = 2,
+							     .rebindings = 1,
+							     .updates_ours = 2,
+							     .updates_peer = 2});
+}
+
+/* "Peers on unmodified libngtcp2 migrate, rebind, update keys, and are updated upon, at 10 % loss."
+ */
+static void all_of_it_at_ten_percent_loss(void **state)
+{
+	__u64 seeds = getenv("INLAY_FULL") ? 500 : 3;
+
+	for (__u64 seed = 1; seed <= seeds; seed++)
+		for (int dial = 0; dial < 2; dial++)
+			for (int i = 0; i < 3; i++)
+				travel_all_the_way(&(struct journey){
+					.dial = dial,
+					.cipher = ciphers[i],
+					.loss = 100,
+					.repeat = 20,
+					.reorder = 50,
+					.migrations = 2,
+					.at_once = !dial && seed % 2,
+					.rebindings = 2,
+					.updates_ours = 1 + seed % 2,
+					.updates_peer = 2 - seed % 2,
+					.seed = seed * 3 + (__u64)i,
+				});
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_peer_that_asks_first_is_followed),
+		cmocka_unit_test(a_peer_that_moves_at_once_is_followed),
+		cmocka_unit_test(a_peer_moves_again_and_again),
+		cmocka_unit_test(a_nat_that_forgets_is_followed),
+		cmocka_unit_test(we_move_and_are_followed),
+		cmocka_unit_test(keys_change_on_the_way),
+		cmocka_unit_test(all_of_it_at_ten_percent_loss),
+	};
+
+	return cmocka_run_group_tests_name("endpoint_path", tests, set_up, tear_down);
+}
