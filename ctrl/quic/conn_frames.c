@@ -59,6 +59,7 @@ void inlay_build_ack(struct inlay_build *b)
 		return;
 	inlay_acks_on_sent(a, b->now);
 	b->c->stats.acks_sent++;
+	inlay_keyupdate_on_ack_sent(&b->c->keys, ranges[0].end - 1);
 }
 
 static void tune(struct inlay_build *b, struct inlay_flow *f)

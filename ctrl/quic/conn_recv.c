@@ -238,6 +238,7 @@ static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_qui
 		return err;
 	inlay_recovery_on_ce(&c->recovery, inlay_ecn_end_ack(&c->ecn, f, raised), sent, now);
 	inlay_conn_note_ecn(c);
+	inlay_keyupdate_on_ack(&c->keys, now);
 	update_ack_request(c, now);
 	return c->recovery_failed ? INLAY_QUIC_INTERNAL_ERROR : INLAY_QUIC_NO_ERROR;
 }

@@ -18,13 +18,31 @@ static enum inlay_keyupdate_step on_next_phase(struct inlay_keyupdate *k, __u64 
 	/* Section 6.4: a lower number must not have newer keys than a higher one. */
 	if (k->rx_first != ~0ULL && pn < k->rx_largest)
 		return INLAY_KEYS_VIOLATED;
+	/* Section 6.2: twice without waiting for us to acknowledge the first. */
+	if (k->rx_phase > 0 && !k->rx_acked)
+		return INLAY_KEYS_VIOLATED;
 	k->rx_phase++;
+	if (k->rx_first != ~0ULL)
+		k->rx_before = k->rx_largest + 1;
 	k->rx_first = pn;
 	k->rx_largest = pn;
+	k->rx_acked = false;
 	k->updated = now;
 	k->drop_at = now + KEEP_PTOS * pto;
 	/* Our own update is confirmed by it, if there is one; or else we follow. */
 	return k->tx_phase == k->rx_phase ? INLAY_KEYS_RX : INLAY_KEYS_RX_TX;
+}
+
+/* Of the phase before the peer's. */
+static enum inlay_keyupdate_step on_old_phase(struct inlay_keyupdate *k, __u64 pn)
+{
+	if (k->rx_phase == 0)
+		return INLAY_KEYS_STAY;
+	if (k->rx_first != ~0ULL && pn > k->rx_first)
+		return INLAY_KEYS_VIOLATED;
+	if (pn >= k->rx_before)
+		k->rx_before = pn + 1;
+	return INLAY_KEYS_STAY;
 }
 
 enum inlay_keyupdate_step inlay_keyupdate_on_packet(struct inlay_keyupdate *k, __u64 pn,
@@ -36,11 +54,12 @@ enum inlay_keyupdate_step inlay_keyupdate_on_packet(struct inlay_keyupdate *k, _
 	/* Opened two phases ago, it has the bit of this one: its flag tells. */
 	if (desc_flags & INLAY_DESC_OLD_PHASE ||
 	    (!is_ours && !(desc_flags & INLAY_DESC_NEXT_PHASE)))
-		return k->rx_first != ~0ULL && k->rx_phase > 0 && pn > k->rx_first
-			       ? INLAY_KEYS_VIOLATED
-			       : INLAY_KEYS_STAY;
+		return on_old_phase(k, pn);
 	if (!is_ours)
 		return on_next_phase(k, pn, pto, now);
+	/* Section 6.4, the other way round: late, and older keys had a higher number. */
+	if (pn < k->rx_before)
+		return INLAY_KEYS_VIOLATED;
 	if (pn < k->rx_first)
 		k->rx_first = pn;
 	if (pn > k->rx_largest)
@@ -59,6 +78,7 @@ void inlay_keyupdate_on_tx(struct inlay_keyupdate *k, __u64 first_pn, inlay_ns n
 	k->tx_phase++;
 	k->tx_first = first_pn;
 	k->tx_acked = false;
+	k->tx_confirmed = false;
 	k->updated = now;
 }
 
@@ -66,4 +86,15 @@ void inlay_keyupdate_on_acked(struct inlay_keyupdate *k, __u64 pn)
 {
 	if (pn >= k->tx_first)
 		k->tx_acked = true;
+}
+
+void inlay_keyupdate_on_ack(struct inlay_keyupdate *k, inlay_ns now)
+{
+	if (!k->tx_acked || k->tx_confirmed)
+		return;
+	k->tx_confirmed = true;
+	/* Section 6.5: the peer keeps the keys before for three PTOs from when it saw the new ones,
+	 * which is now at the latest. */
+	if (k->tx_phase > 0)
+		k->updated = now;
 }

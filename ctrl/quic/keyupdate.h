@@ -19,9 +19,12 @@ struct inlay_keyupdate {
 	__u64 tx_phase, rx_phase; /* counted from the handshake */
 	__u64 tx_first;		  /* first number of our phase */
 	bool tx_acked;		  /* one of them, or a later one, was acknowledged */
+	bool tx_confirmed;	  /* and |updated| is of no earlier time */
 	__u64 rx_first;		  /* lowest number seen in the peer's phase */
 	__u64 rx_largest;	  /* and the largest */
-	inlay_ns updated;	  /* when either of them rose; 0: never */
+	__u64 rx_before;	  /* one above the largest seen in phases before; 0: none was */
+	bool rx_acked;		  /* we have acknowledged something of the peer's phase */
+	inlay_ns updated;	  /* when either of them rose, or ours was confirmed; 0: never */
 	inlay_ns drop_at;	  /* forget the phase before; INLAY_NEVER */
 };
 
@@ -42,5 +45,13 @@ bool inlay_keyupdate_may_start(const struct inlay_keyupdate *k, inlay_ns pto, in
 /* Our keys moved on: numbers from |first_pn| use them. */
 void inlay_keyupdate_on_tx(struct inlay_keyupdate *k, __u64 first_pn, inlay_ns now);
 void inlay_keyupdate_on_acked(struct inlay_keyupdate *k, __u64 pn);
+/* All that an ACK acknowledges has been named. */
+void inlay_keyupdate_on_ack(struct inlay_keyupdate *k, inlay_ns now);
+/* An ACK was sent whose largest number was |largest|. */
+static inline void inlay_keyupdate_on_ack_sent(struct inlay_keyupdate *k, __u64 largest)
+{
+	if (largest >= k->rx_first)
+		k->rx_acked = true;
+}
 
 #endif

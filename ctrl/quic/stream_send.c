@@ -154,7 +154,8 @@ int inlay_stream_send_on_acked(struct inlay_stream_send *s, __u64 offset, __u64 
 		s->fin_acked = true;
 		s->fin_lost = false;
 	}
-	if (s->reset && s->reliable == 0)
+	/* Done with, though the other side of the stream may keep it: nobody wants to know. */
+	if (s->released)
 		return 0;
 	err = inlay_intervals_add(&s->acked, offset, offset + len);
 	if (!err)
@@ -177,6 +178,8 @@ int inlay_stream_send_on_lost(struct inlay_stream_send *s, __u64 offset, __u64 l
 	struct inlay_quic_range acked;
 	int err;
 
+	if (s->released)
+		return 0;
 	if (s->reset)
 		end = min_u64(end, s->reliable);
 	else if (fin && !s->fin_acked)

@@ -204,6 +204,8 @@ static void plumb(struct quic_pair_side *s)
 		.cids = &s->handover.peer_cid,
 		.n_cids = 1,
 		.next_pn = p->config.first_pn[s->role],
+		.soft_limit = p->config.tx_soft_limit,
+		.hard_limit = p->config.tx_hard_limit,
 	};
 
 	assert_int_equal(inlay_keystore_plumb(p->ks, s->secret, p->provider, &rx, &s->rx), 0);

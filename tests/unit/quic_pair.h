@@ -33,6 +33,7 @@ struct quic_pair_config {
 	struct inlay_transport_params params; /* of both sides */
 	__u64 max_recv_buffer;
 	__u32 max_window_growth;
+	__u64 tx_soft_limit, tx_hard_limit; /* packets sealed under one key; 0: the RFC's */
 	struct inlay_budget *recv_memory;
 	__u32 max_path_mtu; /* 0: neither side discovers it */
 	bool no_ecn;

@@ -323,6 +323,41 @@ static void test_a_head_that_is_gone_ends_in_a_reset(void **state)
 	solo_stop(&s);
 }
 
+/* ACKs of what nobody waits for come after the source has gone. */
+static void test_late_acks_above_the_promise_find_no_source(void **state)
+{
+	static const __u8 bytes[900];
+	struct inlay_quic_range range;
+	__u8 frame[32];
+	struct inlay_writer w;
+	struct solo s;
+	__u64 id, pn;
+
+	start(&s, true);
+	/* Bidirectional: its other side keeps the stream. */
+	assert_int_equal(inlay_conn_stream_open(s.conn, true, 0, NULL, NULL, &id), 0);
+	inlay_conn_stream_write(s.conn, id, bytes, 20, false);
+	solo_drain(&s);
+	pn = s.entry.next_pn;
+	inlay_conn_stream_write(s.conn, id, bytes, 900, false);
+	solo_drain(&s);
+	inlay_conn_stream_reset_at(s.conn, id, CODE, 20);
+	solo_drain(&s);
+	solo_ack(&s, pn + 1);
+	range = (struct inlay_quic_range){pn - 1, pn};
+	w = inlay_writer_of(frame, sizeof(frame));
+	inlay_quic_put_ack(&w, &range, 1, 0, NULL);
+	solo_recv(&s, frame, inlay_writer_len(&w));
+	assert_true(inlay_stream_send_is_done(&inlay_streams_find(&s.conn->streams, id)->send));
+	range = (struct inlay_quic_range){pn, pn + 1};
+	w = inlay_writer_of(frame, sizeof(frame));
+	inlay_quic_put_ack(&w, &range, 1, 0, NULL);
+	solo_recv(&s, frame, inlay_writer_len(&w));
+	assert_false(s.closed);
+	assert_int_equal(s.conn->streams.send_budget.used, 0);
+	solo_stop(&s);
+}
+
 /* --- Receiving ------------------------------------------------------------------------------- */
 
 static void recv_stream(struct solo *s, __u64 offset, size_t len, bool fin)
@@ -490,6 +525,7 @@ int main(void)
 		cmocka_unit_test(test_a_reset_waits_for_credit),
 		cmocka_unit_test(test_stop_sending_is_answered_with_a_plain_reset),
 		cmocka_unit_test(test_a_peer_without_the_extension_gets_reset_stream),
+		cmocka_unit_test(test_late_acks_above_the_promise_find_no_source),
 		cmocka_unit_test(test_a_plain_reset_spares_the_head),
 		cmocka_unit_test(test_a_stream_whose_bytes_are_gone_keeps_its_head),
 		cmocka_unit_test(test_a_head_that_is_gone_ends_in_a_reset),
