@@ -278,6 +278,37 @@ static void datagrams_that_fit_no_more_are_dropped_and_counted(void **state)
 	stop_pair(p);
 }
 
+/* ... at once, and not only when a packet has nothing else in it: others wait behind. */
+static void a_datagram_that_fits_no_more_holds_nobody_up(void **state)
+{
+	static const __u8 data[1300], pings[2] = {0x01, 0x01};
+	struct inlay_datagram_order order = {0};
+	struct inlay_quic_clear clear;
+	struct inlay_quic_frame f;
+	__u8 room[INLAY_FRAME_MAX];
+	struct solo s;
+
+	solo_init(&s, INLAY_CLIENT);
+	s.handover.peer.max_datagram_frame_size = 1500;
+	s.entry.path_mtu = 1400;
+	assert_true(solo_start(&s));
+	solo_drain(&s);
+	assert_int_equal(inlay_conn_datagram(s.conn, &order, data, sizeof(data)), 0);
+	assert_int_equal(inlay_conn_datagram(s.conn, &order, data, 50), 0);
+	assert_true(inlay_pmtu_on_ptos(&s.conn->pmtu, INLAY_PMTU_PTOS, s.entry.next_pn));
+	inlay_conn_note_mtu(s.conn);
+	solo_recv(&s, pings, 1);
+	solo_recv(&s, pings, 2);
+	assert_true(solo_send(&s, room, &clear));
+	assert_false(inlay_quic_frame_parse(&clear.frames, &f));
+	assert_int_equal(f.type, INLAY_QUIC_ACK);
+	assert_false(inlay_quic_frame_parse(&clear.frames, &f));
+	assert_int_equal(f.type, INLAY_QUIC_DATAGRAM);
+	assert_int_equal(f.bytes.len, 50);
+	assert_int_equal(s.conn->stats.datagrams_dropped, 1);
+	solo_stop(&s);
+}
+
 static void a_silent_connection_sends_no_probes_and_times_out(void **state)
 {
 	struct quic_pair_config config = link_config(7);
@@ -329,6 +360,48 @@ static void another_path_is_measured_anew_once_it_is_validated(void **state)
 	trickle(p, 40);
 	assert_int_equal(p->side[INLAY_SERVER].entry->path_mtu, 1280);
 	assert_int_equal(p->side[INLAY_SERVER].entry->ecn, INLAY_ECN_ECT0);
+	stop_pair(p);
+}
+
+/* Data goes to a path in doubt as far as it may, but neither probes nor marks do. */
+static void a_path_that_is_not_validated_gets_nothing_conspicuous(void **state)
+{
+	struct quic_pair_config config = link_config(9);
+	struct quic_pair_side *client, *server;
+	__u64 probes, marked, sent, during = 0, id;
+	struct quic_pair *p;
+	int i;
+
+	config.mtu = 1300;
+	config.bytes_per_s = 250000;
+	p = start_pair(&config);
+	client = &p->side[INLAY_CLIENT];
+	server = &p->side[INLAY_SERVER];
+	for (i = 0; i < 2; i++) {
+		struct inlay_conn *c = p->side[i].conn;
+
+		assert_int_equal(inlay_conn_stream_open(c, false, 0, &ones, NULL, &id), 0);
+		assert_int_equal(inlay_conn_stream_extend(c, id, 4 << 20, false), 0);
+	}
+	for (i = 0; i < 8; i++) {
+		quic_pair_run(p, p->now + 100 * INLAY_MS);
+		client->outside.port++;
+		while (inlay_paths_current(&server->conn->paths)->fits)
+			quic_pair_step(p, p->now + INLAY_S);
+		probes = server->conn->pmtu.probes_sent;
+		marked = server->sent_ecn[INLAY_ECN_ECT0];
+		sent = server->sent;
+		while (!inlay_paths_current(&server->conn->paths)->fits) {
+			assert_int_equal(server->conn->pmtu.probes_sent, probes);
+			assert_int_equal(server->sent_ecn[INLAY_ECN_ECT0], marked);
+			during += server->sent - sent;
+			sent = server->sent;
+			quic_pair_step(p, p->now + INLAY_S);
+		}
+	}
+	assert_true(during > 50);
+	assert_true(server->conn->pmtu.probes_sent > 0);
+	assert_int_equal(server->conn->ecn.state, INLAY_ECN_CAPABLE);
 	stop_pair(p);
 }
 
@@ -616,8 +689,10 @@ int main(void)
 		cmocka_unit_test(a_path_that_shrinks_in_mid_flow_is_found_out),
 		cmocka_unit_test(a_black_hole_is_found_by_what_passes_beside_it),
 		cmocka_unit_test(datagrams_that_fit_no_more_are_dropped_and_counted),
+		cmocka_unit_test(a_datagram_that_fits_no_more_holds_nobody_up),
 		cmocka_unit_test(a_silent_connection_sends_no_probes_and_times_out),
 		cmocka_unit_test(another_path_is_measured_anew_once_it_is_validated),
+		cmocka_unit_test(a_path_that_is_not_validated_gets_nothing_conspicuous),
 		cmocka_unit_test(a_queue_that_marks_is_kept_short_without_a_loss),
 		cmocka_unit_test(bleached_marks_end_marking),
 		cmocka_unit_test(bleaching_that_begins_later_is_seen_as_well),
