@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -226,8 +227,9 @@ class LossyLink:
     """Forwards UDP between clients and one server over loopback, losing, delaying and reordering
     some of it, by a seed. Ends with close()."""
 
-    def __init__(self, server_port, loss, seed, delay_s=0.005, reorder=0.02):
-        self.server = ("127.0.0.1", server_port)
+    def __init__(self, server_port, loss, seed, delay_s=0.005, reorder=0.02,
+                 server="127.0.0.1"):
+        self.server = (server, server_port)
         self.loss, self.delay_s, self.reorder = loss, delay_s, reorder
         self.random = random.Random(seed)
         self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -258,7 +260,8 @@ class LossyLink:
 
     def work(self):
         while not self.stopped.is_set():
-            readable, _, _ = select.select([self.front, *self.clients], [], [], 0.002)
+            pause = min([0.002, *(item[0] - time.monotonic() for item in self.waiting[:1])])
+            readable, _, _ = select.select([self.front, *self.clients], [], [], max(pause, 0))
             for ready in readable:
                 try:
                     data, sender = ready.recvfrom(65536)
@@ -313,3 +316,17 @@ def run_cases(cases, build, jobs=3):
             for line in why.splitlines():
                 print(f"# {line}", flush=True)
     return 1 if failed else 0
+
+
+def main():
+    """A link for a process in another namespace: harness.py link SERVER PORT DELAY_MS prints its
+    port, and carries until it is ended."""
+    word, server, port, delay_ms = sys.argv[1:]
+    assert word == "link"
+    link = LossyLink(int(port), 0, 1, float(delay_ms) / 1000, 0, server)
+    print(f"port {link.port}", flush=True)
+    link.thread.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import harness
 from harness import HarnessError, Namespace, Relay, run_cases
 
 LOW, HIGH = "abr--low", "abr--high"
@@ -33,14 +34,14 @@ PAYLOAD_SHARE = 1155 / 1242
 class Scene:
     """Relay and publisher in one namespace, the subscriber in another, a narrow link between."""
 
-    def __init__(self, processes):
+    def __init__(self, processes, extra):
         self.processes, self.scratch = processes, processes.scratch
         self.spaces = []
         try:
             self.near, self.far = self.space(), self.space()
             self.near.join(self.far, "tosub", RELAY_ADDRESS, "torelay", SUB_ADDRESS)
             self.near.limit("tosub", WIDE)
-            self.relay = Relay(processes, extra="open: true\n", namespace=self.near,
+            self.relay = Relay(processes, extra="open: true\n" + extra, namespace=self.near,
                                address=RELAY_ADDRESS)
         except BaseException:
             self.close()
@@ -54,16 +55,25 @@ class Scene:
         for space in self.spaces:
             space.close()
 
-    def start(self):
+    def delayed(self, delay_ms):
+        """The relay's URI over a link that takes so long each way."""
+        link = self.processes.start("link", [
+            sys.executable, harness.__file__, "link", RELAY_ADDRESS, self.relay.port, delay_ms],
+            self.far)
+        self.processes.wait_for(link, r"^port \d+")
+        port = re.search(r"^port (\d+)", self.processes.log("link"), re.M).group(1)
+        return f"moqt://127.0.0.1:{port}/"
+
+    def start(self, delay_ms):
         ladder = [f"--rendition={LOW}={LOW_BPS}", f"--rendition={HIGH}={HIGH_BPS}"]
-        common = [self.relay.uri(), "--ca", self.relay.cert, *ladder]
+        uri = self.delayed(delay_ms) if delay_ms else self.relay.uri()
         self.sub = self.processes.start("sub", [
-            "inlay-sub", *common, "--wait", "20", "--stats", "--patience-ms", "10000",
+            "inlay-sub", uri, "--insecure", *ladder, "--wait", "20", "--stats", "--patience-ms", "10000",
             "--json", self.scratch / "sub.json", "--hashes", self.scratch / "sub.hashes"],
             self.far)
         self.processes.wait_for(self.sub, "^connected")
         self.pub = self.processes.start("pub", [
-            "inlay-pub", *common, "--rate", "25", "--group-seconds", "1", "--seconds", SECONDS,
+            "inlay-pub", self.relay.uri(), "--ca", self.relay.cert, *ladder, "--rate", "25", "--group-seconds", "1", "--seconds", SECONDS,
             "--hashes", self.scratch / "pub.hashes"], self.near)
         self.processes.wait_for(self.sub, "^ready")
 
@@ -112,12 +122,25 @@ def within(value, want, percent):
     return abs(value - want) * 100 <= percent * want
 
 
-def phases(processes):
+def tell(rows, report, what):
+    """The table of a case, in one piece: cases run side by side."""
+    lines = [what, "phase        link     rendition   inlay-sub    inlayd"]
+    for name, bps, _, got, sub, relay in rows:
+        known = f"{relay / 1e6:8.2f}" if relay is not None else " unknown"
+        lines.append(f"{name:10} {bps / 1e6:6.2f}   {got:10} {sub / 1e6:8.2f}  {known}   Mbit/s")
+    for change in report["switches"]:
+        lines.append(f"after {change['at_ms'] / 1e3:5.1f} s, from group {change['group']}: "
+                     f"{change['from']} -> {change['to']}")
+    lines.append(f"{report['stalls']} stalls, {report['stalled_ms']} ms in all")
+    print("".join(f"# {line}\n" for line in lines), end="", flush=True)
+
+
+def phases(processes, delay_ms=0, extra=""):
     """Two renditions over a link that narrows and widens: no gap, no overlap, good estimates."""
-    scene = Scene(processes)
+    scene = Scene(processes, extra)
     rows = []
     try:
-        scene.start()
+        scene.start(delay_ms)
         ends = time.monotonic()
         for name, bps, track, seconds in PHASES:
             scene.near.limit("tosub", bps)
@@ -131,14 +154,7 @@ def phases(processes):
     finally:
         scene.close()
     report = json.loads((scene.scratch / "sub.json").read_text())
-    print("# phase        link     rendition   inlay-sub    inlayd")
-    for name, bps, _, got, sub, relay in rows:
-        print(f"# {name:10} {bps / 1e6:6.2f}   {got:10} {sub / 1e6:8.2f}  "
-              + (f"{relay / 1e6:8.2f}" if relay is not None else " unknown") + "   Mbit/s")
-    for change in report["switches"]:
-        print(f"# after {change['at_ms'] / 1e3:5.1f} s, from group {change['group']}: "
-              f"{change['from']} -> {change['to']}")
-    print(f"# {report['stalls']} stalls, {report['stalled_ms']} ms in all", flush=True)
+    tell(rows, report, f"{2 * delay_ms} ms there and back{', ' if extra else ''}{extra.strip()}")
     taken = check_output(scene.scratch)
     for name, bps, track, got, sub, relay in rows:
         assert got == track, f"{name}: on {got}, not on {track}"
@@ -151,7 +167,17 @@ def phases(processes):
     assert report["missing_frames"] + report["missing_groups"] + report["late"] == 0, report
 
 
-CASES = [phases]
+def phases_with_delay(processes):
+    """The same with 40 ms there and back."""
+    phases(processes, 20)
+
+
+def phases_with_cubic(processes):
+    """The same with 40 ms there and back, under CUBIC."""
+    phases(processes, 20, "congestion_control: cubic\n")
+
+
+CASES = [phases, phases_with_delay, phases_with_cubic]
 
 
 def missing():
@@ -183,7 +209,7 @@ def main():
     if why:
         print(f"skipped: {why}")
         sys.exit(77)
-    sys.exit(run_cases(wanted, pathlib.Path(sys.argv[1]).resolve(), 1))
+    sys.exit(run_cases(wanted, pathlib.Path(sys.argv[1]).resolve()))
 
 
 if __name__ == "__main__":
