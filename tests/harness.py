@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the demo and the tests over loopback share: starting the programs, waiting for them, ending
 them, a certificate, a free port, and a link that loses packets."""
+import collections
 import json
 import os
 import pathlib
@@ -286,6 +287,30 @@ class LossyLink:
         self.thread.join(5)
         for one in [self.front, *self.clients]:
             one.close()
+
+
+def by_group(lines):
+    """What inlay-pub and inlay-sub wrote by --hashes, by group."""
+    groups = collections.defaultdict(list)
+    for line in lines:
+        groups[int(line.split()[0])].append(line)
+    return groups
+
+
+def renditions_taken(published, received):
+    """Which of the published renditions ({track: lines}) each group that was received comes from.
+    Every group must be there once, in order, whole, and from one of them."""
+    sources = {track: by_group(lines) for track, lines in published.items()}
+    places = [tuple(int(word) for word in line.split()[:2]) for line in received]
+    assert places == sorted(set(places)), "objects came twice or out of order"
+    came = by_group(received)
+    assert list(came) == list(range(min(came), max(came) + 1)), f"groups are missing: {list(came)}"
+    taken = []
+    for group, lines in came.items():
+        fits = [track for track, groups in sources.items() if groups.get(group) == lines]
+        assert len(fits) == 1, f"group {group} is not what was published of one rendition"
+        taken.append(fits[0])
+    return taken
 
 
 def run_case(case, build):

@@ -3,7 +3,6 @@
 """Adaptive bit rate on an emulated link: inlay-sub receives two renditions from inlayd over a veth
 that tc's token bucket narrows and widens. Needs root for its network namespaces, which end with it.
 usage: tests/net/abr_test.py BUILD_DIR [CASE...]"""
-import collections
 import json
 import os
 import pathlib
@@ -15,7 +14,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import harness
-from harness import HarnessError, Namespace, Relay, run_cases
+from harness import HarnessError, Namespace, Relay, renditions_taken, run_cases
 
 LOW, HIGH = "abr--low", "abr--high"
 LOW_BPS, HIGH_BPS = 800_000, 3_000_000
@@ -94,30 +93,6 @@ class Scene:
         return rows[0]["bandwidth_bps"]
 
 
-def by_group(lines):
-    groups = collections.defaultdict(list)
-    for line in lines:
-        groups[int(line.split()[0])].append(line)
-    return groups
-
-
-def check_output(scratch):
-    """Every group once, in order, whole, and from one rendition. Returns which."""
-    published = {track: by_group((scratch / f"pub.hashes.{track}").read_text().splitlines())
-                 for track in (LOW, HIGH)}
-    received = (scratch / "sub.hashes").read_text().splitlines()
-    places = [tuple(int(word) for word in line.split()[:2]) for line in received]
-    assert places == sorted(set(places)), "objects came twice or out of order"
-    came = by_group(received)
-    assert sorted(came) == list(range(SECONDS)), f"groups {sorted(came)}, not 0 to {SECONDS - 1}"
-    taken = []
-    for group, lines in came.items():
-        sources = [track for track in (LOW, HIGH) if published[track].get(group) == lines]
-        assert len(sources) == 1, f"group {group} is not what was published of one rendition"
-        taken.append(sources[0])
-    return taken
-
-
 def within(value, want, percent):
     return abs(value - want) * 100 <= percent * want
 
@@ -155,7 +130,10 @@ def phases(processes, delay_ms=0, extra=""):
         scene.close()
     report = json.loads((scene.scratch / "sub.json").read_text())
     tell(rows, report, f"{2 * delay_ms} ms there and back{', ' if extra else ''}{extra.strip()}")
-    taken = check_output(scene.scratch)
+    taken = renditions_taken(
+        {track: (scene.scratch / f"pub.hashes.{track}").read_text().splitlines()
+         for track in (LOW, HIGH)}, (scene.scratch / "sub.hashes").read_text().splitlines())
+    assert len(taken) == SECONDS, f"{len(taken)} groups, not {SECONDS}"
     for name, bps, track, got, sub, relay in rows:
         assert got == track, f"{name}: on {got}, not on {track}"
         assert within(sub, bps * PAYLOAD_SHARE, 35), f"{name}: inlay-sub estimates {sub}"

@@ -14,7 +14,8 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import (HarnessError, LossyLink, Relay, free_udp_port, resident_bytes, run_cases)
+from harness import (HarnessError, LossyLink, Relay, free_udp_port, renditions_taken,
+                     resident_bytes, run_cases)
 
 TRACK = "test--load"
 
@@ -421,6 +422,26 @@ def relay_restart(processes):
     assert time.monotonic() - started < 6, "the clients found out by a timeout only"
 
 
+def renditions(processes):
+    """A subscriber climbs to the higher rendition, and takes each group from one of both."""
+    scene, scratch = Scene(processes), processes.scratch
+    low, high = "test--low", "test--high"
+    common = [scene.relay.uri(), "--ca", scene.relay.cert, f"--rendition={high}=2M",
+              f"--rendition={low}=600k"]
+    subscriber = processes.start("sub", ["inlay-sub", *common, "--wait", "20", "--json",
+                                         scratch / "sub.json", "--hashes", scratch / "sub.hashes"])
+    processes.wait_for(subscriber, "^connected")
+    publisher = processes.start("pub", ["inlay-pub", *common, "--rate", "25", "--group-seconds",
+                                        "0.4", "--seconds", "6", "--hashes", scratch / "pub"])
+    for child in [publisher, subscriber]:
+        processes.finish(child)
+    taken = renditions_taken({track: (scratch / f"pub.{track}").read_text().splitlines()
+                              for track in (low, high)}, scene.hashes("sub"))
+    assert len(taken) == 15 and taken[0] == low and taken[-1] == high, taken
+    report = scene.report("sub")
+    assert report["switches"][0]["to"] == high and report["frames"] == 150, report
+
+
 def doctor(processes):
     """inlayctl doctor judges the host, and a configuration with its files."""
     scene, tell = Scene(processes), processes.build / "inlayctl"
@@ -450,7 +471,8 @@ CASES = [three_subscribers, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_m
          cubic, lossy, late_join, stalled_subscriber, publisher_restart, relay_restart, chain,
          chain_late_edge, failing_publisher, killed_subscriber, datagrams, junk, second_daemon,
          unreadable_key, bad_configuration, not_loopback, bad_input, unknown_option, dev,
-         untrusted_certificate, clean_end, doctor]
+         untrusted_certificate, clean_end,
+         renditions, doctor]
 
 if __name__ == "__main__":
     if len(sys.argv) < 2:
