@@ -22,7 +22,7 @@
 	CHOICE(crypto_backend, INLAY_BACKEND_AUTO, backend_choices)                                \
 	CHOICE(retry, INLAY_RETRY_LOAD, retry_choices)                                             \
 	CHOICE(ecn, 1, truth_choices)                                                              \
-	CHOICE(congestion_control, INLAY_CC_NEWRENO, congestion_choices)                           \
+	CHOICE(congestion_control, INLAY_CC_LIVE, congestion_choices)                              \
 	CHOICE(gso, INLAY_OFFLOAD_AUTO, offload_choices)                                           \
 	CHOICE(gro, INLAY_OFFLOAD_AUTO, offload_choices)                                           \
 	CHOICE(log_level, INLAY_LOG_INFO, log_choices)

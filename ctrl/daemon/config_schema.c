@@ -9,8 +9,8 @@ static const cyaml_strval_t backend_choices[] = {
 };
 static const cyaml_strval_t retry_choices[] = {
 	{"off", INLAY_RETRY_OFF}, {"on", INLAY_RETRY_ON}, {"load", INLAY_RETRY_LOAD}};
-static const cyaml_strval_t congestion_choices[] = {{"newreno", INLAY_CC_NEWRENO},
-						    {"cubic", INLAY_CC_CUBIC}};
+static const cyaml_strval_t congestion_choices[] = {
+	{"newreno", INLAY_CC_NEWRENO}, {"cubic", INLAY_CC_CUBIC}, {"live", INLAY_CC_LIVE}};
 static const cyaml_strval_t offload_choices[] = {{"auto", INLAY_OFFLOAD_AUTO},
 						 {"off", INLAY_OFFLOAD_OFF}};
 static const cyaml_strval_t log_choices[] = {{"error", INLAY_LOG_ERROR},

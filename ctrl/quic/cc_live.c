@@ -218,12 +218,17 @@ static void try_less(struct inlay_cc *cc, __u64 ratio, __u64 rate)
 		enter(cc, INLAY_LIVE_DELAY);
 }
 
-/* As much arrives of less: then the rest was too much. */
-static void judge_try(struct inlay_cc *cc, __u64 rate, inlay_ns now)
+/* As much arrives of less, or much less is lost: then the rest was too much, and what the path
+ * delivers is what it holds. */
+static void judge_try(struct inlay_cc *cc, __u64 ratio, __u64 rate, inlay_ns now)
 {
 	struct inlay_cc_live *l = &cc->live;
 
-	if (rate >= l->try.rate / 20 * 17 || l->try.ratio > LOSS_TOO_MUCH) {
+	if (rate >= l->try.rate / 20 * 17 || ratio <= l->try.ratio / 2 ||
+	    l->try.ratio > LOSS_TOO_MUCH) {
+		cc->cwnd = max_u64(cc->cwnd, held_by(max_u64(rate, l->try.rate), l->standing));
+		cc->cwnd = min_u64(cc->cwnd, l->try.cwnd / 20 * 19);
+		l->try.ceiling = cc->cwnd;
 		l->try.until = now + LOSS_HOLD;
 	} else {
 		cc->cwnd = max_u64(cc->cwnd, l->try.cwnd);
@@ -263,7 +268,7 @@ static void weigh_loss(struct inlay_cc *cc, const struct inlay_cc_sample *s)
 	ratio = l->lost * 1000 / (l->acked + l->lost);
 	rate = l->acked * 1000 / ((s->now - l->weighed_at) / INLAY_MS);
 	if (l->try.ratio)
-		judge_try(cc, rate, s->now);
+		judge_try(cc, ratio, rate, s->now);
 	else if (ratio > max_u64(LOSS_LIMIT, l->try.tolerated))
 		try_less(cc, ratio, rate);
 	begin_weighing(l, s->now);

@@ -103,8 +103,9 @@ static struct inlay_handover handover_of(const struct flow *f, enum inlay_role r
 		.max_udp_payload_size = 1472,
 		.active_connection_id_limit = 2,
 		.ack_delay_exponent = 3,
-		.max_ack_delay =
-			f->settings.max_ack_delay ? f->settings.max_ack_delay : 25 * INLAY_MS,
+		.max_ack_delay = 25 * INLAY_MS,
+		.has_min_ack_delay = f->settings.few_acks,
+		.min_ack_delay = INLAY_MS,
 	};
 	inlay_ns rtt = f->all->link.settings.delay + f->all->back;
 	struct inlay_handover h = {
@@ -316,6 +317,7 @@ static void flush(struct flow *f, bool back)
 	struct inlay_conn *c = back ? f->receiver : f->sender;
 	struct flow_packet *k;
 	struct inlay_path path;
+	__u64 sent = 0;
 	int burst;
 
 	for (burst = 0; burst < 100000; burst++) {
@@ -327,8 +329,9 @@ static void flush(struct flow *f, bool back)
 		k->len = inlay_conn_send(c, k->data, sizeof(k->data), &path, f->all->now);
 		if (k->len == 0) {
 			free(k);
-			return;
+			break;
 		}
+		sent += k->len;
 		if (back)
 			hold(f, k);
 		else if (carry(f, k))
@@ -336,6 +339,9 @@ static void flush(struct flow *f, bool back)
 		else
 			free(k);
 	}
+	f->all->busy |= sent > 0;
+	if (!back && sent > f->most_at_once)
+		f->most_at_once = sent;
 }
 
 static void arrive(struct flows *f, struct flow_packet *k)
@@ -372,6 +378,7 @@ static void beat(struct flows *f)
 {
 	unsigned int i;
 
+	f->busy = f->n_heap > 0 && f->heap[0]->at <= f->now;
 	while (f->n_heap > 0 && f->heap[0]->at <= f->now)
 		arrive(f, pop(f));
 	for (i = 0; i < f->n; i++) {
@@ -388,6 +395,7 @@ static void beat(struct flows *f)
 			release_held(x);
 	}
 	f->beats++;
+	f->idle_beats += !f->busy;
 }
 
 void flows_run(struct flows *f, inlay_ns until)
@@ -426,4 +434,10 @@ void flow_forget_waits(struct flow *f)
 double flows_share(const struct flows *f, __u64 bytes, inlay_ns time)
 {
 	return (double)bytes * INLAY_S / (double)time / (double)f->link.settings.bytes_per_s;
+}
+
+double flows_utilisation(const struct flows *f)
+{
+	return flows_share(f, f->link.passed_bytes - link_backlog(&f->link, f->now),
+			   f->now - f->start);
 }

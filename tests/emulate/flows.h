@@ -29,7 +29,7 @@ struct flow_settings {
 	/* Of so many packets on the way back only the last one arrives, or what there is of them
 	 * after FLOWS_HOLD; 0, 1: all do. */
 	__u32 ack_every;
-	inlay_ns max_ack_delay; /* 0: 25 ms */
+	bool few_acks; /* the receiver lets the sender ask for fewer */
 	const struct inlay_policy *policy;
 };
 
@@ -46,6 +46,7 @@ struct flow {
 	__u32 n_held;
 	inlay_ns held_until;
 	__u32 cids;
+	__u64 most_at_once; /* bytes that the sender sent without a pause */
 	/* Media. */
 	inlay_ns next_frame;
 	__u64 frame, stream, end;
@@ -64,7 +65,8 @@ struct flows {
 	struct flow_packet **heap;
 	size_t n_heap, heap_room;
 	__u64 sequence;
-	__u64 beats; /* how often time moved on */
+	__u64 beats, idle_beats; /* how often time moved on; and nothing came of it */
+	bool busy;
 };
 
 /* Both ways take |settings->delay|. False: no memory. */
@@ -79,5 +81,7 @@ inlay_ns flow_wait(const struct flow *f, unsigned int thousandth);
 void flow_forget_waits(struct flow *f);
 /* Bytes/s of |bytes|, as a part of what the line carries. */
 double flows_share(const struct flows *f, __u64 bytes, inlay_ns time);
+/* Part of the time up to now in which the line was busy. */
+double flows_utilisation(const struct flows *f);
 
 #endif

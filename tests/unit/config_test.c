@@ -39,6 +39,7 @@ static void an_empty_file_is_the_defaults(void **state)
 	assert_true(inlay_address_is_loopback(&defaults.listen[0]));
 	assert_int_equal(ntohs(defaults.listen[0].port), 4433);
 	assert_int_equal(defaults.limits.idle_timeout_ms, 30000);
+	assert_int_equal(defaults.congestion_control, INLAY_CC_LIVE);
 	for (size_t i = 0; i < INLAY_ARRAY_SIZE(empty); i++) {
 		if (i == 3)
 			continue; /* a document that holds the empty value: see the bad ones */
@@ -49,6 +50,8 @@ static void an_empty_file_is_the_defaults(void **state)
 
 static void every_kind_of_option_is_taken(void **state)
 {
+	take("congestion_control: live\n");
+	assert_int_equal(config.congestion_control, INLAY_CC_LIVE);
 	take("listen: [127.0.0.1:1, '[::1]:65535']\n"
 	     "certificate: /a b/c.pem\n"
 	     "open: true\n"

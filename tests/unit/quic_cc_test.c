@@ -11,6 +11,7 @@
 
 #define MTU 1200
 #define T0  (100 * INLAY_S)
+#define MS  INLAY_MS
 #define RTT (50 * INLAY_MS)
 
 static void test_initial_window(void **state)
@@ -156,6 +157,142 @@ static void test_cubic_time_stands_still_while_unused(void **state)
 	assert_in_range(cc.cwnd, before, before + MTU);
 }
 
+/* RFC 9438 section 4.9. */
+static void test_a_mistaken_loss_is_undone(void **state)
+{
+	enum inlay_cc_algorithm a;
+	struct inlay_cc cc;
+
+	for (a = INLAY_CC_NEWRENO; a <= INLAY_CC_CUBIC; a++) {
+		inlay_cc_init(&cc, a, MTU);
+		cc.cwnd = 100 * MTU;
+		inlay_cc_on_loss(&cc, 2, T0, T0 + RTT);
+		inlay_cc_on_loss(&cc, 1, T0 + 1, T0 + RTT + 1);
+		assert_true(cc.cwnd < 100 * MTU);
+		inlay_cc_on_spurious(&cc, T0);
+		inlay_cc_on_spurious(&cc, T0);
+		/* One is still missing. */
+		assert_true(cc.cwnd < 100 * MTU);
+		inlay_cc_on_spurious(&cc, T0 + 1);
+		assert_int_equal(cc.cwnd, 100 * MTU);
+		assert_true(cc.ssthresh == ~0ULL);
+		assert_false(cc.in_recovery);
+		/* Nothing more to undo. */
+		inlay_cc_on_spurious(&cc, T0 + 1);
+		assert_int_equal(cc.cwnd, 100 * MTU);
+	}
+	/* A mark was no mistake, whatever turns up. */
+	inlay_cc_init(&cc, INLAY_CC_NEWRENO, MTU);
+	inlay_cc_on_loss(&cc, 1, T0, T0 + RTT);
+	inlay_cc_on_ce(&cc, T0 + RTT + 1, T0 + 2 * RTT);
+	inlay_cc_on_spurious(&cc, T0);
+	assert_int_equal(cc.cwnd, 3000);
+}
+
+/* RFC 9002 section 7.1. */
+static void test_marks_are_answered_once_a_round(void **state)
+{
+	static const __u64 after[] = {50, 70, 80}; /* packets of 100 */
+	enum inlay_cc_algorithm a;
+	struct inlay_cc cc;
+
+	for (a = INLAY_CC_NEWRENO; a <= INLAY_CC_LIVE; a++) {
+		inlay_cc_init(&cc, a, MTU);
+		cc.cwnd = 100 * MTU;
+		inlay_cc_on_ce(&cc, T0, T0 + RTT);
+		assert_int_equal(cc.cwnd, after[a] * MTU);
+		inlay_cc_on_ce(&cc, T0 + RTT, T0 + RTT + RTT / 2);
+		inlay_cc_on_loss(&cc, 1, T0 + RTT, T0 + RTT + RTT / 2);
+		assert_int_equal(cc.cwnd, after[a] * MTU);
+		inlay_cc_on_ce(&cc, T0 + RTT + 1, T0 + 2 * RTT);
+		assert_true(cc.cwnd < after[a] * MTU);
+	}
+}
+
+/* A round trip of slow start with samples of |rtt|. */
+static void slow_round(struct inlay_cc *cc, inlay_ns rtt, int samples, inlay_ns now)
+{
+	struct inlay_cc_sample s = {.now = now, .rtt = rtt, .limited = true, .acked = MTU};
+	int i;
+
+	for (i = 0; i < samples; i++) {
+		inlay_cc_on_ack(cc, MTU, now - rtt, true, rtt, now);
+		s.round = i == samples - 1;
+		inlay_cc_on_sample(cc, &s);
+	}
+}
+
+/* RFC 9406 section 4.2. */
+static void test_slow_start_ends_before_the_queue_is_full(void **state)
+{
+	struct inlay_cc cc;
+	__u64 before;
+	int i;
+
+	inlay_cc_init(&cc, INLAY_CC_CUBIC, MTU);
+	slow_round(&cc, RTT, 10, T0);
+	slow_round(&cc, RTT + 6 * MS, 20, T0 + RTT);
+	/* An eighth of 50 ms, 6.25, is the threshold. */
+	assert_false(cc.hystart.css);
+	slow_round(&cc, RTT + 13 * MS, 20, T0 + 2 * RTT);
+	assert_true(cc.hystart.css);
+	/* In conservative slow start a quarter as fast; */
+	before = cc.cwnd;
+	slow_round(&cc, RTT + 13 * MS, 20, T0 + 3 * RTT);
+	assert_int_equal(cc.cwnd, before + 20 * MTU / 4);
+	/* if it was noise, all is as before; */
+	slow_round(&cc, RTT, 20, T0 + 4 * RTT);
+	assert_false(cc.hystart.css);
+	/* if not, slow start is over after five rounds, without a loss. */
+	for (i = 0; i < 7; i++)
+		slow_round(&cc, RTT + 10 * MS, 20, T0 + (inlay_ns)(5 + i) * RTT);
+	assert_true(cc.ssthresh < ~0ULL && cc.cwnd >= cc.ssthresh);
+}
+
+static void test_slow_start_ends_with_few_samples_too(void **state)
+{
+	struct inlay_cc cc;
+	int i;
+
+	inlay_cc_init(&cc, INLAY_CC_CUBIC, MTU);
+	slow_round(&cc, RTT, 2, T0);
+	for (i = 1; i < 8; i++)
+		slow_round(&cc, RTT + 10 * MS, 2, T0 + (inlay_ns)i * RTT);
+	assert_true(cc.ssthresh < ~0ULL);
+}
+
+/* RFC 9002 section 7.7. */
+static void test_pacing_rate(void **state)
+{
+	struct inlay_cc cc;
+
+	inlay_cc_init(&cc, INLAY_CC_NEWRENO, MTU);
+	cc.cwnd = 100000;
+	/* 2 MB/s in a round trip of 50 ms: twice in slow start, 1.25 times after it. */
+	assert_in_range(inlay_cc_pacing_rate(&cc, RTT), 3990000, 4000000);
+	cc.ssthresh = 100000;
+	assert_in_range(inlay_cc_pacing_rate(&cc, RTT), 2490000, 2500000);
+}
+
+static void test_queueing_delay_is_over_the_lowest(void **state)
+{
+	struct inlay_rtt r;
+
+	inlay_rtt_init(&r, 0, 0, 0, 0, 25 * MS);
+	inlay_rtt_sample(&r, 60 * MS, 20 * MS, T0);
+	assert_true(inlay_rtt_base(&r) == 40 * MS && inlay_rtt_standing(&r) == 40 * MS);
+	inlay_rtt_sample(&r, 70 * MS, 10 * MS, T0 + 100 * MS);
+	assert_true(inlay_rtt_base(&r) == 40 * MS && inlay_rtt_standing(&r) == 60 * MS);
+	/* Half a minute later the old path is forgotten. */
+	inlay_rtt_sample(&r, 60 * MS, 0, T0 + 16 * INLAY_S);
+	inlay_rtt_sample(&r, 60 * MS, 0, T0 + 32 * INLAY_S);
+	assert_true(inlay_rtt_base(&r) == 60 * MS);
+	/* After persistent congestion at once (section 5.2). */
+	inlay_rtt_forget_min(&r);
+	inlay_rtt_sample(&r, 90 * MS, 0, T0 + 33 * INLAY_S);
+	assert_true(r.min == 90 * MS && inlay_rtt_base(&r) == 90 * MS);
+}
+
 /* RFC 9002 section 5.3. */
 static void test_rtt(void **state)
 {
@@ -195,6 +332,12 @@ int main(void)
 		cmocka_unit_test(test_cubic_converges_fast),
 		cmocka_unit_test(test_cubic_is_no_slower_than_reno),
 		cmocka_unit_test(test_cubic_time_stands_still_while_unused),
+		cmocka_unit_test(test_a_mistaken_loss_is_undone),
+		cmocka_unit_test(test_marks_are_answered_once_a_round),
+		cmocka_unit_test(test_slow_start_ends_before_the_queue_is_full),
+		cmocka_unit_test(test_slow_start_ends_with_few_samples_too),
+		cmocka_unit_test(test_pacing_rate),
+		cmocka_unit_test(test_queueing_delay_is_over_the_lowest),
 		cmocka_unit_test(test_rtt),
 	};
 

@@ -55,6 +55,7 @@ static void set_up(struct world *w, __u64 first_pn)
 	assert_int_equal(inlay_sentlog_init(&w->log, &w->entry, w->entries, SIZE), 0);
 	inlay_recovery_init(&w->r, &w->log, &ops, w, INLAY_CC_NEWRENO, MTU, T0 - MS);
 	inlay_rtt_init(&w->r.rtt, 100 * MS, 100 * MS, 100 * MS, 10 * MS, 25 * MS);
+	inlay_recovery_set_limits(&w->r, T0 - MS);
 	/* PTO: 100 + 40 + 25 = 165 ms. Loss delay: 112.5 ms. */
 }
 
@@ -432,6 +433,104 @@ static void test_window_growth_needs_a_full_window(void **state)
 	tear_down(&w);
 }
 
+/* RFC 9000 section 14.4. */
+static void test_a_lost_mtu_probe_is_no_congestion(void **state)
+{
+	struct world w;
+	int i;
+
+	set_up(&w, 0);
+	send_flags(&w, INLAY_SENT_LOCAL | INLAY_SENT_MTU_PROBE, T0);
+	for (i = 0; i < 4; i++)
+		send_one(&w, T0);
+	assert_int_equal(ack_range(&w, 1, 5, T0 + 50 * MS), 0);
+	assert_int_equal(w.n_lost, 1);
+	assert_true(w.r.cc.cwnd >= 12000);
+	tear_down(&w);
+}
+
+static void test_a_late_ack_brings_its_frames_back(void **state)
+{
+	struct world w;
+	__u64 cwnd;
+	int i;
+
+	set_up(&w, 0);
+	cwnd = w.r.cc.cwnd;
+	for (i = 0; i < 5; i++)
+		send_one(&w, T0);
+	assert_int_equal(ack_range(&w, 1, 5, T0 + 50 * MS), 0);
+	assert_int_equal(w.lost[0], 0);
+	assert_true(w.r.cc.cwnd < cwnd);
+	assert_int_equal(w.frames_seen, 4);
+	/* It was late: its record is still there, and the window's fall is undone. */
+	assert_int_equal(ack_range(&w, 0, 5, T0 + 60 * MS), 0);
+	assert_int_equal(w.acked[w.n_acked - 1], 0);
+	assert_int_equal(w.frames_seen, 5);
+	assert_true(w.r.cc.cwnd >= cwnd);
+	/* Once. */
+	assert_int_equal(ack_range(&w, 0, 5, T0 + 70 * MS), 0);
+	assert_int_equal(w.frames_seen, 5);
+	tear_down(&w);
+}
+
+/* The window has room, the bucket has not: come again, a little later. */
+static void test_pacing_sets_the_deadline(void **state)
+{
+	struct world w;
+	inlay_ns at;
+	int n = 0;
+
+	set_up(&w, 0);
+	w.r.cc.cwnd = 40 * MTU;
+	inlay_recovery_set_limits(&w.r, T0);
+	while (inlay_recovery_reserve(&w.r, MTU, false, T0))
+		n++;
+	assert_int_equal(n, 10);
+	/* Forwarders are held back as well, probes are not. */
+	assert_int_equal(w.entry.class_limit[0], 10 * MTU);
+	assert_true(inlay_recovery_reserve(&w.r, MTU, true, T0));
+	at = inlay_recovery_deadline(&w.r);
+	assert_in_range(at, T0 + MS, T0 + 10 * MS);
+	assert_false(inlay_recovery_reserve(&w.r, MTU, false, at - 1));
+	assert_true(inlay_recovery_deadline(&w.r) == at);
+	inlay_recovery_on_timer(&w.r, at);
+	assert_true(inlay_recovery_reserve(&w.r, MTU, false, at));
+	assert_true(inlay_recovery_deadline(&w.r) > at);
+	tear_down(&w);
+}
+
+static void test_a_full_window_needs_no_timer(void **state)
+{
+	struct world w;
+
+	set_up(&w, 0);
+	while (inlay_recovery_reserve(&w.r, MTU, false, T0))
+		;
+	assert_false(w.r.pacer.blocked);
+	assert_int_equal(w.entry.bytes_sent, w.r.cc.cwnd);
+	tear_down(&w);
+}
+
+/* Nobody calls the engine while a forwarder sends: the bucket is filled by a timer. */
+static void test_a_forwarder_keeps_the_pacer_awake(void **state)
+{
+	struct world w;
+	inlay_ns at;
+
+	set_up(&w, 0);
+	forward_one(&w, 1, T0);
+	forward_one(&w, 1, T0);
+	inlay_recovery_on_timer(&w.r, T0 + MS);
+	at = inlay_recovery_deadline(&w.r);
+	assert_in_range(at, T0 + 2 * MS, T0 + 20 * MS);
+	inlay_recovery_on_timer(&w.r, at);
+	assert_true(w.r.pacer.limit >= w.entry.bytes_sent + 10 * MTU - 1);
+	/* Full: only the probe timeout is left. */
+	assert_true(inlay_recovery_deadline(&w.r) == T0 + 165 * MS);
+	tear_down(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +547,11 @@ int main(void)
 		cmocka_unit_test(test_a_full_log_stops_senders),
 		cmocka_unit_test(test_a_full_log_gives_up_its_old_end),
 		cmocka_unit_test(test_records_are_returned),
+		cmocka_unit_test(test_a_lost_mtu_probe_is_no_congestion),
+		cmocka_unit_test(test_a_late_ack_brings_its_frames_back),
+		cmocka_unit_test(test_pacing_sets_the_deadline),
+		cmocka_unit_test(test_a_full_window_needs_no_timer),
+		cmocka_unit_test(test_a_forwarder_keeps_the_pacer_awake),
 		cmocka_unit_test(test_window_growth_needs_a_full_window),
 	};
 
