@@ -56,7 +56,9 @@ static struct inlay_ring *ring_alloc(void)
 
 static int map(struct inlay_ring *r, int fd, size_t size)
 {
-	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	/* Populated: the first lap would take a page fault every other frame, on the packets' time.
+	 */
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 
 	if (p == MAP_FAILED)
 		return -errno;
