@@ -75,6 +75,11 @@ void inlay_config_default(struct inlay_config *c)
 	INLAY_OPTIONS_ORIGIN_CHOICE(CHOICE)
 	INLAY_OPTIONS_ORIGIN_NUMBER(NUMBER)
 #undef IN
+#define IN qlog.
+	INLAY_OPTIONS_QLOG_TEXT(TEXT)
+	INLAY_OPTIONS_QLOG_CHOICE(CHOICE)
+	INLAY_OPTIONS_QLOG_NUMBER(NUMBER)
+#undef IN
 #undef NUMBER
 #undef TEXT
 #undef CHOICE
@@ -123,6 +128,15 @@ static void take_origin(struct inlay_config *c, const struct inlay_raw_origin *r
 }
 #undef IN
 
+#define IN qlog.
+static void take_qlog(struct inlay_config *c, const struct inlay_raw_qlog *raw)
+{
+	INLAY_OPTIONS_QLOG_TEXT(TEXT)
+	INLAY_OPTIONS_QLOG_CHOICE(CHOICE)
+	INLAY_OPTIONS_QLOG_NUMBER(NUMBER)
+}
+#undef IN
+
 #define IN
 static void take_top(struct inlay_config *c, const struct inlay_raw_config *raw)
 {
@@ -164,6 +178,8 @@ static int take(struct inlay_config *c, const struct inlay_raw_config *raw,
 		take_relay(c, raw->relay);
 	if (raw->origin)
 		take_origin(c, raw->origin);
+	if (raw->qlog)
+		take_qlog(c, raw->qlog);
 	if (raw->alpn)
 		c->n_alpn = raw->alpn_count;
 	for (unsigned int i = 0; raw->alpn && i < raw->alpn_count; i++)
@@ -238,6 +254,12 @@ static int check_together(const struct inlay_config *c, const struct inlay_yaml_
 		return inlay_config_complain(index, "origin.uri", complaint,
 					     "'%.80s' is not moqt://host:port/: %s", c->origin.uri,
 					     why);
+	if (c->qlog.connections == INLAY_QLOG_ALL && !*c->qlog.directory)
+		return inlay_config_complain(index, "qlog.connections", complaint,
+					     "all, and no qlog.directory to put their logs in");
+	if (*c->qlog.directory && *c->qlog.directory != '/')
+		return inlay_config_complain(index, "qlog.directory", complaint,
+					     "'%.80s' is no absolute path", c->qlog.directory);
 	if (c->cache.track_bytes > c->cache.bytes)
 		return inlay_config_complain(index, "cache.track_bytes", complaint,
 					     "larger than cache.bytes (%lld)",
@@ -386,6 +408,7 @@ struct raw_view {
 	struct inlay_raw_cache cache;
 	struct inlay_raw_relay relay;
 	struct inlay_raw_origin origin;
+	struct inlay_raw_qlog qlog;
 	char listen_text[INLAY_CONFIG_LIST][INLAY_ADDRESS_TEXT];
 	char *listen[INLAY_CONFIG_LIST];
 	char *alpn[INLAY_CONFIG_LIST];
@@ -426,6 +449,13 @@ static void view_options(struct raw_view *v, struct inlay_config *c)
 	INLAY_OPTIONS_ORIGIN_NUMBER(NUMBER)
 #undef FROM
 #undef IN
+#define FROM qlog.
+#define IN   qlog.
+	INLAY_OPTIONS_QLOG_TEXT(TEXT)
+	INLAY_OPTIONS_QLOG_CHOICE(CHOICE)
+	INLAY_OPTIONS_QLOG_NUMBER(NUMBER)
+#undef FROM
+#undef IN
 #undef NUMBER
 #undef TEXT
 #undef CHOICE
@@ -433,6 +463,7 @@ static void view_options(struct raw_view *v, struct inlay_config *c)
 	v->top.cache = &v->cache;
 	v->top.relay = &v->relay;
 	v->top.origin = &v->origin;
+	v->top.qlog = &v->qlog;
 }
 
 static void view_lists(struct raw_view *v, struct inlay_config *c)

@@ -26,6 +26,16 @@ enum inlay_retry_mode {
 			     second */
 };
 
+enum inlay_policy_choice {
+	INLAY_POLICY_FAIR = 0,
+	INLAY_POLICY_LIVE,
+};
+
+enum inlay_qlog_choice {
+	INLAY_QLOG_NONE = 0,
+	INLAY_QLOG_ALL,
+};
+
 /* Of the sockets: gso, gro. */
 enum inlay_offload_choice {
 	INLAY_OFFLOAD_AUTO = 0, /* where the kernel can */
@@ -61,6 +71,11 @@ struct inlay_config {
 		INLAY_OPTIONS_ORIGIN_CHOICE(CHOICE)
 		INLAY_OPTIONS_ORIGIN_NUMBER(NUMBER)
 	} origin;
+	struct {
+		INLAY_OPTIONS_QLOG_TEXT(TEXT)
+		INLAY_OPTIONS_QLOG_CHOICE(CHOICE)
+		INLAY_OPTIONS_QLOG_NUMBER(NUMBER)
+	} qlog;
 #undef NUMBER
 #undef TEXT
 #undef CHOICE

@@ -23,6 +23,7 @@
 	CHOICE(retry, INLAY_RETRY_LOAD, retry_choices)                                             \
 	CHOICE(ecn, 1, truth_choices)                                                              \
 	CHOICE(congestion_control, INLAY_CC_LIVE, congestion_choices)                              \
+	CHOICE(policy, INLAY_POLICY_FAIR, policy_choices)                                          \
 	CHOICE(gso, INLAY_OFFLOAD_AUTO, offload_choices)                                           \
 	CHOICE(gro, INLAY_OFFLOAD_AUTO, offload_choices)                                           \
 	CHOICE(log_level, INLAY_LOG_INFO, log_choices)
@@ -79,5 +80,13 @@
 #define INLAY_OPTIONS_ORIGIN_NUMBER(NUMBER)                                                        \
 	NUMBER(retry_min_ms, 500, 10, 3600000)                                                     \
 	NUMBER(retry_max_ms, 30000, 10, 3600000)
+
+#define INLAY_OPTIONS_QLOG_TEXT(TEXT) TEXT(directory, "")
+
+#define INLAY_OPTIONS_QLOG_CHOICE(CHOICE) CHOICE(connections, INLAY_QLOG_NONE, qlog_choices)
+
+#define INLAY_OPTIONS_QLOG_NUMBER(NUMBER)                                                          \
+	NUMBER(max_bytes, 64 << 20, 1 << 16, 1LL << 40)                                            \
+	NUMBER(max_files, 64, 1, 4096)
 
 #endif

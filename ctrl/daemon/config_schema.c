@@ -11,6 +11,9 @@ static const cyaml_strval_t retry_choices[] = {
 	{"off", INLAY_RETRY_OFF}, {"on", INLAY_RETRY_ON}, {"load", INLAY_RETRY_LOAD}};
 static const cyaml_strval_t congestion_choices[] = {
 	{"newreno", INLAY_CC_NEWRENO}, {"cubic", INLAY_CC_CUBIC}, {"live", INLAY_CC_LIVE}};
+static const cyaml_strval_t policy_choices[] = {{"fair", INLAY_POLICY_FAIR},
+						{"live", INLAY_POLICY_LIVE}};
+static const cyaml_strval_t qlog_choices[] = {{"none", INLAY_QLOG_NONE}, {"all", INLAY_QLOG_ALL}};
 static const cyaml_strval_t offload_choices[] = {{"auto", INLAY_OFFLOAD_AUTO},
 						 {"off", INLAY_OFFLOAD_OFF}};
 static const cyaml_strval_t log_choices[] = {{"error", INLAY_LOG_ERROR},
@@ -49,6 +52,10 @@ static const cyaml_schema_field_t origin_fields[] = {
 	INLAY_OPTIONS_ORIGIN_TEXT(TEXT) INLAY_OPTIONS_ORIGIN_CHOICE(CHOICE)
 		INLAY_OPTIONS_ORIGIN_NUMBER(NUMBER) CYAML_FIELD_END};
 #undef RAW
+#define RAW struct inlay_raw_qlog
+static const cyaml_schema_field_t qlog_fields[] = {INLAY_OPTIONS_QLOG_TEXT(
+	TEXT) INLAY_OPTIONS_QLOG_CHOICE(CHOICE) INLAY_OPTIONS_QLOG_NUMBER(NUMBER) CYAML_FIELD_END};
+#undef RAW
 
 static const cyaml_schema_value_t listen_entry = {
 	CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char, 0, LISTEN_ROOM)};
@@ -69,6 +76,7 @@ static const cyaml_schema_field_t top_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("cache", OPTIONAL, RAW, cache, cache_fields),
 	CYAML_FIELD_MAPPING_PTR("relay", OPTIONAL, RAW, relay, relay_fields),
 	CYAML_FIELD_MAPPING_PTR("origin", OPTIONAL, RAW, origin, origin_fields),
+	CYAML_FIELD_MAPPING_PTR("qlog", OPTIONAL, RAW, qlog, qlog_fields),
 	CYAML_FIELD_END};
 #undef RAW
 #undef NUMBER
@@ -94,7 +102,10 @@ const struct inlay_option inlay_options[] = {
 					    .maximum = N(cipher_choices)) OPTION(limits, SECTION,
 										 .choices = NULL)
 		OPTION(cache, SECTION, .choices = NULL) OPTION(
-			relay, SECTION, .choices = NULL) OPTION(origin, SECTION, .choices = NULL)
+			relay, SECTION,
+			.choices = NULL) OPTION(origin, SECTION,
+						.choices = NULL) OPTION(qlog, SECTION,
+									.choices = NULL)
 			INLAY_OPTIONS_TOP_TEXT(TEXT) INLAY_OPTIONS_TOP_CHOICE(
 				CHOICE) INLAY_OPTIONS_TOP_NUMBER(NUMBER)
 #undef SECTION
@@ -108,10 +119,17 @@ const struct inlay_option inlay_options[] = {
 						INLAY_OPTIONS_RELAY(NUMBER)
 #undef SECTION
 #define SECTION "origin."
-							INLAY_OPTIONS_ORIGIN_TEXT(TEXT)
-								INLAY_OPTIONS_ORIGIN_CHOICE(CHOICE)
-									INLAY_OPTIONS_ORIGIN_NUMBER(
-										NUMBER)
+							INLAY_OPTIONS_ORIGIN_TEXT(
+								TEXT) INLAY_OPTIONS_ORIGIN_CHOICE(CHOICE)
+								INLAY_OPTIONS_ORIGIN_NUMBER(NUMBER)
+#undef SECTION
+#define SECTION "qlog."
+									INLAY_OPTIONS_QLOG_TEXT(
+										TEXT)
+										INLAY_OPTIONS_QLOG_CHOICE(
+											CHOICE)
+											INLAY_OPTIONS_QLOG_NUMBER(
+												NUMBER)
 #undef SECTION
 };
 

@@ -32,6 +32,12 @@ struct inlay_raw_origin {
 	INLAY_OPTIONS_ORIGIN_NUMBER(NUMBER)
 };
 
+struct inlay_raw_qlog {
+	INLAY_OPTIONS_QLOG_TEXT(TEXT)
+	INLAY_OPTIONS_QLOG_CHOICE(CHOICE)
+	INLAY_OPTIONS_QLOG_NUMBER(NUMBER)
+};
+
 struct inlay_raw_config {
 	char **listen;
 	unsigned int listen_count;
@@ -46,6 +52,7 @@ struct inlay_raw_config {
 	struct inlay_raw_cache *cache;
 	struct inlay_raw_relay *relay;
 	struct inlay_raw_origin *origin;
+	struct inlay_raw_qlog *qlog;
 };
 
 #undef NUMBER

@@ -8,6 +8,7 @@
 #include "datathread.h"
 #include "keystore.h"
 #include "origin.h"
+#include "qlogs.h"
 #include "sessions.h"
 
 struct inlay_daemon {
@@ -29,6 +30,8 @@ struct inlay_daemon {
 	struct inlay_relay *relay;
 	struct inlay_sessions sessions;
 	struct inlay_origin origin;
+	const struct inlay_policy *policy;
+	struct inlay_qlogs qlogs;
 
 	struct inlay_watch up_watch, room_watch;
 	__u64 full_down; /* times the down ring was full */

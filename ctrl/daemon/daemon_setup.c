@@ -215,6 +215,8 @@ static const struct inlay_conn_ops *on_connection(void *user, struct inlay_ep_co
 	const struct inlay_conn_ops *ops =
 		inlay_sessions_accept(&d->sessions, c, handover, ret_user);
 
+	if (ops)
+		inlay_qlogs_on_connection(&d->qlogs, c, d->now);
 	/* Without a session nobody will hear of the connection's end. */
 	if (inlay_ep_conn_dial_user(c) && ops)
 		inlay_origin_on_connected(&d->origin);
@@ -272,6 +274,7 @@ static void configure_endpoint(const struct inlay_daemon *d, struct inlay_endpoi
 	e->max_early = (__u32)c->limits.early_packets;
 	e->replies_per_second = (__u32)c->limits.replies_per_second;
 	e->log_size = (__u32)c->limits.sent_log_packets;
+	e->policy = d->policy;
 	e->cc = (enum inlay_cc_algorithm)c->congestion_control;
 	e->max_window_growth = (__u32)c->limits.window_growth;
 	e->max_recv_buffer = (__u64)c->limits.connection_window_bytes * e->max_window_growth;
@@ -319,6 +322,7 @@ static int make_relay(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 		.max_session_publications = (__u32)c->relay.session_publications,
 		.max_streams = (__u32)c->relay.subscription_streams,
 		.max_resets = (__u32)c->relay.subscription_resets,
+		.policy = d->policy,
 	};
 
 	if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) != sizeof(config.hash_seed))
@@ -372,6 +376,16 @@ static int make_control(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 	return 0;
 }
 
+static int open_qlogs(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+{
+	int ret = inlay_qlogs_init(&d->qlogs, &d->config);
+
+	if (ret)
+		return fail(f, INLAY_EXIT_CONFIG, "qlog.directory: %s: %s",
+			    d->config.qlog.directory, strerror(-ret));
+	return 0;
+}
+
 static int start(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 {
 	int ret = inlay_datathread_start(d->datathread);
@@ -391,9 +405,9 @@ static int set_up(struct inlay_daemon *d, bool dev, struct inlay_daemon_failure 
 	if (ret)
 		return fail(f, INLAY_EXIT_FAILED, "event loop: %s", strerror(-ret));
 	d->now = d->started = inlay_loop_now();
-	if (make_tls(d, dev, f) || (dev && write_dev_certificate(d, f)) || make_origin(d, f) ||
-	    make_provider(d, f) || open_ports(d, f) || make_datathread(d, f) || make_relay(d, f) ||
-	    make_endpoint(d, dev, f) || make_loop(d, f) || start(d, f))
+	if (open_qlogs(d, f) || make_tls(d, dev, f) || (dev && write_dev_certificate(d, f)) ||
+	    make_origin(d, f) || make_provider(d, f) || open_ports(d, f) || make_datathread(d, f) ||
+	    make_relay(d, f) || make_endpoint(d, dev, f) || make_loop(d, f) || start(d, f))
 		return -1;
 	return make_control(d, f);
 }
@@ -410,6 +424,8 @@ struct inlay_daemon *inlay_daemon_new(const struct inlay_config *config, bool de
 	d->config = *config;
 	for (size_t i = 0; i < INLAY_DATATHREAD_PORTS; i++)
 		d->ports[i].fd = -1;
+	d->policy = config->policy == INLAY_POLICY_LIVE ? &inlay_policy_live : &inlay_policy_fair;
+	d->qlogs.dirfd = -1;
 	d->origin.dial_at = INLAY_NEVER;
 	if (set_up(d, dev, ret_failure)) {
 		inlay_daemon_free(d);
@@ -435,6 +451,7 @@ void inlay_daemon_free(struct inlay_daemon *d)
 	if (d->datathread)
 		inlay_datathread_stop(d->datathread);
 	inlay_endpoint_free(d->endpoint);
+	inlay_qlogs_fini(&d->qlogs);
 	if (d->relay)
 		inlay_sessions_fini(&d->sessions);
 	inlay_relay_free(d->relay);

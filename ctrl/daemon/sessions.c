@@ -137,6 +137,14 @@ void inlay_sessions_fini(struct inlay_sessions *s)
 	}
 }
 
+void inlay_sessions_stats(const void *user, struct inlay_relay_session_stats *ret)
+{
+	const struct session *one =
+		inlay_list_entry((struct inlay_transport_conn *)user, struct session, transport);
+
+	inlay_relay_session_stats(one->relayed, ret);
+}
+
 void inlay_sessions_touch(struct inlay_sessions *s)
 {
 	if (s->next_sweep > *s->now + SWEEP_EVERY)

@@ -33,6 +33,8 @@ const struct inlay_conn_ops *inlay_sessions_accept(struct inlay_sessions *s,
 						   void **ret_user);
 /* Outside of all callbacks: tells sessions of their end, and frees them. */
 void inlay_sessions_reap(struct inlay_sessions *s);
+/* |user|: a connection's, as inlay_sessions_accept() gave it. */
+void inlay_sessions_stats(const void *user, struct inlay_relay_session_stats *ret);
 /* Something came in: deadlines may have changed. */
 void inlay_sessions_touch(struct inlay_sessions *s);
 inlay_ns inlay_sessions_deadline(const struct inlay_sessions *s);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Answers on the control socket: a table of commands, and "status". Members are only ever added to
- * an answer while INLAY_CONTROL_VERSION stays.
+ * Answers on the control socket: a table of commands, and "status"; for others see connections.h.
+ * Members are only ever added to an answer while INLAY_CONTROL_VERSION stays.
  */
 #include <string.h>
 #include <unistd.h>
 
+#include "connections.h"
 #include "daemon_impl.h"
 #include "provider_local.h"
 
@@ -137,7 +138,7 @@ static void add_relay(json_t *o, const struct inlay_daemon *d)
 	json_object_set_new(o, "stream_resets", stream_resets(&s));
 }
 
-static json_t *status(struct inlay_daemon *d)
+static json_t *status(struct inlay_daemon *d, const json_t *request, const char **ret_error)
 {
 	json_t *o =
 		json_pack("{s:s, s:i, s:I}", "version", INLAY_VERSION, "pid", (int)getpid(),
@@ -156,9 +157,11 @@ static json_t *status(struct inlay_daemon *d)
 
 static const struct {
 	const char *name;
-	json_t *(*answer)(struct inlay_daemon *d);
+	json_t *(*answer)(struct inlay_daemon *d, const json_t *request, const char **ret_error);
 } commands[] = {
 	{"status", status},
+	{"connections", inlay_connections_answer},
+	{"qlog", inlay_connections_qlog},
 };
 
 json_t *inlay_daemon_command(void *user, const char *command, const json_t *request,
@@ -168,8 +171,8 @@ json_t *inlay_daemon_command(void *user, const char *command, const json_t *requ
 		if (strcmp(commands[i].name, command))
 			continue;
 		*ret_error = "no memory";
-		return commands[i].answer(user);
+		return commands[i].answer(user, request, ret_error);
 	}
-	*ret_error = "no such command; there is: status";
+	*ret_error = "no such command; there are: status, connections, qlog";
 	return NULL;
 }

@@ -104,6 +104,7 @@ int inlay_ep_conn_new(struct inlay_endpoint *ep, enum inlay_role role,
 	c->early_end = &c->early;
 	inlay_list_init(&c->in_dirty);
 	inlay_list_append(&ep->all, &c->in_all);
+	c->number = ++ep->numbers;
 	ep->n_all++;
 	err = inlay_ep_conn_add_cid(c, &cid);
 	if (err) {
@@ -222,6 +223,8 @@ static int new_conn(struct inlay_ep_conn *c, const struct inlay_handover *h, inl
 		.max_path_mtu = config->max_path_mtu,
 		.no_ecn = config->no_ecn,
 		.keep_alive = config->keep_alive,
+		.policy = config->policy,
+		.policy_user = config->policy_user,
 	};
 
 	c->entry = aligned_alloc(INLAY_CACHELINE, sizeof(*c->entry));
@@ -236,6 +239,7 @@ static int new_conn(struct inlay_ep_conn *c, const struct inlay_handover *h, inl
 	c->conn = inlay_conn_new(&conn, now);
 	if (!c->conn)
 		return -ENOMEM;
+	c->since = now;
 	c->ep->stats.connections++;
 	c->ep->stats.established++;
 	return 0;

@@ -510,12 +510,18 @@ const struct inlay_path *inlay_ep_conn_path(const struct inlay_ep_conn *c)
 	return &c->path;
 }
 
+void *inlay_ep_conn_user(const struct inlay_ep_conn *c)
+{
+	return c->app && !c->closed_told ? c->app_user : NULL;
+}
+
 void inlay_ep_conn_info(const struct inlay_ep_conn *c, struct inlay_ep_conn_info *ret)
 {
-	*ret = (struct inlay_ep_conn_info){.role = c->role, .path = c->path};
+	*ret = (struct inlay_ep_conn_info){.number = c->number, .role = c->role, .path = c->path};
 	if (!c->conn)
 		return;
 	ret->established = true;
+	ret->since = c->since;
 	ret->cipher = c->cipher;
 	ret->rx_sa = c->rx_sa;
 	ret->tx_sa = c->tx_sa;

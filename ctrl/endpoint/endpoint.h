@@ -71,6 +71,9 @@ struct inlay_endpoint_config {
 	bool no_ecn;
 	inlay_ns keep_alive; /* PING after so much silence; 0: never */
 
+	const struct inlay_policy *policy; /* of every connection; NULL: none */
+	void *policy_user;
+
 	/* |len| random bytes, cryptographically good. NULL: those of GnuTLS. */
 	void (*random)(void *user, __u8 *dst, size_t len);
 };
@@ -139,15 +142,19 @@ void *inlay_ep_conn_dial_user(const struct inlay_ep_conn *c);
 const struct inlay_path *inlay_ep_conn_path(const struct inlay_ep_conn *c);
 
 struct inlay_ep_conn_info {
+	__u64 number; /* of this endpoint's connections: never used again, ascending */
 	enum inlay_role role;
-	bool established; /* false: the rest but |path| is zero */
+	bool established; /* false: the rest but |number| and |path| is zero */
+	inlay_ns since;	  /* when it was */
 	struct inlay_path path;
 	enum inlay_cipher cipher;
 	struct inlay_sa_ref rx_sa, tx_sa;
 	char alpn[32];
 };
 void inlay_ep_conn_info(const struct inlay_ep_conn *c, struct inlay_ep_conn_info *ret);
-/* Visits every connection; |visit| must not end any. */
+/* What on_connection() gave for it; NULL: none yet, or on_closed() was called. */
+void *inlay_ep_conn_user(const struct inlay_ep_conn *c);
+/* Visits every connection, by ascending number; |visit| must not end any. */
 void inlay_endpoint_for_each(struct inlay_endpoint *ep,
 			     void (*visit)(void *user, struct inlay_ep_conn *c), void *user);
 

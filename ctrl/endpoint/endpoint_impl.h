@@ -33,6 +33,8 @@ struct inlay_early {
 struct inlay_ep_conn {
 	struct inlay_endpoint *ep;
 	struct inlay_list in_all;
+	__u64 number;
+	inlay_ns since;		    /* it is established */
 	struct inlay_list in_dirty; /* linked while inlay_endpoint_send() is to visit it */
 	struct inlay_timer timer;
 	enum inlay_role role;
@@ -90,6 +92,7 @@ struct inlay_endpoint {
 	struct inlay_bucket starts; /* handshakes of addresses that were not validated */
 	__u8 token_key[32];	    /* of Retry tokens */
 	__u32 n_all;
+	__u64 numbers; /* of connections so far */
 	bool closing;
 	struct inlay_endpoint_stats stats;
 	struct inlay_reason_counters reasons;

@@ -677,6 +677,7 @@ void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret)
 	ret->pacing_rate = r->pacer.rate;
 	ret->queueing_delay = inlay_recovery_queueing(r);
 	ret->cc = r->cc.ops->name;
+	ret->ecn = inlay_ecn_state_name(c->ecn.state);
 }
 
 size_t inlay_conn_own_cids(const struct inlay_conn *c, struct inlay_cid *cids, size_t n)

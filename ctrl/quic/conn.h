@@ -293,6 +293,7 @@ struct inlay_conn_stats {
 	__u64 ptos, key_updates, duplicates;
 	__u64 acks_sent, acks_received; /* frames */
 	__u64 recv_window;		/* of the connection, as it is now */
+	const char *ecn;		/* state of the path, in qlog's words */
 	/* The peer moved; and it had not, or was not heard there. Ours. */
 	__u64 peer_moves, moves_undone, migrations, migrations_failed;
 	__u64 paths_validated;

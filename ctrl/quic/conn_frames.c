@@ -260,7 +260,8 @@ static bool class_allows(const struct inlay_build *b, __u8 class, bool soft)
 		return true;
 	in_flight = inlay_sentlog_in_flight(&c->log);
 	return in_flight <= b->charged ||
-	       in_flight <= inlay_classes_share(&c->classes, class, c->recovery.cc.cwnd, soft);
+	       in_flight <= inlay_classes_share(&c->classes, class,
+						inlay_cc_window(&c->recovery.cc), soft);
 }
 
 static void on_class_use(struct inlay_build *b, __u8 class)

@@ -73,21 +73,6 @@ static const char *congestion(const struct inlay_cc *cc)
 	return cc->cwnd < cc->ssthresh ? "slow_start" : "congestion_avoidance";
 }
 
-static const char *ecn(const struct inlay_ecn_path *e)
-{
-	switch (e->state) {
-	case INLAY_ECN_TESTING:
-		return "testing";
-	case INLAY_ECN_UNKNOWN:
-		return "unknown";
-	case INLAY_ECN_CAPABLE:
-		return "capable";
-	case INLAY_ECN_FAILED:
-		break;
-	}
-	return "failed";
-}
-
 static void sample_recovery(const struct inlay_recovery *r, struct inlay_trace_state *s)
 {
 	s->min_rtt = r->rtt.min;
@@ -115,7 +100,7 @@ void inlay_conn_trace_sample(struct inlay_conn *c, inlay_ns now)
 		.peer_cid_sequence = peer->sequence,
 		.peer_cid = peer->cid,
 		.path_mtu = c->entry->path_mtu,
-		.ecn = ecn(&c->ecn),
+		.ecn = inlay_ecn_state_name(c->ecn.state),
 		.tx_phase = c->keys.tx_phase,
 		.rx_phase = c->keys.rx_phase,
 		.handshake_confirmed = c->confirmed || c->role == INLAY_SERVER,

@@ -1,6 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ecn.h"
 
+const char *inlay_ecn_state_name(enum inlay_ecn_state state)
+{
+	switch (state) {
+	case INLAY_ECN_TESTING:
+		return "testing";
+	case INLAY_ECN_UNKNOWN:
+		return "unknown";
+	case INLAY_ECN_CAPABLE:
+		return "capable";
+	case INLAY_ECN_FAILED:
+		break;
+	}
+	return "failed";
+}
+
 void inlay_ecn_init(struct inlay_ecn_path *e, bool enabled, __u64 next_pn)
 {
 	*e = (struct inlay_ecn_path){

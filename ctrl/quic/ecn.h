@@ -46,6 +46,8 @@ struct inlay_ecn_path {
 	struct inlay_quic_ecn_counts counts; /* as reported with the largest number acknowledged */
 };
 
+/* "testing", as in qlog. */
+const char *inlay_ecn_state_name(enum inlay_ecn_state state);
 /* |enabled| false: nothing is ever marked. */
 void inlay_ecn_init(struct inlay_ecn_path *e, bool enabled, __u64 next_pn);
 /* Another path; or this one, which no packet has passed for so long that it may have changed. */

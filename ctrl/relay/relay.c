@@ -414,6 +414,7 @@ void inlay_relay_session_stats(const struct inlay_relay_session *rs,
 
 	*ret = (struct inlay_relay_session_stats){
 		.publications = rs->n_publications,
+		.tracks_published = rs->n_upstreams,
 		.namespaces = rs->n_namespaces,
 	};
 	inlay_list_for_each (node, &rs->subscriptions) {

@@ -146,7 +146,8 @@ void *inlay_relay_session_user(const struct inlay_relay_session *rs);
 /* What one session is to the relay, for status displays. */
 struct inlay_relay_session_stats {
 	__u32 subscriptions, publications, namespaces;
-	__u64 streams; /* downstream, begun or waiting */
+	__u32 tracks_published; /* that the relay takes from it */
+	__u64 streams;		/* downstream, begun or waiting */
 };
 void inlay_relay_session_stats(const struct inlay_relay_session *rs,
 			       struct inlay_relay_session_stats *ret);

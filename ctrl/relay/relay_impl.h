@@ -42,7 +42,8 @@ struct inlay_relay_session {
 	struct relay_ranking ranking;	 /* of what its subscriptions send */
 	__u32 n_subscriptions;		 /* and TRACK_STATUS requests */
 	__u32 n_namespaces;		 /* published or subscribed to */
-	__u32 n_publications;
+	__u32 n_publications;		 /* by PUBLISH */
+	__u32 n_upstreams;		 /* and by our SUBSCRIBE */
 };
 
 /* --- namespaces ------------------------------------------------------------------------------ */

@@ -26,6 +26,7 @@ static struct relay_upstream *upstream_new(struct relay_track *t, struct inlay_r
 	inlay_list_append(&t->upstreams, &up->of_track);
 	t->n_upstreams++;
 	t->relay->stats.upstreams_now++;
+	up->session->n_upstreams++;
 	return up;
 }
 
@@ -44,6 +45,7 @@ static void upstream_free(struct relay_upstream *up)
 	inlay_list_remove(&up->of_track);
 	t->n_upstreams--;
 	t->relay->stats.upstreams_now--;
+	up->session->n_upstreams--;
 	if (up->published)
 		up->session->n_publications--;
 	free(up);

@@ -252,6 +252,92 @@ def failing_publisher(processes):
     assert len(scene.hashes("sub")) >= 30, len(scene.hashes("sub"))
 
 
+def inlayctl(scene, *words, code=0):
+    """What inlayctl says: its output, or its complaint."""
+    done = subprocess.run([str(scene.processes.build / "inlayctl"), "--socket",
+                           str(scene.relay.socket), *map(str, words)],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == code, f"{words}: {done.returncode} {done.stderr}"
+    return (done.stderr if code else done.stdout).decode()
+
+
+def qlog_records(path):
+    records = path.read_bytes().split(b"\x1e")
+    assert records[0] == b"", "a qlog does not begin with a record"
+    return [json.loads(record) for record in records[1:]]
+
+
+def connections_listed(processes):
+    """inlayctl connections has every connection, by number, with what goes on there."""
+    scene = Scene(processes, "policy: live\n")
+    children = []
+    for name in ["sub0", "sub1"]:
+        children.append(scene.subscribe(name))
+        processes.wait_for(children[-1], "^connected")
+    publisher = scene.publish(seconds=60)
+    for child in children:
+        processes.wait_for(child, "^ready")
+    rows = scene.relay.ask("connections")["connections"]
+    assert [row["id"] for row in rows] == [1, 2, 3], rows
+    assert [row["tracks_subscribed"] for row in rows] == [1, 1, 0], rows
+    assert [row["tracks_published"] for row in rows] == [0, 0, 1], rows
+    for row in rows:
+        assert row["state"] == "established" and row["role"] == "server", row
+        assert row["remote"].startswith("127.0.0.1:") and row["age_ms"] >= 0, row
+        assert row["srtt_us"] > 0 and row["cwnd"] > 0 and row["mtu"] >= 1200, row
+        assert row["policy"] == "live" and row["qlog"] is False, row
+        assert len(row["pending"]) == 8, row
+    assert rows[0]["bandwidth_bps"] > 0, rows[0]
+    lines = inlayctl(scene, "connections", 3, 1).splitlines()
+    assert [line.split()[0] for line in lines] == ["ID", "1", "3"], lines
+    assert "takes" in inlayctl(scene, "connections", "one", code=2)
+    assert "no qlog.directory" in inlayctl(scene, "qlog", 1, "on", code=1)
+    processes.end(children[0])
+    limit = time.monotonic() + 5
+    while [row["id"] for row in scene.relay.ask("connections")["connections"]] != [2, 3]:
+        assert time.monotonic() < limit, "a connection that is gone is listed"
+        time.sleep(0.05)
+    processes.end(publisher)
+
+
+def qlog(processes):
+    """inlayctl turns the qlog of one connection on and off; `all` logs each from its beginning."""
+    logs = processes.scratch / "logs"
+    logs.mkdir()
+    scene = Scene(processes, f"qlog: {{directory: {logs}}}\n")
+    subscriber = scene.subscribe("sub")
+    processes.wait_for(subscriber, "^connected")
+    publisher = scene.publish(seconds=60)
+    processes.wait_for(subscriber, "^ready")
+    assert not list(logs.iterdir()), "a qlog that nobody asked for"
+    name = inlayctl(scene, "qlog", 1, "on").strip()
+    assert "has a qlog already" in inlayctl(scene, "qlog", 1, "on", code=1)
+    assert "no such connection" in inlayctl(scene, "qlog", 99, "on", code=1)
+    sent = scene.relay.ask("connections")["connections"][0]["packets_sent"]
+    limit = time.monotonic() + 10
+    while scene.relay.ask("connections")["connections"][0]["packets_sent"] < sent + 50:
+        assert time.monotonic() < limit, "nothing is sent"
+        time.sleep(0.02)
+    inlayctl(scene, "qlog", 1, "off")
+    assert "has no qlog" in inlayctl(scene, "qlog", 1, "off", code=1)
+    header, *events = qlog_records(pathlib.Path(name))
+    assert header["trace"]["vantage_point"]["type"] == "server", header
+    names = [event["name"] for event in events]
+    assert names.count("quic:packet_sent") >= 50, names
+    assert "quic:packet_received" in names and "quic:recovery_metrics_updated" in names, names
+    for child in [publisher, subscriber]:
+        processes.end(child)
+    processes.end(scene.relay.child)
+    every = Relay(processes, "all", f"qlog: {{directory: {logs}, connections: all}}\n")
+    child = scene.subscribe("again", relay=every)
+    processes.wait_for(child, "^connected")
+    processes.end(child)
+    processes.end(every.child)
+    whole = [log for log in logs.iterdir() if str(log) != name]
+    assert len(whole) == 1, whole
+    assert "quic:connection_closed" in [event.get("name") for event in qlog_records(whole[0])]
+
+
 def killed_subscriber(processes):
     """A killed subscriber leaves the others and the relay alone."""
     scene = Scene(processes)
@@ -469,7 +555,8 @@ def doctor(processes):
 
 CASES = [three_subscribers, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
          cubic, lossy, late_join, stalled_subscriber, publisher_restart, relay_restart, chain,
-         chain_late_edge, failing_publisher, killed_subscriber, datagrams, junk, second_daemon,
+         chain_late_edge, failing_publisher, killed_subscriber, connections_listed, qlog,
+         datagrams, junk, second_daemon,
          unreadable_key, bad_configuration, not_loopback, bad_input, unknown_option, dev,
          untrusted_certificate, clean_end,
          renditions, doctor]

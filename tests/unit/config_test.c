@@ -60,6 +60,8 @@ static void every_kind_of_option_is_taken(void **state)
 	     "retry: on\n"
 	     "crypto_backend: ipsec-mb\n"
 	     "congestion_control: cubic\n"
+	     "policy: live\n"
+	     "qlog: {directory: /var/log/inlay, connections: all, max_bytes: 70000}\n"
 	     "ecn: false\n"
 	     "log_level: debug\n"
 	     "gso: off\n"
@@ -83,6 +85,11 @@ static void every_kind_of_option_is_taken(void **state)
 	assert_int_equal(config.congestion_control, INLAY_CC_CUBIC);
 	assert_int_equal(config.ecn, 0);
 	assert_int_equal(config.limits.path_mtu_bytes, 1452);
+	assert_int_equal(config.policy, INLAY_POLICY_LIVE);
+	assert_string_equal(config.qlog.directory, "/var/log/inlay");
+	assert_int_equal(config.qlog.connections, INLAY_QLOG_ALL);
+	assert_int_equal(config.qlog.max_bytes, 70000);
+	assert_int_equal(config.qlog.max_files, 64);
 	assert_int_equal(config.log_level, INLAY_LOG_DEBUG);
 	assert_int_equal(config.gso, INLAY_OFFLOAD_OFF);
 	assert_int_equal(config.gro, INLAY_OFFLOAD_AUTO);
@@ -112,6 +119,10 @@ static const struct {
 	 {"idle_timeout_ms: unknown", "limits.idle_timeout_ms?"}},
 	{"cache:\n  byte: 5\n", "inlayd.yaml:2: ", {"cache.byte: ", "cache.bytes?"}},
 	{"wholly_different: 1\n", "inlayd.yaml:1: ", {"wholly_different: unknown key"}},
+	{"policy: lively\n", "inlayd.yaml:1: ", {"policy: 'lively'", "fair, live"}},
+	{"qlog:\n  connections: all\n", "inlayd.yaml:2: ", {"qlog.connections", "qlog.directory"}},
+	{"qlog: {directory: logs}\n", "inlayd.yaml:1: ", {"qlog.directory: 'logs'", "absolute"}},
+	{"qlog: {max_bytes: 5}\n", "inlayd.yaml:1: ", {"qlog.max_bytes: 5", "65536 to"}},
 	{"gro: on\n", "inlayd.yaml:1: ", {"gro: 'on'", "auto, off"}},
 	{"\n\nretry: onn\n", "inlayd.yaml:3: ", {"retry: 'onn'", "off, on, load"}},
 	{"open: maybe\n", "inlayd.yaml:1: ", {"open: 'maybe'", "false, true"}},

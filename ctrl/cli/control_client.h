@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* inlayctl's end of the control socket (ctrl/daemon/control_socket.h). */
+#ifndef INLAY_CLI_CONTROL_CLIENT_H
+#define INLAY_CLI_CONTROL_CLIENT_H
+
+#include <jansson.h>
+
+#define INLAY_EXIT_FAILED 1
+#define INLAY_EXIT_USAGE  2
+
+/* Asks the daemon at |path|. |members|: of the request beside version and command, taken over;
+ * NULL: none. The result, to be released; NULL: said why on standard error. */
+json_t *inlay_control_ask(const char *path, const char *command, json_t *members);
+
+/* 0 where there is none. */
+json_int_t inlay_control_number(const json_t *o, const char *name);
+/* "?" where there is none. */
+const char *inlay_control_text(const json_t *o, const char *name);
+
+#endif
