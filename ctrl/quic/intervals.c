@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_ROOM 4
-
 void inlay_intervals_init(struct inlay_intervals *s, __u32 max_ranges)
 {
 	memset(s, 0, sizeof(*s));
@@ -52,7 +50,7 @@ static int open_slot(struct inlay_intervals *s, __u32 i)
 	if (s->n >= s->max)
 		return -ENOSPC;
 	if (s->n == s->room) {
-		__u32 room = s->room ? s->room * 2 : FIRST_ROOM;
+		__u32 room = s->room ? s->room * 2 : INLAY_INTERVALS_FIRST_ROOM;
 		void *p = realloc(s->ranges, room * sizeof(*s->ranges));
 
 		if (!p)

@@ -17,6 +17,8 @@ struct inlay_intervals {
 	__u64 total; /* integers in the set */
 };
 
+#define INLAY_INTERVALS_FIRST_ROOM 4 /* ranges; it doubles from there */
+
 /* No memory is taken until the first range. */
 void inlay_intervals_init(struct inlay_intervals *s, __u32 max_ranges);
 void inlay_intervals_fini(struct inlay_intervals *s);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RANGES_MAX 1024 /* holes in what waits */
+#define RANGES_MAX 512 /* holes in what waits: a frame of one byte moves so many at most */
 
 void inlay_stream_recv_init(struct inlay_stream_recv *r, __u64 window, struct inlay_budget *budget)
 {
@@ -30,7 +30,9 @@ void inlay_stream_recv_drop(struct inlay_stream_recv *r)
 
 	for (i = 0; i < r->n_pages; i++)
 		free_page(r, i);
-	inlay_budget_give(r->budget, r->room_pages * sizeof(*r->pages));
+	inlay_budget_give(r->budget, r->room_pages * sizeof(*r->pages) +
+					     r->room_ranges * sizeof(*r->waiting.ranges));
+	r->room_ranges = 0;
 	free(r->pages);
 	r->pages = NULL;
 	r->n_pages = 0;
@@ -133,6 +135,22 @@ static int fill_page(struct inlay_stream_recv *r, __u64 page, __u64 at, const __
 	return 0;
 }
 
+/* Bytes far apart cost ranges, and those are memory like pages. */
+static int add_range(struct inlay_stream_recv *r, __u64 begin, __u64 end)
+{
+	__u32 more = r->waiting.room > 0 ? r->waiting.room : INLAY_INTERVALS_FIRST_ROOM;
+	bool full = r->waiting.n == r->waiting.room;
+	int err;
+
+	if (full && !inlay_budget_take(r->budget, more * sizeof(*r->waiting.ranges)))
+		return -ENOBUFS;
+	err = inlay_intervals_add(&r->waiting, begin, end);
+	if (full && r->waiting.room == r->room_ranges)
+		inlay_budget_give(r->budget, more * sizeof(*r->waiting.ranges));
+	r->room_ranges = r->waiting.room;
+	return err;
+}
+
 int inlay_stream_recv_store(struct inlay_stream_recv *r, __u64 offset, const __u8 *data, __u64 len)
 {
 	int err;
@@ -146,7 +164,7 @@ int inlay_stream_recv_store(struct inlay_stream_recv *r, __u64 offset, const __u
 
 		err = fill_page(r, offset / INLAY_RECV_PAGE, at, data, n);
 		if (!err)
-			err = inlay_intervals_add(&r->waiting, offset, offset + n);
+			err = add_range(r, offset, offset + n);
 		offset += n;
 		data += n;
 		len -= n;

@@ -22,6 +22,7 @@ struct inlay_stream_recv {
 	__u64 first_page;
 	__u32 n_pages;
 	__u32 room_pages;
+	__u32 room_ranges; /* of |waiting|, as far as the budget has been charged */
 	bool has_final;
 	bool fin_delivered;
 	bool reset;	      /* by the peer: bytes above |reliable| are not waited for */
