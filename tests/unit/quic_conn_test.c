@@ -444,7 +444,7 @@ static void test_a_bottleneck_is_filled(void **state)
 	struct inlay_conn_stats st;
 	inlay_ns took;
 
-	for (cc = INLAY_CC_NEWRENO; cc <= INLAY_CC_CUBIC; cc++) {
+	for (cc = INLAY_CC_NEWRENO; cc <= INLAY_CC_LIVE; cc++) {
 		struct quic_pair_config config = quic_pair_defaults(5);
 
 		/* 10 Mbit/s, 40 ms, a buffer of one such product: 5 MB need 4 s at the least. */

@@ -490,7 +490,7 @@ static struct quic_pair_config draw_config(__u64 seed)
 	/* At 30 % a chain of eight PTOs in vain is nothing rare: it is not to end in a timeout. */
 	c.params.max_idle_timeout = 1000 * INLAY_S;
 	c.ring_delay = seeded_below(&rng, 3) * INLAY_MS;
-	c.cc = seeded_below(&rng, 2) ? INLAY_CC_CUBIC : INLAY_CC_NEWRENO;
+	c.cc = (enum inlay_cc_algorithm)seeded_below(&rng, INLAY_CC_LIVE + 1);
 	c.cipher = ciphers[seeded_below(&rng, 3)];
 	if (seeded_below(&rng, 3) == 0) {
 		c.bytes_per_s = 100000 + seeded_below(&rng, 2000000);
