@@ -281,6 +281,7 @@ struct quic_pair *quic_pair_new(const struct quic_pair_config *config, struct in
 			.recv_memory = config->recv_memory,
 			.max_path_mtu = config->max_path_mtu,
 			.no_ecn = config->no_ecn,
+			.policy = config->policy,
 		};
 
 		s->handover.peer_cid = s->other->handover.own_cid;

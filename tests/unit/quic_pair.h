@@ -37,6 +37,7 @@ struct quic_pair_config {
 	struct inlay_budget *recv_memory;
 	__u32 max_path_mtu; /* 0: neither side discovers it */
 	bool no_ecn;
+	const struct inlay_policy *policy; /* of both sides */
 	__u64 first_pn[2];		  /* by enum inlay_role */
 	const struct inlay_conn_ops *app; /* the on_ functions; |user| is the side */
 };
