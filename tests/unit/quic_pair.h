@@ -38,8 +38,8 @@ struct quic_pair_config {
 	__u32 max_path_mtu; /* 0: neither side discovers it */
 	bool no_ecn;
 	const struct inlay_policy *policy; /* of both sides */
-	__u64 first_pn[2];		  /* by enum inlay_role */
-	const struct inlay_conn_ops *app; /* the on_ functions; |user| is the side */
+	__u64 first_pn[2];		   /* by enum inlay_role */
+	const struct inlay_conn_ops *app;  /* the on_ functions; |user| is the side */
 };
 
 struct quic_pair;
