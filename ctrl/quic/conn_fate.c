@@ -56,6 +56,7 @@ static void frame_acked(struct inlay_conn *c, const struct inlay_sent_frame *f)
 		break;
 	case INLAY_QUIC_ACK:
 		inlay_acks_on_acked(&c->acks, f->offset);
+		inlay_keyupdate_on_told(&c->keys, f->offset);
 		break;
 	case INLAY_QUIC_RETIRE_CONNECTION_ID:
 		inlay_cids_on_retire_acked(&c->cids);

@@ -456,6 +456,8 @@ static void take(struct inlay_conn *c, struct packet *p, size_t len)
 	if (inlay_acks_on_packet(&c->acks, p->clear->pn, p->eliciting, ecn == INLAY_ECN_CE, p->now))
 		return;
 	inlay_acks_count_ecn(&c->acks, ecn);
+	if (p->eliciting)
+		inlay_keyupdate_on_eliciting(&c->keys, p->clear->pn);
 	if (p->hurried)
 		inlay_acks_hurry(&c->acks, p->now);
 	/* RFC 9000 section 9.3: the newest packet, other than a probe, says where the peer is. */

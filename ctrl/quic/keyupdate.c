@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "keyupdate.h"
 
-#define KEEP_PTOS 3 /* RFC 9001 section 6.5 */
+#define KEEP_PTOS   3 /* RFC 9001 section 6.5 */
+#define SILENT_PTOS 20
 
 void inlay_keyupdate_init(struct inlay_keyupdate *k, __u64 next_pn)
 {
 	*k = (struct inlay_keyupdate){
 		.tx_first = next_pn,
 		.rx_first = ~0ULL,
+		.rx_asked = ~0ULL,
 		.drop_at = INLAY_NEVER,
 	};
 }
@@ -27,6 +29,8 @@ static enum inlay_keyupdate_step on_next_phase(struct inlay_keyupdate *k, __u64 
 	k->rx_first = pn;
 	k->rx_largest = pn;
 	k->rx_acked = false;
+	k->rx_asked = ~0ULL;
+	k->rx_told = false;
 	k->updated = now;
 	k->drop_at = now + KEEP_PTOS * pto;
 	/* Our own update is confirmed by it, if there is one; or else we follow. */
@@ -67,8 +71,25 @@ enum inlay_keyupdate_step inlay_keyupdate_on_packet(struct inlay_keyupdate *k, _
 	return INLAY_KEYS_STAY;
 }
 
+void inlay_keyupdate_on_eliciting(struct inlay_keyupdate *k, __u64 pn)
+{
+	if (k->rx_phase > 0 && k->rx_asked == ~0ULL && pn >= k->rx_first)
+		k->rx_asked = pn;
+}
+
+void inlay_keyupdate_on_told(struct inlay_keyupdate *k, __u64 largest)
+{
+	if (k->rx_asked != ~0ULL && largest >= k->rx_asked)
+		k->rx_told = true;
+}
+
 bool inlay_keyupdate_may_start(const struct inlay_keyupdate *k, inlay_ns pto, inlay_ns now)
 {
+	/* A peer may hold its own part for unconfirmed, and have no next keys, until it has heard
+	 * of a packet of this phase that it sent: it could read nothing from us any more. One that
+	 * never asks to be told has to do with time. */
+	if (k->rx_phase > 0 && !k->rx_told && now < k->updated + SILENT_PTOS * pto)
+		return false;
 	return k->tx_phase == k->rx_phase && k->tx_acked &&
 	       (k->updated == 0 || now >= k->updated + KEEP_PTOS * pto);
 }

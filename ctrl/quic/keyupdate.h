@@ -23,9 +23,11 @@ struct inlay_keyupdate {
 	__u64 rx_first;		  /* lowest number seen in the peer's phase */
 	__u64 rx_largest;	  /* and the largest */
 	__u64 rx_before;	  /* one above the largest seen in phases before; 0: none was */
-	bool rx_acked;		  /* we have acknowledged something of the peer's phase */
-	inlay_ns updated;	  /* when either of them rose, or ours was confirmed; 0: never */
-	inlay_ns drop_at;	  /* forget the phase before; INLAY_NEVER */
+	__u64 rx_asked;	  /* a number of the peer's phase that wants to be acknowledged; ~0: none */
+	bool rx_told;	  /* and the peer knows that it was */
+	bool rx_acked;	  /* we have acknowledged something of the peer's phase */
+	inlay_ns updated; /* when either of them rose, or ours was confirmed; 0: never */
+	inlay_ns drop_at; /* forget the phase before; INLAY_NEVER */
 };
 
 enum inlay_keyupdate_step {
@@ -40,6 +42,9 @@ void inlay_keyupdate_init(struct inlay_keyupdate *k, __u64 next_pn);
 enum inlay_keyupdate_step inlay_keyupdate_on_packet(struct inlay_keyupdate *k, __u64 pn,
 						    bool phase_bit, __u8 desc_flags, inlay_ns pto,
 						    inlay_ns now);
+/* |pn| is ack-eliciting; and an ACK of ours up to |largest| has arrived. */
+void inlay_keyupdate_on_eliciting(struct inlay_keyupdate *k, __u64 pn);
+void inlay_keyupdate_on_told(struct inlay_keyupdate *k, __u64 largest);
 /* Section 6.1: the last update is acknowledged, confirmed, and three PTOs old. */
 bool inlay_keyupdate_may_start(const struct inlay_keyupdate *k, inlay_ns pto, inlay_ns now);
 /* Our keys moved on: numbers from |first_pn| use them. */

@@ -123,10 +123,15 @@ static void travel(struct run *r)
 {
 	struct app *ours = our_app(r);
 
-	if (!ours || !ours->ours)
+	/* Nobody moves in a handshake (section 9). */
+	if (!ours || !ours->ours || !r->peer->app.connected)
 		return;
-	if (!r->start)
+	if (!r->start) {
 		r->start = r->w->now;
+		r->w->loss = r->j->loss;
+		r->w->repeat = r->j->repeat;
+		r->w->reorder = r->j->reorder;
+	}
 	if (is_due(r, r->migrations, r->j->migrations, 700 * INLAY_MS) && !is_under_way(r))
 		try_migration(r);
 	if (is_due(r, r->rebindings, r->j->rebindings, 900 * INLAY_MS) && !is_under_way(r)) {
@@ -181,9 +186,12 @@ static void start(struct run *r)
 	struct inlay_peer_config peer = {0};
 
 	inlay_endpoint_config_init(&config);
+	config.keep_alive = INLAY_S;
 	config.tls = r->j->dial ? NULL : endpoint_tls_server(&tls, r->j->cipher);
 	r->ours = world_add_endpoint(r->w, OURS, &config, 4);
 	endpoint_tls_peer(&tls, &peer, r->j->dial);
+	/* A client that only waits is not found again behind a new NAT binding. */
+	peer.keep_alive = INLAY_S;
 	/* More than we issue: libngtcp2 1.11 may take a CID that it has retired for one in force,
 	 * when a migration follows a rebinding that it is still validating. */
 	peer.params.active_connection_id_limit = 8;
@@ -255,9 +263,6 @@ static struct inlay_conn_stats travel_all_the_way(const struct journey *j)
 	bool done;
 
 	start(&r);
-	r.w->loss = j->loss;
-	r.w->repeat = j->repeat;
-	r.w->reorder = j->reorder;
 	done = world_run(r.w, arrived, &r, 300 * INLAY_S);
 	assert_arrived(&r, done);
 	assert_moved(&r);
