@@ -214,12 +214,6 @@ class Relay:
             raise HarnessError(f"inlayctl: {done.stderr.decode(errors='replace').strip()}")
         return json.loads(done.stdout)
 
-    def commands(self):
-        """What inlayctl can ask."""
-        done = subprocess.run([str(self.processes.build / "inlayctl"), "--help"],
-                              stdout=subprocess.PIPE, check=True)
-        return re.findall(r"^  (\w+)", done.stdout.decode(), re.M)
-
     def status(self):
         return self.ask("status")
 

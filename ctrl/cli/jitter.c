@@ -138,6 +138,7 @@ static void hand_on(struct inlay_jitter *j, struct group *g, struct object *o)
 	g->next = o->id + 1;
 	j->stats.groups += !g->delivered;
 	g->delivered = true;
+	j->stats.next_group = g->id + 1;
 	j->stats.objects++;
 	j->stats.bytes += o->len;
 	j->config.on_object(j->config.user, g->id, o->id, o->data, o->len);

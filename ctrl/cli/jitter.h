@@ -27,9 +27,10 @@ struct inlay_jitter_stats {
 	__u64 missing_objects; /* numbers passed over within groups; cut-off tails count as resets
 				*/
 	__u64 missing_groups;
-	__u64 resets; /* streams that ended before their FIN */
-	__u64 late;   /* came after they were given up, or twice, or before the start */
-	size_t held;  /* bytes */
+	__u64 resets;	  /* streams that ended before their FIN */
+	__u64 late;	  /* came after they were given up, or twice, or before the start */
+	size_t held;	  /* bytes */
+	__u64 next_group; /* above the last one of which anything was handed on; 0: none was */
 };
 
 /* NULL: no memory. */

@@ -9,6 +9,8 @@
 
 #define STATUS_TIMEOUT (2 * INLAY_S)
 #define RETRY_PAUSE    (250 * INLAY_MS)
+#define OTHERS	       (2 * INLAY_S) /* for the other renditions to say that they have ended, too */
+#define RENDEZVOUS     (2 * INLAY_S) /* at one of several renditions, before the next is tried */
 
 static void init_renditions(struct inlay_subscriber_track *t)
 {
@@ -153,7 +155,7 @@ static void subscribe(struct inlay_subscriber_track *t, const __u64 *start)
 {
 	struct subscriber_rendition *r = &t->renditions[t->current];
 	struct inlay_moq_subscribe m = {.name = *t->renditions[t->current].name};
-	inlay_ns now = subscriber_now(t);
+	inlay_ns now = subscriber_now(t), wait;
 	int rv;
 
 	if (start) {
@@ -170,8 +172,9 @@ static void subscribe(struct inlay_subscriber_track *t, const __u64 *start)
 		m.params.filter.type = INLAY_MOQ_FILTER_NEXT_GROUP;
 	}
 	if (t->give_up > now) {
+		wait = t->n > 1 && t->give_up - now > RENDEZVOUS ? RENDEZVOUS : t->give_up - now;
 		m.params.present |= INLAY_MOQ_HAS_RENDEZVOUS_TIMEOUT;
-		m.params.rendezvous_timeout = (t->give_up - now) / INLAY_MS;
+		m.params.rendezvous_timeout = wait / INLAY_MS;
 	}
 	r->live = false;
 	r->forward = true;
@@ -208,6 +211,18 @@ static void on_setup(void *user, const struct inlay_moq_setup *setup)
 	begin(t);
 }
 
+/* At the largest group, unless it was begun before the track broke off: what was handed on of it
+ * does not come again. Numbers far below are those of a publisher that counts anew. */
+static void join(struct inlay_subscriber_track *t, __u64 group)
+{
+	struct inlay_jitter_stats stats;
+
+	inlay_jitter_stats(t->jitter, &stats);
+	if (group + 1 == stats.next_group)
+		group++;
+	subscribe(t, &group);
+}
+
 static void on_request_ok(void *user, struct inlay_moq_request *req,
 			  const struct inlay_moq_request_ok *m)
 {
@@ -220,7 +235,7 @@ static void on_request_ok(void *user, struct inlay_moq_request *req,
 	if (t->state != INLAY_SUB_ASKING)
 		return;
 	if (m->params.present & INLAY_MOQ_HAS_LARGEST_OBJECT)
-		subscribe(t, &m->params.largest_object.group);
+		join(t, m->params.largest_object.group);
 	else /* nothing was published yet: by now it may have been */
 		subscribe(t, &all);
 }
@@ -252,19 +267,45 @@ static void on_publish_done(void *user, struct inlay_moq_request *req,
 	snprintf(t->done_reason, sizeof(t->done_reason), "%s", inlay_moq_done_code_text(m->status));
 }
 
+/* A rendition, other than the current one, that is subscribed to; n: there is none. */
+static unsigned int live_one(const struct inlay_subscriber_track *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->n; i++)
+		if (i != t->current && t->renditions[i].live)
+			break;
+	return i;
+}
+
 void subscriber_check_end(struct inlay_subscriber_track *t)
 {
 	if (!t->ending || is_over(t) || subscriber_switch_is_busy(t))
 		return;
+	/* A content ends with all of its renditions: one alone may have lost its encoder. */
+	if (live_one(t) < t->n) {
+		if (t->deadline == INLAY_NEVER)
+			t->deadline = subscriber_now(t) + OTHERS;
+		return;
+	}
 	inlay_jitter_flush(t->jitter);
 	set_state(t, INLAY_SUB_ENDED, INLAY_NEVER);
 }
 
-/* The subscription is gone, the track may come back. */
+/* Begins anew with another rendition. */
+static void change_current(struct inlay_subscriber_track *t, unsigned int to)
+{
+	if (to != t->current)
+		inlay_abr_changed(&t->abr, t->current, to, subscriber_now(t));
+	t->current = to;
+}
+
+/* The subscription is gone, the track may come back; or another rendition is there. */
 static void pause_or_fail(struct inlay_subscriber_track *t, const char *what, const char *why)
 {
 	inlay_ns now = subscriber_now(t);
 
+	change_current(t, (t->current + 1) % t->n);
 	if (now + RETRY_PAUSE < t->give_up)
 		set_state(t, INLAY_SUB_PAUSED, now + RETRY_PAUSE);
 	else
@@ -347,7 +388,13 @@ void inlay_subscriber_on_timer(struct inlay_subscriber_track *t, inlay_ns now)
 	if (now < t->deadline || is_over(t))
 		return;
 	t->deadline = INLAY_NEVER;
-	if (t->state == INLAY_SUB_PAUSED) {
+	if (t->ending) {
+		t->ending = t->ended = false;
+		inlay_jitter_flush(t->jitter);
+		t->give_up = now + t->config.wait;
+		change_current(t, live_one(t) % t->n);
+		begin(t);
+	} else if (t->state == INLAY_SUB_PAUSED) {
 		begin(t);
 	} else if (t->state == INLAY_SUB_ASKING) {
 		if (t->status)

@@ -45,7 +45,7 @@ struct inlay_subscriber_track {
 	inlay_ns deadline; /* of the state */
 	inlay_ns timer;	   /* when it last ran */
 	bool ended;	   /* PUBLISH_DONE said that the track has ended */
-	bool ending;	   /* its last objects come from the rendition before the last */
+	bool ending;	   /* ... but another rendition may have more */
 	char done_reason[160];
 	struct inlay_delays delays;
 	char error[240];

@@ -231,7 +231,7 @@ void subscriber_switch_reset(struct inlay_subscriber_track *t)
 		r->owner = i == t->current;
 		r->from = 0;
 		r->to = SUBSCRIBER_ALL;
-		if (i != t->current && r->request)
+		if (r->request)
 			leave(t, r);
 	}
 	t->has_newest = false;

@@ -548,7 +548,10 @@ void relay_status_ask(struct inlay_relay_session *rs, struct inlay_moq_request *
 		return;
 	}
 	t = relay_track_find(r, &m->name);
-	if (t != NULL && t->state == RELAY_TRACK_LIVE) {
+	/* One whose publishers were lost is known as far as they came: a publisher that comes back
+	 * asks for just that, to begin above it. */
+	if (t != NULL &&
+	    (t->state == RELAY_TRACK_LIVE || (t->state == RELAY_TRACK_LOST && t->has_largest))) {
 		params = relay_track_params(t);
 		(void)inlay_moq_request_ok(req, &params, &t->properties.bytes);
 		return;

@@ -83,10 +83,7 @@ class Scene:
         return (lines[-1][0], float(lines[-1][1]) * 1e6) if lines else ("", 0)
 
     def relay_estimate(self):
-        """What the relay thinks of the path to the subscriber, in bits a second; None: this
-        inlayctl cannot tell yet."""
-        if "connections" not in self.relay.commands():
-            return None
+        """What the relay thinks of the path to the subscriber, in bits a second."""
         rows = [row for row in self.relay.ask("connections")["connections"]
                 if row["remote"].startswith(SUB_ADDRESS)]
         assert len(rows) == 1, f"{len(rows)} connections from {SUB_ADDRESS}"
@@ -101,8 +98,8 @@ def tell(rows, report, what):
     """The table of a case, in one piece: cases run side by side."""
     lines = [what, "phase        link     rendition   inlay-sub    inlayd"]
     for name, bps, _, got, sub, relay in rows:
-        known = f"{relay / 1e6:8.2f}" if relay is not None else " unknown"
-        lines.append(f"{name:10} {bps / 1e6:6.2f}   {got:10} {sub / 1e6:8.2f}  {known}   Mbit/s")
+        lines.append(f"{name:10} {bps / 1e6:6.2f}   {got:10} {sub / 1e6:8.2f}  "
+                     f"{relay / 1e6:8.2f}   Mbit/s")
     for change in report["switches"]:
         lines.append(f"after {change['at_ms'] / 1e3:5.1f} s, from group {change['group']}: "
                      f"{change['from']} -> {change['to']}")
@@ -137,8 +134,7 @@ def phases(processes, delay_ms=0, extra=""):
     for name, bps, track, got, sub, relay in rows:
         assert got == track, f"{name}: on {got}, not on {track}"
         assert within(sub, bps * PAYLOAD_SHARE, 35), f"{name}: inlay-sub estimates {sub}"
-        assert relay is None or within(relay, bps * QUIC_SHARE, 25), \
-            f"{name}: inlayd estimates {relay}"
+        assert within(relay, bps * QUIC_SHARE, 25), f"{name}: inlayd estimates {relay}"
     first_low = taken.index(LOW, taken.index(HIGH))
     assert first_low <= PHASES[0][3] + 3, f"it fell with group {first_low} only"
     assert len(report["switches"]) <= 5, "it flapped"
