@@ -263,7 +263,7 @@ static void test_datagrams_take_their_turn(void **state)
 	};
 	const __u64 priorities[2] = {9, 1};
 	__u8 room[INLAY_FRAME_MAX], data[10];
-	struct inlay_quic_clear clear;
+	struct inlay_quic_clear clear = {0};
 	struct inlay_quic_frame f;
 	char seen[16] = {0};
 	struct solo s;

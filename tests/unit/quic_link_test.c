@@ -283,7 +283,7 @@ static void a_datagram_that_fits_no_more_holds_nobody_up(void **state)
 {
 	static const __u8 data[1300], pings[2] = {0x01, 0x01};
 	struct inlay_datagram_order order = {0};
-	struct inlay_quic_clear clear;
+	struct inlay_quic_clear clear = {0};
 	struct inlay_quic_frame f;
 	__u8 room[INLAY_FRAME_MAX];
 	struct solo s;
