@@ -6,8 +6,6 @@
 #include <unistd.h>
 
 #define RECORD_START '\x1e'
-/* The most that a packet makes: ACKs alone, of thousand ranges of large numbers. */
-#define RECORD_MAX (60 << 10)
 
 int inlay_qlog_file_open(struct inlay_qlog_file *f, int dirfd, const char *name, __u64 max_bytes)
 {
@@ -45,16 +43,16 @@ enum inlay_qlog_result inlay_qlog_file_put(struct inlay_qlog_file *f, json_t *re
 	enum inlay_qlog_result result = INLAY_QLOG_OK;
 	size_t len;
 
-	if (f->used > INLAY_QLOG_BUFFER - RECORD_MAX)
+	if (f->used > INLAY_QLOG_BUFFER - INLAY_QLOG_RECORD_MAX)
 		result = inlay_qlog_file_flush(f);
 	if (result != INLAY_QLOG_OK || !record) {
 		json_decref(record);
 		errno = record ? errno : ENOMEM;
 		return INLAY_QLOG_FAILED;
 	}
-	len = json_dumpb(record, f->buffer + f->used + 1, RECORD_MAX - 2, JSON_COMPACT);
+	len = json_dumpb(record, f->buffer + f->used + 1, INLAY_QLOG_RECORD_MAX - 2, JSON_COMPACT);
 	json_decref(record);
-	if (len == 0 || len > RECORD_MAX - 2) {
+	if (len == 0 || len > INLAY_QLOG_RECORD_MAX - 2) {
 		errno = EMSGSIZE;
 		return INLAY_QLOG_FAILED;
 	}

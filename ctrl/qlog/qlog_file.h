@@ -12,6 +12,8 @@
 #include "inlay_types.h"
 
 #define INLAY_QLOG_BUFFER (128 << 10)
+/* The most that a packet makes: ACKs alone, of thousand ranges of large numbers. */
+#define INLAY_QLOG_RECORD_MAX (60 << 10)
 
 enum inlay_qlog_result {
 	INLAY_QLOG_OK,

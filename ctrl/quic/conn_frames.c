@@ -306,8 +306,10 @@ static bool put_datagram(struct inlay_build *b, const struct inlay_datagram *d)
 	struct inlay_writer mark = b->w;
 	__u8 class = d->order.class;
 
-	if (!class_allows(b, class, false))
+	if (!class_allows(b, class, false)) {
+		inlay_recovery_on_held(&c->recovery);
 		return false;
+	}
 	if (inlay_quic_put_datagram(&b->w, d->data, d->len, true)) {
 		if (!note(b, mark, INLAY_QUIC_DATAGRAM, 0, 0))
 			return false;
@@ -448,8 +450,10 @@ static bool put_first_stream(struct inlay_build *b, struct inlay_stream *s)
 	struct inlay_conn *c = b->c;
 	struct inlay_send_range r;
 
-	if (by_class == 0)
+	if (by_class == 0) {
+		inlay_recovery_on_held(&c->recovery);
 		return false;
+	}
 	if (!next_range(b, s, min_u64(flow, by_class), &r)) {
 		if (!b->full)
 			tell_blocked(c);

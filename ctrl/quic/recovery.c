@@ -107,6 +107,14 @@ static bool is_window_limited(const struct inlay_recovery *r)
 	return inlay_cc_window(&r->cc) < used + 2 * r->cc.mtu + used / 16;
 }
 
+void inlay_recovery_on_held(struct inlay_recovery *r)
+{
+	__u64 window = inlay_cc_window(&r->cc);
+
+	if (window > r->next_in_flight)
+		r->next_in_flight = window;
+}
+
 static bool end_round(struct inlay_recovery *r, inlay_ns now)
 {
 	if (r->largest_acked < r->round_end)

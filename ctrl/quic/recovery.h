@@ -77,6 +77,9 @@ void inlay_recovery_set_mtu(struct inlay_recovery *r, __u64 mtu);
 /* |newly| packets met congestion (RFC 9002 section 7.1), says an ACK whose largest number was sent
  * at |sent|. */
 void inlay_recovery_on_ce(struct inlay_recovery *r, __u64 newly, inlay_ns sent, inlay_ns now);
+/* Bytes wait that a class's share of the window holds back: to the controller it is full. Otherwise
+ * a window of which classes leave a part would never grow. */
+void inlay_recovery_on_held(struct inlay_recovery *r);
 /* Writes entry->class_limit, by window and pacer. */
 void inlay_recovery_set_limits(struct inlay_recovery *r, inlay_ns now);
 /*

@@ -144,6 +144,26 @@ static void a_class_stays_within_its_share(void **state)
 	solo_stop(&s);
 }
 
+static void a_window_that_a_share_leaves_free_grows_all_the_same(void **state)
+{
+	struct solo s;
+	__u64 cwnd;
+
+	start(&s, &policy);
+	s.conn->recovery.cc.cwnd = s.conn->recovery.cc.ssthresh = 60000;
+	cwnd = s.conn->recovery.cc.cwnd;
+	open_stream(&s, 2, &zeros, 10000000);
+	for (int i = 0; i < 4; i++) {
+		do {
+			s.now += 10 * INLAY_MS;
+		} while (solo_drain(&s) > 0);
+		assert_in_range(in_flight(&s), cwnd / 2 - 1200, s.conn->recovery.cc.cwnd / 2);
+		solo_ack(&s, 0);
+	}
+	assert_true(s.conn->recovery.cc.cwnd > cwnd);
+	solo_stop(&s);
+}
+
 static void a_share_below_a_packet_does_not_stop_a_class(void **state)
 {
 	struct solo s;
@@ -253,6 +273,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_waits_is_counted_by_class),
 		cmocka_unit_test(a_class_stays_within_its_share),
+		cmocka_unit_test(a_window_that_a_share_leaves_free_grows_all_the_same),
 		cmocka_unit_test(a_share_below_a_packet_does_not_stop_a_class),
 		cmocka_unit_test(soft_overshoot_ends_the_object_and_no_more),
 		cmocka_unit_test(probes_and_control_frames_know_no_share),
