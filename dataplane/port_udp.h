@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A port that is a UDP socket: bursts of datagrams into and out of struct inlay_frame. The socket
- * never blocks and never fragments. One thread uses a port at a time.
+ * never blocks and never fragments. One thread at a time receives, and one sends.
  *
  * Where the kernel can, several datagrams cross it as one message: on their way out (GSO) those to
  * one destination, marked alike, of one size but for a shorter last; on their way in (GRO) those
@@ -16,7 +16,7 @@
 #define INLAY_PORT_BURST    64 /* datagrams that one call moves at most */
 #define INLAY_PORT_SEGMENTS 64 /* datagrams in one message at most: the kernel's older bound */
 
-/* All monotonic; written by the port's thread, read by any with inlay_load_u64(). */
+/* All monotonic; written by who receives or sends, read by any with inlay_load_u64(). */
 struct inlay_port_stats {
 	__u64 rx_messages;	/* what the kernel handed over: a datagram, or several in one */
 	__u64 rx_merged;	/* of those, messages of several */

@@ -210,11 +210,16 @@ bool inlay_ring_is_broken(const struct inlay_ring *r)
  * the first one's thread wrote before it: either the sleeper sees the index, or the waker the 1.
  */
 
+static void signal_to(int eventfd)
+{
+	/* Fails only where the counter is full, and then it is readable anyway. */
+	(void)!write(eventfd, &(__u64){1}, sizeof(__u64));
+}
+
 static void wake(__u32 *sleeps, int eventfd)
 {
 	if (inlay_xchg_u32(sleeps, 0))
-		/* Fails only where the counter is full, and then it is readable anyway. */
-		(void)!write(eventfd, &(__u64){1}, sizeof(__u64));
+		signal_to(eventfd);
 }
 
 static void drain(int eventfd)
@@ -266,13 +271,28 @@ size_t inlay_ring_room(struct inlay_ring *r)
 	return room(r, r->n_slots);
 }
 
+void inlay_ring_publish(struct inlay_ring *r, size_t n)
+{
+	r->producer.head += n;
+	assert(r->producer.head - r->producer.tail_seen <= r->n_slots);
+	inlay_store_u64(&r->header->head, r->producer.head);
+}
+
+bool inlay_ring_claim_sleeper(struct inlay_ring *r)
+{
+	return inlay_xchg_u32(&r->header->consumer_sleeps, 0);
+}
+
+void inlay_ring_wake_consumer(struct inlay_ring *r)
+{
+	signal_to(r->fds.data);
+}
+
 void inlay_ring_commit(struct inlay_ring *r, size_t n)
 {
 	if (!n)
 		return;
-	r->producer.head += n;
-	assert(r->producer.head - r->producer.tail_seen <= r->n_slots);
-	inlay_store_u64(&r->header->head, r->producer.head);
+	inlay_ring_publish(r, n);
 	wake(&r->header->consumer_sleeps, r->fds.data);
 }
 

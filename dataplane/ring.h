@@ -79,6 +79,12 @@ size_t inlay_ring_reserve(struct inlay_ring *r, size_t n, struct inlay_frame **r
 size_t inlay_ring_room(struct inlay_ring *r);
 /* Producer: the first |n| reserved slots are ready. Wakes the consumer if it sleeps. */
 void inlay_ring_commit(struct inlay_ring *r, size_t n);
+/* The same in steps, for who can do a sleeping consumer's work (under a lock that both sides of it
+ * take): publishes; true: the consumer slept and is the caller's to wake, or to stand in for: then
+ * inlay_ring_consumer_sleep() on its behalf, which tells whether all is done. */
+void inlay_ring_publish(struct inlay_ring *r, size_t n);
+bool inlay_ring_claim_sleeper(struct inlay_ring *r);
+void inlay_ring_wake_consumer(struct inlay_ring *r);
 /*
  * Producer: false: there is room, carry on. True: wait for the room eventfd to be readable, or for
  * anything else, then call inlay_ring_producer_awake(), |signalled| if the eventfd was readable.

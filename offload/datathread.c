@@ -177,7 +177,7 @@ static void receive(struct inlay_datathread *dt, struct inlay_port_udp *port)
 
 /* --- The loop ------------------------------------------------------------------------------ */
 
-/* How long to wait for events. */
+/* How long to wait for events; the down ring is told. */
 static int wait_for(struct inlay_datathread *dt, int timeout_ms)
 {
 	int patience_ms = (int)(dt->config.patience / INLAY_MS) + 1;
@@ -198,7 +198,10 @@ static bool turn(struct inlay_datathread *dt, int timeout_ms)
 	bool stop = false;
 	int n;
 
-	n = epoll_wait(dt->epoll, events, N_EVENTS, wait_for(dt, timeout_ms));
+	pthread_mutex_lock(&dt->down_lock);
+	timeout_ms = wait_for(dt, timeout_ms);
+	pthread_mutex_unlock(&dt->down_lock);
+	n = epoll_wait(dt->epoll, events, N_EVENTS, timeout_ms);
 	for (int i = 0; i < n; i++) {
 		__u32 what = events[i].data.u32;
 
@@ -215,8 +218,26 @@ static bool turn(struct inlay_datathread *dt, int timeout_ms)
 	for (size_t i = 0; i < dt->config.n_ports; i++)
 		if (readable & 1ULL << i)
 			receive(dt, &dt->config.ports[i]);
+	pthread_mutex_lock(&dt->down_lock);
 	inlay_dt_transmit(dt, writable);
+	pthread_mutex_unlock(&dt->down_lock);
 	return stop;
+}
+
+void inlay_datathread_push(struct inlay_datathread *dt, bool here)
+{
+	bool done = false;
+
+	/* Awake, it looks at the ring before it sleeps. */
+	if (!inlay_ring_claim_sleeper(dt->config.down))
+		return;
+	if (here && !pthread_mutex_trylock(&dt->down_lock)) {
+		inlay_dt_transmit(dt, 0);
+		done = !inlay_dt_is_held(dt) && inlay_ring_consumer_sleep(dt->config.down);
+		pthread_mutex_unlock(&dt->down_lock);
+	}
+	if (!done)
+		inlay_ring_wake_consumer(dt->config.down);
 }
 
 void inlay_datathread_turn(struct inlay_datathread *dt, int timeout_ms)
@@ -231,7 +252,9 @@ static void *run(void *arg)
 	while (!turn(dt, -1))
 		;
 	/* What the control thread said last, CONNECTION_CLOSE above all, still leaves. */
+	pthread_mutex_lock(&dt->down_lock);
 	inlay_dt_send_the_rest(dt);
+	pthread_mutex_unlock(&dt->down_lock);
 	return NULL;
 }
 
@@ -282,6 +305,7 @@ int inlay_datathread_new(const struct inlay_datathread_config *config,
 	*dt = (struct inlay_datathread){.config = *config, .epoll = -1, .stop_fd = -1};
 	if (!dt->config.patience)
 		dt->config.patience = PATIENCE;
+	pthread_mutex_init(&dt->down_lock, NULL);
 	ret = set_up(dt);
 	if (ret) {
 		inlay_datathread_free(dt);
@@ -354,6 +378,7 @@ void inlay_datathread_free(struct inlay_datathread *dt)
 	if (dt->stop_fd >= 0)
 		close(dt->stop_fd);
 	inlay_dt_free_stashes(dt);
+	pthread_mutex_destroy(&dt->down_lock);
 	free(dt->scratch[0]);
 	free(dt);
 }

@@ -32,8 +32,9 @@
 
 struct inlay_datathread;
 
-/* All of it outlives the data thread, and is used by it alone while it runs: of the rings, the up
- * ring's producer side and the down ring's consumer side; the provider locks by itself. */
+/* All of it outlives the data thread, and is used by it alone while it runs (and by
+ * inlay_datathread_push()): of the rings, the up ring's producer side and the down ring's consumer
+ * side; the provider locks by itself. */
 struct inlay_datathread_config {
 	struct inlay_provider *provider;
 	struct inlay_ring *up, *down;
@@ -51,6 +52,12 @@ int inlay_datathread_new(const struct inlay_datathread_config *config,
 int inlay_datathread_start(struct inlay_datathread *dt);
 /* Sends what is in the down ring, as far as the sockets take it at once; then ends the thread. */
 void inlay_datathread_stop(struct inlay_datathread *dt);
+/*
+ * For the down ring's producer, after inlay_ring_publish(): sees that it leaves. If the data thread
+ * sleeps it is woken; or, |here|, what there is to send is sent by the calling thread, which costs
+ * less than to wake another one. Not for long queues: two threads do those sooner.
+ */
+void inlay_datathread_push(struct inlay_datathread *dt, bool here);
 /* One wake-up in the caller's thread, while no thread was started: for tests, and for who has a
  * loop of their own. */
 void inlay_datathread_turn(struct inlay_datathread *dt, int timeout_ms);

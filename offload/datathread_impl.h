@@ -38,16 +38,21 @@ struct inlay_datathread {
 	int epoll, stop_fd;
 	pthread_t thread;
 	bool running;
-	/* One bit a port. */
-	__u64 unread;  /* datagrams wait in the port, of which epoll does not tell */
+	/* The way up: the data thread's alone. |unread| has a bit for each port in which datagrams
+	 * wait, of which epoll does not tell. */
+	__u64 unread;
+	__u32 kernel_drops[INLAY_DATATHREAD_PORTS];  /* as last seen */
+	struct inlay_frame *scratch[INLAY_DT_BURST]; /* to receive into what has no room */
+
+	/* The way down, with the ring's consumer side and the ports' sending side: whoever holds
+	 * |down_lock|. One bit a port. */
+	pthread_mutex_t down_lock;
 	__u64 blocked; /* waits to be writable */
 	__u64 watched; /* epoll has been told so */
 	struct inlay_dt_burst tx;
 	struct inlay_dt_stash *stashes[INLAY_DATATHREAD_PORTS];
-	__u32 kernel_drops[INLAY_DATATHREAD_PORTS];  /* as last seen */
-	struct inlay_frame *scratch[INLAY_DT_BURST]; /* to receive into what has no room */
 
-	/* Written by the data thread alone; read by any. */
+	/* Each member of |stats| is written by one way alone; read by any. */
 	struct inlay_datathread_stats stats __attribute__((aligned(INLAY_CACHELINE)));
 	struct inlay_reason_counters reasons;
 };
@@ -57,9 +62,11 @@ static inline void inlay_dt_add(__u64 *counter, __u64 n)
 	inlay_store_u64(counter, *counter + n);
 }
 
+/* Some reasons belong to both ways. */
 static inline void inlay_dt_count(struct inlay_datathread *dt, enum inlay_reason reason, __u64 n)
 {
-	inlay_dt_add(&dt->reasons.count[reason], n);
+	if (n)
+		inlay_fetch_add_u64(&dt->reasons.count[reason], n);
 }
 
 static inline void inlay_dt_count_verdict(struct inlay_datathread *dt, __u8 verdict)
@@ -69,7 +76,7 @@ static inline void inlay_dt_count_verdict(struct inlay_datathread *dt, __u8 verd
 
 inlay_ns inlay_dt_now(void);
 
-/* datathread_down.c */
+/* datathread_down.c: under dt->down_lock, if there are two threads. */
 /* Sends what the down ring has, a bounded part of it; |writable|: ports that epoll reported. */
 void inlay_dt_transmit(struct inlay_datathread *dt, __u64 writable);
 /* The down ring waits for a port. */

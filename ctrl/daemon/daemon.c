@@ -48,16 +48,29 @@ static size_t contiguous(struct inlay_frame **slots, size_t n)
 	return run;
 }
 
+/* Sending a burst costs as much as waking the data thread for it, and what arrives next is not kept
+ * waiting: nothing has arrived. */
+static bool may_send_here(const struct inlay_daemon *d)
+{
+	struct inlay_frame *next;
+
+	return inlay_ring_peek(d->up, 1, &next) == 0;
+}
+
 /* Writes what there is to send straight into the down ring. False: the ring is full. */
 static bool send_all(struct inlay_daemon *d)
 {
 	struct inlay_frame *slots[BURST];
+	bool first = true;
 	size_t room, n;
 
-	while ((room = inlay_ring_reserve(d->down, BURST, slots))) {
+	for (; (room = inlay_ring_reserve(d->down, BURST, slots)); first = false) {
 		room = contiguous(slots, room);
 		n = inlay_endpoint_send(d->endpoint, slots[0], room, d->now);
-		inlay_ring_commit(d->down, n);
+		if (n > 0) {
+			inlay_ring_publish(d->down, n);
+			inlay_datathread_push(d->datathread, n < room && first && may_send_here(d));
+		}
 		if (n < room)
 			return true;
 	}
