@@ -412,6 +412,46 @@ static void other_paths_get_their_answers_alone(void **state)
 	world_free(w);
 }
 
+/* --- Turns ---------------------------------------------------------------------------------- */
+
+/* Packets of one connection stand together, so that they can leave as one message; and each has its
+ * turn before any has two. */
+static void connections_send_in_turn_and_in_bursts(void **state)
+{
+	static struct inlay_frame frames[64];
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *n = add_server(w, &config, 4);
+	size_t sent, runs = 0, turns[3] = {0};
+	static __u8 data[40000];
+	__u64 id;
+
+	for (__u16 i = 0; i < 3; i++)
+		add_client(w, PEER + i, (struct app){.initiator = true});
+	world_pass(w, INLAY_S);
+	assert_int_equal(n->n_accepted, 3);
+	for (int i = 0; i < 3; i++) {
+		struct inlay_conn *c = inlay_ep_conn_get(n->accepted[i]->ours);
+
+		assert_int_equal(inlay_conn_stream_open(c, false, 1, NULL, NULL, &id), 0);
+		assert_int_equal(inlay_conn_stream_write(c, id, data, sizeof(data), false), 0);
+	}
+	/* Little room: turns of what there is. */
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(inlay_endpoint_send(n->ep, frames, 2, w->now), 2);
+		assert_int_equal(frames[0].path.remote.port, frames[1].path.remote.port);
+		turns[ntohs(frames[0].path.remote.port) - PEER]++;
+	}
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(turns[i], 1);
+	sent = inlay_endpoint_send(n->ep, frames, 64, w->now);
+	assert_true(sent >= 12);
+	for (size_t i = 0; i < sent; i++)
+		runs += !i || frames[i].path.remote.port != frames[i - 1].path.remote.port;
+	assert_int_equal(runs, 3);
+	world_free(w);
+}
+
 /* --- Limits of keys ------------------------------------------------------------------------- */
 
 static struct inlay_provider_event pending_event;
@@ -683,6 +723,7 @@ int main(void)
 		cmocka_unit_test(cids_reach_the_provider),
 		cmocka_unit_test(key_limits_are_heeded),
 		cmocka_unit_test(other_paths_get_their_answers_alone),
+		cmocka_unit_test(connections_send_in_turn_and_in_bursts),
 		cmocka_unit_test(many_come_and_go),
 		cmocka_unit_test(shutdown_is_heard),
 		cmocka_unit_test(application_refuses),
