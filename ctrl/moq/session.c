@@ -443,6 +443,9 @@ static void stream_closed(struct inlay_moq_session *s, struct inlay_moq_stream *
 	struct inlay_moq_outgoing *out;
 
 	inlay_map_remove(&s->streams, stream->id);
+	/* All of it is here, and waits for its alias: it lives on without the transport. */
+	if (stream->kind == INLAY_MOQ_STREAM_INCOMING && ((struct inlay_moq_incoming *)stream)->fin)
+		return;
 	if (stream->kind == INLAY_MOQ_STREAM_OUTGOING) {
 		out = (struct inlay_moq_outgoing *)stream;
 		/* Without our FIN: the transport reset it, as its source held the bytes no more. */

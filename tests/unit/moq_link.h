@@ -331,7 +331,7 @@ static inline void link_check_closed(struct link *l, __u64 id)
 	bool done = (!s->half[0].open || s->half[0].done) && (!s->half[1].open || s->half[1].done);
 
 	for (int e = 0; e < 2; e++) {
-		if (!done || s->closed_told[e] || !s->half[e].open)
+		if (!done || s->closed_told[e])
 			continue;
 		s->closed_told[e] = true;
 		inlay_moq_session_on_stream_closed(l->ends[e].session, id, l->now);
