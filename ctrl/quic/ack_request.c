@@ -47,7 +47,7 @@ static struct inlay_quic_ack_frequency want(const struct inlay_ack_request *r,
 
 static bool differs(__u64 a, __u64 b)
 {
-	return a >= MUCH * b || b >= MUCH * a;
+	return a != b && (a >= MUCH * b || b >= MUCH * a); /* 0 is no multiple of 0 */
 }
 
 void inlay_ack_request_update(struct inlay_ack_request *r, const struct inlay_ack_view *view,

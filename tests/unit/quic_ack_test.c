@@ -365,6 +365,22 @@ static void test_it_is_asked_again_when_much_has_changed(void **state)
 	assert_true(r.due);
 }
 
+/* A peer that delays nothing, on a path that takes no time: a delay of 0 has not changed. */
+static void test_a_delay_of_nothing_is_asked_for_once(void **state)
+{
+	const struct inlay_transport_params prompt = {.has_min_ack_delay = true};
+	const struct inlay_ack_view view = {40, 0, 3};
+	struct inlay_ack_request r;
+
+	inlay_ack_request_init(&r, &prompt);
+	inlay_ack_request_update(&r, &view, T0);
+	assert_true(r.due);
+	assert_int_equal(r.wanted.max_delay_us, 0);
+	inlay_ack_request_on_sent(&r, T0);
+	inlay_ack_request_update(&r, &view, T0);
+	assert_false(r.due);
+}
+
 /* Section 7 of the draft: the greater one, as long as it is not sure which is in force. */
 static void test_the_probe_timeout_bears_what_is_outstanding(void **state)
 {
@@ -408,6 +424,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_asked_of_a_peer_that_did_not_offer),
 		cmocka_unit_test(test_what_is_asked_follows_window_and_round_trip),
 		cmocka_unit_test(test_it_is_asked_again_when_much_has_changed),
+		cmocka_unit_test(test_a_delay_of_nothing_is_asked_for_once),
 		cmocka_unit_test(test_the_probe_timeout_bears_what_is_outstanding),
 		cmocka_unit_test(test_every_second_packet),
 		cmocka_unit_test(test_acks_alone_are_not_acknowledged),
