@@ -277,5 +277,8 @@ inlay_ns inlay_sentlog_time(const struct inlay_sent *e, inlay_ns now)
 	/* Another thread's clock reading may be a little ahead of |now|. */
 	if ((__s32)age_us < 0 && (__s32)age_us > -1000000)
 		return now;
+	/* Whole microseconds: else a timer that counts from here would move on with the clock, and
+	 * come due a nanosecond early until the microsecond is over. */
+	now -= now % INLAY_US;
 	return (inlay_ns)age_us * INLAY_US > now ? 0 : now - (inlay_ns)age_us * INLAY_US;
 }

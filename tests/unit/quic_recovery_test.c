@@ -157,6 +157,17 @@ static void test_ack_resolves_and_samples(void **state)
 	tear_down(&w);
 }
 
+/* The log has microseconds: what follows from a time in it must not move on with the clock. */
+static void test_the_time_of_an_entry_stays_what_it_is(void **state)
+{
+	const struct inlay_sent e = {.time_us = (__u32)(T0 / INLAY_US)};
+	inlay_ns now;
+
+	for (now = T0; now < T0 + 3 * INLAY_US; now += 100)
+		assert_true(inlay_sentlog_time(&e, now) == T0);
+	assert_true(inlay_sentlog_time(&e, T0 + 40 * INLAY_S + 123) == T0);
+}
+
 static void test_packet_threshold(void **state)
 {
 	struct world w;
@@ -535,6 +546,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ack_resolves_and_samples),
+		cmocka_unit_test(test_the_time_of_an_entry_stays_what_it_is),
 		cmocka_unit_test(test_packet_threshold),
 		cmocka_unit_test(test_pto_backs_off_and_resets),
 		cmocka_unit_test(test_spurious_loss_raises_the_threshold),
