@@ -228,6 +228,7 @@ struct relay_subscription {
 
 	struct inlay_moq_params params; /* as the subscriber set them; names and tokens left out */
 	bool unfiltered;
+	bool served; /* objects have been forwarded to it */
 	struct inlay_moq_location start;
 	__u64 end_group;
 	__u64 object_timeout, subgroup_timeout; /* ns; 0: none */

@@ -291,6 +291,7 @@ void relay_subscription_accept(struct relay_subscription *sub)
 		(void)inlay_moq_request_update_ok(sub->request, &params);
 	if (!sub->params.forward)
 		return;
+	sub->served = true;
 	/* "Subscribe only requests newly published Objects" (10.7): the past is for who names it.
 	 */
 	if (sub->unfiltered)
@@ -370,17 +371,22 @@ static void narrow(struct relay_subscription *sub)
 	}
 }
 
-/* What it wants now and did not before. Who begins to be forwarded to and names a start gets what
+/*
+ * What it wants now and did not before. Who begins to be forwarded to and names a start gets what
  * the cache has from there, as with a new subscription (section 10.9.1): so a subscriber that stood
- * by on another rendition begins with the group it needs, not with the next one. */
-static void attach_more(struct relay_subscription *sub, const struct relay_subscription *before)
+ * by on another rendition begins with the group it needs, not with the next one. Who merely paused
+ * has had what came before.
+ */
+static void attach_more(struct relay_subscription *sub, const struct relay_subscription *before,
+			bool names_start)
 {
 	if (before->params.forward)
 		attach_live(sub, before);
-	else if (sub->unfiltered)
+	else if (sub->unfiltered || (before->served && !names_start))
 		attach_live(sub, NULL);
 	else
 		attach_cached(sub);
+	sub->served = true;
 }
 
 void relay_subscription_update(struct relay_subscription *sub,
@@ -402,7 +408,7 @@ void relay_subscription_update(struct relay_subscription *sub,
 	answer = relay_track_params(sub->track);
 	(void)inlay_moq_request_update_ok(sub->request, &answer);
 	if (sub->state == RELAY_SUBSCRIPTION_ACTIVE && sub->params.forward)
-		attach_more(sub, &before);
+		attach_more(sub, &before, params->present & INLAY_MOQ_HAS_FILTER);
 	relay_reader_open_pending(sub);
 	relay_subscription_check_end(sub);
 }

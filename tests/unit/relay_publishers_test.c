@@ -448,6 +448,41 @@ static void forward_state(void **state)
 	world_free(w);
 }
 
+/* Who named a start and paused is not given once more what it has had; who names one anew is. */
+static void what_was_served_before_a_pause_does_not_come_again(void **state)
+{
+	const struct inlay_moq_params off = {.present = INLAY_MOQ_HAS_FORWARD};
+	const struct inlay_moq_params on = {.present = INLAY_MOQ_HAS_FORWARD, .forward = true};
+	struct inlay_moq_params anew = from(1, 0), start = from(0, 0);
+	struct world *w = world_new(NULL);
+	struct client *pub = world_client(w), *c = world_client(w);
+
+	client_announce(pub);
+	world_run(w);
+	client_subscribe(c, "video", &start);
+	world_run(w);
+	for (__u64 g = 0; g < 3; g++)
+		pub_group(pub, g, 2);
+	world_run(w);
+	assert_int_equal(c->n_got, 6);
+	assert_int_equal(inlay_moq_request_update(c->subscription, &off), 0);
+	world_run(w);
+	assert_int_equal(inlay_moq_request_update(c->subscription, &on), 0);
+	world_run(w);
+	assert_int_equal(c->n_got, 6);
+	pub_group(pub, 3, 2);
+	world_run(w);
+	assert_int_equal(c->n_got, 8);
+	assert_int_equal(inlay_moq_request_update(c->subscription, &off), 0);
+	world_run(w);
+	anew.present |= INLAY_MOQ_HAS_FORWARD;
+	anew.forward = true;
+	assert_int_equal(inlay_moq_request_update(c->subscription, &anew), 0);
+	world_run(w);
+	assert_int_equal(c->n_got, 14);
+	world_free(w);
+}
+
 static void second_subscription_is_refused(void **state)
 {
 	struct world *w = start(NULL, 1);
@@ -711,6 +746,7 @@ int main(void)
 		cmocka_unit_test(publishers_refusal_is_passed_on),
 		cmocka_unit_test(track_status),
 		cmocka_unit_test(forward_state),
+		cmocka_unit_test(what_was_served_before_a_pause_does_not_come_again),
 		cmocka_unit_test(second_subscription_is_refused),
 		cmocka_unit_test(publisher_subscribes_to_itself),
 		cmocka_unit_test(authorisation),
