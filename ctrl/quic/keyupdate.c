@@ -17,18 +17,21 @@ void inlay_keyupdate_init(struct inlay_keyupdate *k, __u64 next_pn)
 static enum inlay_keyupdate_step on_next_phase(struct inlay_keyupdate *k, __u64 pn, inlay_ns pto,
 					       inlay_ns now)
 {
+	bool answer = k->tx_phase > k->rx_phase;
+
 	/* Section 6.4: a lower number must not have newer keys than a higher one. */
 	if (k->rx_first != ~0ULL && pn < k->rx_largest)
 		return INLAY_KEYS_VIOLATED;
-	/* Section 6.2: twice without waiting for us to acknowledge the first. */
-	if (k->rx_phase > 0 && !k->rx_acked)
+	/* Section 6.2: twice without waiting for us to acknowledge the first. Following an update
+	 * of ours, as it must, is none of its own. */
+	if (k->rx_phase > 0 && !k->rx_acked && !answer)
 		return INLAY_KEYS_VIOLATED;
 	k->rx_phase++;
 	if (k->rx_first != ~0ULL)
 		k->rx_before = k->rx_largest + 1;
 	k->rx_first = pn;
 	k->rx_largest = pn;
-	k->rx_acked = false;
+	k->rx_acked = answer;
 	k->rx_asked = ~0ULL;
 	k->rx_told = false;
 	k->updated = now;

@@ -23,9 +23,9 @@ struct inlay_keyupdate {
 	__u64 rx_first;		  /* lowest number seen in the peer's phase */
 	__u64 rx_largest;	  /* and the largest */
 	__u64 rx_before;	  /* one above the largest seen in phases before; 0: none was */
-	__u64 rx_asked;	  /* a number of the peer's phase that wants to be acknowledged; ~0: none */
-	bool rx_told;	  /* and the peer knows that it was */
-	bool rx_acked;	  /* we have acknowledged something of the peer's phase */
+	__u64 rx_asked; /* a number of the peer's phase that wants to be acknowledged; ~0: none */
+	bool rx_told;	/* and the peer knows that it was */
+	bool rx_acked; /* we have acknowledged something of the peer's phase, or it was an answer */
 	inlay_ns updated; /* when either of them rose, or ours was confirmed; 0: never */
 	inlay_ns drop_at; /* forget the phase before; INLAY_NEVER */
 };

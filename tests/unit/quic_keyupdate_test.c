@@ -142,6 +142,26 @@ static void test_two_updates_without_an_ack_between_are_an_error(void **state)
 	}
 }
 
+/* The peer's phase rises twice without an ACK of ours between, and it has begun but one of the
+ * updates itself: the other was ours, which it had to follow. In either order. */
+static void test_following_is_no_update_of_its_own(void **state)
+{
+	struct inlay_keyupdate k;
+
+	inlay_keyupdate_init(&k, 0);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 3, 1, NEXT, PTO, SOLO_T0),
+			 INLAY_KEYS_RX_TX);
+	inlay_keyupdate_on_tx(&k, 5, SOLO_T0);
+	inlay_keyupdate_on_tx(&k, 9, SOLO_T0 + PTO);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 4, 0, NEXT, PTO, SOLO_T0 + 2 * PTO),
+			 INLAY_KEYS_RX);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 5, 1, NEXT, PTO, SOLO_T0 + 3 * PTO),
+			 INLAY_KEYS_RX_TX);
+	inlay_keyupdate_on_tx(&k, 12, SOLO_T0 + 3 * PTO);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 6, 0, NEXT, PTO, SOLO_T0 + 4 * PTO),
+			 INLAY_KEYS_VIOLATED);
+}
+
 /* Both ends at once: each takes the other's update for the answer to its own. */
 static void test_both_ends_update_at_once(void **state)
 {
@@ -297,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_a_connection_follows),
 		cmocka_unit_test(test_a_connection_leads),
 		cmocka_unit_test(test_two_updates_without_an_ack_between_are_an_error),
+		cmocka_unit_test(test_following_is_no_update_of_its_own),
 		cmocka_unit_test(test_both_ends_update_at_once),
 		cmocka_unit_test(test_keys_are_updated_before_the_limit_of_sealing),
 	};
