@@ -17,6 +17,8 @@
 /* Section 8.2.4: the probe timeout of a path of which nothing is known (RFC 9002 section 6.2.2). */
 #define INITIAL_PTO  (3 * 333 * INLAY_MS)
 #define PATIENCE     3
+#define REFUSALS     5 /* without an answer to 1200 bytes, from a peer that is heard: the end */
+#define MAX_BACKOFF  5
 #define LEAST_PACKET 16 /* bytes of frames that the smallest of these packets has room for */
 
 /* --- Entries -------------------------------------------------------------------------------- */
@@ -121,10 +123,11 @@ static void validate(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns 
 	const struct inlay_path *known = &inlay_paths_fallback(&c->paths)->path;
 	bool same_way = inlay_paths_same_ip(&e->path.remote, &known->remote) &&
 			inlay_paths_same_ip(&e->path.local, &known->local);
+	__u32 backoff = e->failures < MAX_BACKOFF ? e->failures : MAX_BACKOFF;
 
 	/* Another port is the same way, whose round trip is known. */
 	inlay_path_validate(e, same_way ? inlay_conn_pto(c) : longer_pto(c),
-			    inlay_conn_path_patience(c), now);
+			    inlay_conn_path_patience(c) << backoff, now);
 }
 
 /* Section 9.4: what was measured on one path says nothing of another; a port that alone has changed
@@ -173,6 +176,21 @@ static void go_back(struct inlay_conn *c, struct inlay_path_entry *failed)
 	c->stats.moves_undone++;
 }
 
+/*
+ * The peer was at |e|, and there is nowhere else to go (section 8.2.4). Silence may pass: an outage
+ * of a second is no reason to give up, the idle timeout is. Where the peer is heard time and again
+ * and 1200 bytes do not pass, waiting does not help.
+ */
+static void persist(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns now)
+{
+	e->failures++;
+	e->refusals = e->heard ? e->refusals + 1 : 0;
+	if (e->refusals == REFUSALS)
+		inlay_conn_fail(c, INLAY_QUIC_NO_VIABLE_PATH, 0, "1200 bytes do not pass", now);
+	else
+		validate(c, e, now);
+}
+
 /* Nobody answered there in time. */
 static void on_failed(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns now)
 {
@@ -181,11 +199,8 @@ static void on_failed(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns
 	inlay_path_stop_validating(e);
 	e->silent = true;
 	if (e == inlay_paths_current(&c->paths)) {
-		/* Section 8.2.4: without any path that works. Where both are silent, waiting may
-		 * help; where the peer is heard and 1200 bytes do not pass, it does not. */
 		if (e->validated && inlay_paths_fallback(&c->paths)->silent)
-			inlay_conn_fail(c, INLAY_QUIC_NO_VIABLE_PATH, 0, "1200 bytes do not pass",
-					now);
+			persist(c, e, now);
 		else if (e != inlay_paths_fallback(&c->paths))
 			go_back(c, e);
 	} else if (e->moving) {
@@ -231,6 +246,7 @@ static void on_proof(struct inlay_conn *c, struct inlay_path_entry *e, enum inla
 		return;
 	}
 	e->fits = true;
+	e->failures = e->refusals = 0;
 	inlay_path_stop_validating(e);
 	if (current)
 		settle(c, now);
@@ -266,8 +282,10 @@ void inlay_conn_path_received(struct inlay_conn *c, const struct inlay_path *pat
 {
 	struct inlay_path_entry *e = inlay_paths_find(&c->paths, path);
 
-	if (e)
-		e->received += len;
+	if (!e)
+		return;
+	e->received += len;
+	e->heard = true;
 }
 
 void inlay_conn_path_challenged(struct inlay_conn *c, const struct inlay_path *path,

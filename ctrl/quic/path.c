@@ -111,6 +111,7 @@ void inlay_path_validate(struct inlay_path_entry *e, inlay_ns interval, inlay_ns
 	e->due = 1;
 	e->rounds = 0;
 	e->silent = false;
+	e->heard = false;
 	e->interval = interval;
 	e->challenge_at = INLAY_NEVER;
 	e->give_up_at = now + patience;

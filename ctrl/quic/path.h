@@ -35,6 +35,9 @@ struct inlay_path_entry {
 	bool validated; /* the peer is there */
 	bool fits;	/* and 1200 bytes pass */
 	bool silent;	/* it did not answer the last time that it was asked */
+	bool heard;	/* something came from there since it was asked */
+	__u32 failures; /* in a row, though it is validated */
+	__u32 refusals; /* of those: it was heard, and 1200 bytes did not pass */
 	bool moving;	/* ours: used as soon as it is validated */
 	struct inlay_path path;
 	__u64 cid;		  /* sequence number of the peer's CID that is sent with there */

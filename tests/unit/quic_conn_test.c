@@ -367,6 +367,39 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* Whenever a network falls silent for some seconds after a rebinding, in the midst of the path's
+ * validation: the idle timeout is not over, and so neither is the connection. */
+static void test_an_outage_after_a_rebinding_ends_nothing(void **state)
+{
+	struct quic_pair_side *client, *server;
+	static __u8 data[100];
+	inlay_ns wait;
+	__u64 id;
+
+	for (wait = 0; wait < 400 * INLAY_MS; wait += 20 * INLAY_MS) {
+		struct quic_pair_config config = quic_pair_defaults(11);
+		struct quic_pair *p = quic_pair_new(&config, keystore, provider);
+
+		client = &p->side[INLAY_CLIENT];
+		server = &p->side[INLAY_SERVER];
+		quic_pair_run(p, p->now + INLAY_S);
+		quic_pair_rebind(p);
+		assert_int_equal(inlay_conn_update_keys(client->conn, p->now), 0); /* some packet */
+		quic_pair_run(p, p->now + wait);
+		p->blackhole = true;
+		quic_pair_run(p, p->now + 12 * INLAY_S);
+		assert_false(server->closed);
+		p->blackhole = false;
+		assert_int_equal(inlay_conn_stream_open(client->conn, true, 0, NULL, NULL, &id), 0);
+		assert_int_equal(inlay_conn_stream_write(client->conn, id, data, 100, false), 0);
+		quic_pair_run(p, p->now + 10 * INLAY_S);
+		assert_false(client->closed || server->closed);
+		assert_true(inlay_paths_current(&server->conn->paths)->fits);
+		assert_int_equal(inlay_sentlog_in_flight(&client->conn->log), 0);
+		quic_pair_free(p);
+	}
+}
+
 static void test_nat_rebinding(void **state)
 {
 	struct quic_pair_config config = quic_pair_defaults(1);
@@ -589,6 +622,7 @@ int main(void)
 		cmocka_unit_test(test_session_tickets_are_swallowed),
 		cmocka_unit_test(test_the_window_holds_and_probes_pass),
 		cmocka_unit_test(test_nat_rebinding),
+		cmocka_unit_test(test_an_outage_after_a_rebinding_ends_nothing),
 		cmocka_unit_test(test_a_bottleneck_is_filled),
 		cmocka_unit_test(test_a_small_log_is_no_dead_end),
 		cmocka_unit_test(test_a_forged_address_is_left_again),
