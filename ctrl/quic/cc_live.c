@@ -300,7 +300,9 @@ static void compete(struct inlay_cc *cc, bool sure, inlay_ns now)
 	if (l->interval == 0) {
 		/* While it was not yet known what that queue is, we gave way to it. Half of the
 		 * path is ours; what it held before, it holds more of now. */
-		fair = l->calm_cwnd / 2 * (l->standing / INLAY_US) / (l->base / INLAY_US);
+		fair = l->calm_cwnd / 2 * (l->standing / INLAY_US) / (l->base / INLAY_US + 1);
+		/* A window has its least, which on a path of microseconds is more than it held. */
+		fair = min_u64(fair, held_by(l->calm_bandwidth, l->standing));
 		cc->cwnd = max_u64(cc->cwnd, fair);
 		cc->cubic = (struct inlay_cc_cubic_state){.w_max = cc->cwnd};
 		l->interval = FIRST_INTERVAL;

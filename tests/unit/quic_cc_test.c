@@ -262,6 +262,30 @@ static void test_slow_start_ends_with_few_samples_too(void **state)
 }
 
 /* RFC 9002 section 7.7. */
+/* A path of less than a microsecond on which a queue stands, and does not drain: the controller
+ * competes, for no more than the path holds with that queue. */
+static void test_live_competes_on_a_path_without_length(void **state)
+{
+	struct inlay_cc_sample s = {.bandwidth = 1000000, .acked = 10 * MTU, .limited = true};
+	bool competed = false;
+	struct inlay_cc cc;
+	int i;
+
+	inlay_cc_init(&cc, INLAY_CC_LIVE, MTU);
+	for (i = 0; i < 3000; i++) {
+		s.now = T0 + (inlay_ns)i * 10 * MS;
+		s.rtt = s.standing = s.smoothed = i < 20 ? 400 : 50 * MS;
+		s.round = i % 5 == 0;
+		inlay_cc_on_ack(&cc, s.acked, s.now - s.rtt, true, s.rtt, s.now);
+		inlay_cc_on_sample(&cc, &s);
+		if (cc.live.mode == INLAY_LIVE_COMPETE && !competed) {
+			competed = true;
+			assert_true(cc.cwnd <= 2 * s.bandwidth * 50 / 1000);
+		}
+	}
+	assert_true(competed);
+}
+
 static void test_pacing_rate(void **state)
 {
 	struct inlay_cc cc;
@@ -336,6 +360,7 @@ int main(void)
 		cmocka_unit_test(test_marks_are_answered_once_a_round),
 		cmocka_unit_test(test_slow_start_ends_before_the_queue_is_full),
 		cmocka_unit_test(test_slow_start_ends_with_few_samples_too),
+		cmocka_unit_test(test_live_competes_on_a_path_without_length),
 		cmocka_unit_test(test_pacing_rate),
 		cmocka_unit_test(test_queueing_delay_is_over_the_lowest),
 		cmocka_unit_test(test_rtt),
