@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The account of objects. A publisher's object is entered before a byte of it leaves; a subscriber
+ * finds what it gets in there. What is left in the end must be covered by a reset that the relay
+ * named (config.on_reset), or by the publisher's own, or by the end of a session.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sim.h"
+
+/* --- What objects hold ----------------------------------------------------------------------- */
+
+static __u64 mix(const struct sim_track *t, __u64 group, __u64 id)
+{
+	__u64 h = (((__u64)t->index + 1) * 1000003 + group) * 1000003 + id + 1;
+
+	h ^= h >> 29;
+	h *= 0xbf58476d1ce4e5b9ULL;
+	return h ^ h >> 32;
+}
+
+__u32 sim_object_len(const struct sim_track *t, __u64 group, __u64 id)
+{
+	__u32 most = id == 0 ? t->max_key : t->max_delta;
+	__u64 h = mix(t, group, id);
+
+	if (t->datagrams)
+		return (__u32)(1 + h % 900);
+	return h % 16 == 0 ? 0 : (__u32)(h % most);
+}
+
+static __u8 byte_at(__u64 seed, __u64 at)
+{
+	return (__u8)((seed + at) * 0x9e3779b97f4a7c15ULL >> 56);
+}
+
+void sim_object_fill(const struct sim_track *t, __u64 group, __u64 id, __u8 *dst, size_t len)
+{
+	__u64 seed = mix(t, group, id);
+
+	for (size_t i = 0; i < len; i++)
+		dst[i] = byte_at(seed, i);
+}
+
+/* --- What was published ---------------------------------------------------------------------- */
+
+struct sim_stream *sim_ledger_stream(struct sim_track *t, struct sim_life *life, __u64 group,
+				     __u64 subgroup)
+{
+	struct sim_stream *st = calloc(1, sizeof(*st));
+
+	if (!st)
+		abort();
+	st->track = t;
+	st->life = life;
+	st->group = group;
+	st->subgroup = subgroup;
+	st->next = t->streams;
+	t->streams = st;
+	return st;
+}
+
+struct sim_object *sim_ledger_publish(struct sim *s, struct sim_track *t, struct sim_stream *st)
+{
+	struct sim_object *o;
+
+	if (t->n_objects == t->room) {
+		t->room = t->room ? 2 * t->room : 128;
+		t->objects = realloc(t->objects, t->room * sizeof(*t->objects));
+		if (!t->objects)
+			abort();
+	}
+	o = &t->objects[t->n_objects++];
+	*o = (struct sim_object){
+		.group = t->group,
+		.id = t->object,
+		.len = sim_object_len(t, t->group, t->object),
+		.place = st ? st->n_objects++ : 0,
+		.stream = st,
+		.at = s->now,
+	};
+	s->published++;
+	return o;
+}
+
+void sim_ledger_track_fini(struct sim_track *t)
+{
+	struct sim_stream *st;
+
+	while ((st = t->streams)) {
+		t->streams = st->next;
+		free(st);
+	}
+	free(t->objects);
+}
+
+/* Index of the object, or n_objects. */
+static __u32 find(const struct sim_track *t, __u64 group, __u64 id)
+{
+	__u32 low = 0, high = t->n_objects;
+
+	while (low < high) {
+		__u32 at = low + (high - low) / 2;
+		const struct sim_object *o = &t->objects[at];
+
+		if (o->group < group || (o->group == group && o->id < id))
+			low = at + 1;
+		else
+			high = at;
+	}
+	if (low < t->n_objects && t->objects[low].group == group && t->objects[low].id == id)
+		return low;
+	return t->n_objects;
+}
+
+static __u8 *got(struct sim_sub *sub, __u32 index)
+{
+	if (index >= sub->n_got) {
+		__u32 n = sub->track->n_objects + 64;
+
+		sub->got = realloc(sub->got, n);
+		if (!sub->got)
+			abort();
+		memset(sub->got + sub->n_got, SIM_MISSING, n - sub->n_got);
+		sub->n_got = n;
+	}
+	return &sub->got[index];
+}
+
+/* --- What the relay left out ----------------------------------------------------------------- */
+
+static struct sim_track *track_of(struct sim *s, const struct inlay_moq_name *name)
+{
+	for (__u32 i = 0; i < s->plan.n_tracks; i++)
+		if (inlay_moq_name_equal(&s->tracks[i].name, name))
+			return &s->tracks[i];
+	return NULL;
+}
+
+void sim_ledger_excuse(struct sim_life *life, const struct sim_excuse *excuse)
+{
+	struct sim_excuse *e = malloc(sizeof(*e));
+
+	if (!e)
+		abort();
+	*e = *excuse;
+	e->next = life->excuses;
+	life->excuses = e;
+}
+
+void sim_ledger_on_reset(void *user, struct inlay_relay_session *rs,
+			 const struct inlay_relay_reset *reset)
+{
+	struct inlay_moq_session *moq = inlay_relay_session_moq(rs);
+	struct sim *s = user;
+	struct sim_life *life = s->lives;
+	struct sim_excuse e = {.rule = reset->rule,
+			       .request = reset->request,
+			       .group = reset->group,
+			       .subgroup = reset->subgroup,
+			       .and_older = reset->and_older};
+
+	while (life && life->relay_moq != moq)
+		life = life->next;
+	if (!life) {
+		sim_fail(s, "the relay speaks of a session that nobody has");
+		return;
+	}
+	e.track = track_of(s, reset->name);
+	sim_ledger_excuse(life, &e);
+	sim_trace(s, "relay: %s/%llu/%llu to client %d, request %llu: %s", e.track->text,
+		  (unsigned long long)e.group, (unsigned long long)e.subgroup, life->client->index,
+		  (unsigned long long)e.request, inlay_relay_rule_name(e.rule));
+}
+
+static bool is_excused(const struct sim_sub *sub, __u64 group, __u64 subgroup)
+{
+	const struct sim_excuse *e;
+
+	for (e = sub->life->excuses; e; e = e->next) {
+		if (e->request != sub->request_id || e->track != sub->track)
+			continue;
+		if (e->group == group && e->subgroup == subgroup)
+			return true;
+		if (e->and_older && group <= e->group)
+			return true;
+	}
+	return false;
+}
+
+/* --- What arrived ---------------------------------------------------------------------------- */
+
+#define TELL(in, format, ...)                                                                      \
+	sim_fail((in)->sub->life->client->sim, "client %d, %s/%llu/%llu: " format,                 \
+		 (in)->sub->life->client->index, (in)->sub->track->text,                           \
+		 (unsigned long long)(in)->header.group,                                           \
+		 (unsigned long long)(in)->header.subgroup, ##__VA_ARGS__)
+
+void sim_ledger_on_subgroup(struct sim_sub *sub, struct inlay_moq_incoming *in,
+			    const struct inlay_moq_subgroup *header)
+{
+	struct sim_in *rx = calloc(1, sizeof(*rx));
+
+	if (!rx)
+		abort();
+	rx->sub = sub;
+	rx->in = in;
+	rx->header = *header;
+	rx->next = sub->streams;
+	sub->streams = rx;
+	inlay_moq_incoming_set_user(in, rx);
+	if (sub->life->client->sim->packets)
+		sim_trace(sub->life->client->sim, "client %d: %s/%llu/%llu begins",
+			  sub->life->client->index, sub->track->text,
+			  (unsigned long long)header->group, (unsigned long long)header->subgroup);
+	if (!sub->ok)
+		TELL(rx, "a stream before SUBSCRIBE_OK");
+}
+
+void sim_ledger_on_object(struct inlay_moq_incoming *in, const struct inlay_moq_object *object)
+{
+	struct sim_in *rx = inlay_moq_incoming_user(in);
+	struct sim_track *t = rx->sub->track;
+	const struct sim_object *o, *before;
+	__u32 index = find(t, rx->header.group, object->id);
+	__u8 *mark;
+
+	if (rx->n_objects == 0 && rx->header.id_mode == INLAY_MOQ_SUBGROUP_FIRST_OBJECT)
+		rx->header.subgroup = object->id;
+	if (index == t->n_objects) {
+		TELL(rx, "object %llu was never published", (unsigned long long)object->id);
+		return;
+	}
+	o = &t->objects[index];
+	before = rx->n_objects ? &t->objects[rx->object] : NULL;
+	if (!o->stream || o->stream->subgroup != rx->header.subgroup)
+		TELL(rx, "object %llu is of another subgroup", (unsigned long long)object->id);
+	else if (before && (before->stream != o->stream || o->place != before->place + 1))
+		TELL(rx, "a hole before object %llu", (unsigned long long)object->id);
+	else if (object->payload_len != o->len || object->status != INLAY_MOQ_STATUS_NORMAL)
+		TELL(rx, "object %llu has %llu bytes, not %u", (unsigned long long)object->id,
+		     (unsigned long long)object->payload_len, o->len);
+	rx->object = index;
+	rx->offset = 0;
+	rx->n_objects++;
+	mark = got(rx->sub, index);
+	if (*mark != SIM_MISSING)
+		TELL(rx, "object %llu comes twice", (unsigned long long)object->id);
+	*mark = o->len ? SIM_BEGUN : SIM_COMPLETE;
+	rx->sub->n_complete += o->len == 0;
+}
+
+void sim_ledger_on_payload(struct inlay_moq_incoming *in, const __u8 *data, size_t len, bool end)
+{
+	struct sim_in *rx = inlay_moq_incoming_user(in);
+	const struct sim_object *o = &rx->sub->track->objects[rx->object];
+	__u64 seed = mix(rx->sub->track, o->group, o->id);
+
+	for (size_t i = 0; i < len; i++)
+		if (data[i] != byte_at(seed, rx->offset + i)) {
+			TELL(rx, "object %llu is damaged at byte %llu", (unsigned long long)o->id,
+			     (unsigned long long)(rx->offset + i));
+			return;
+		}
+	rx->offset += len;
+	if (!end)
+		return;
+	*got(rx->sub, rx->object) = SIM_COMPLETE;
+	rx->sub->n_complete++;
+	if (rx->offset != o->len)
+		TELL(rx, "object %llu ends early", (unsigned long long)o->id);
+}
+
+void sim_ledger_on_subgroup_end(struct inlay_moq_incoming *in, enum inlay_moq_end end, __u64 code)
+{
+	struct sim_in *rx = inlay_moq_incoming_user(in);
+	const struct sim_object *o;
+
+	if (!rx)
+		return;
+	if (rx->sub->life->client->sim->packets)
+		sim_trace(rx->sub->life->client->sim,
+			  "client %d: %s/%llu/%llu ends (%d, 0x%llx), %u objects",
+			  rx->sub->life->client->index, rx->sub->track->text,
+			  (unsigned long long)rx->header.group,
+			  (unsigned long long)rx->header.subgroup, end, (unsigned long long)code,
+			  rx->n_objects);
+	rx->in = NULL;
+	o = rx->n_objects ? &rx->sub->track->objects[rx->object] : NULL;
+	if (end == INLAY_MOQ_END_CANCELLED &&
+	    (o || rx->header.id_mode != INLAY_MOQ_SUBGROUP_FIRST_OBJECT) &&
+	    !is_excused(rx->sub, rx->header.group, rx->header.subgroup))
+		TELL(rx, "reset (0x%llx) by no rule", (unsigned long long)code);
+	if (end != INLAY_MOQ_END_DONE || !o)
+		return;
+	if (*got(rx->sub, rx->object) != SIM_COMPLETE)
+		TELL(rx, "FIN within object %llu", (unsigned long long)o->id);
+	else if (o->place + 1 != o->stream->n_objects || !o->stream->fin)
+		TELL(rx, "FIN behind object %llu, which is not the last",
+		     (unsigned long long)o->id);
+}
+
+void sim_ledger_on_datagram(struct sim_sub *sub, const struct inlay_moq_datagram *d)
+{
+	struct sim *s = sub->life->client->sim;
+	__u32 index = find(sub->track, d->group, d->object);
+	__u64 seed = mix(sub->track, d->group, d->object);
+
+	if (index == sub->track->n_objects || sub->track->objects[index].stream ||
+	    d->payload.len != sub->track->objects[index].len) {
+		sim_fail(s, "client %d, %s: datagram %llu/%llu was not published like this",
+			 sub->life->client->index, sub->track->text, (unsigned long long)d->group,
+			 (unsigned long long)d->object);
+		return;
+	}
+	for (size_t i = 0; i < d->payload.len; i++)
+		if (d->payload.data[i] != byte_at(seed, i)) {
+			sim_fail(s, "client %d, %s: datagram %llu/%llu is damaged",
+				 sub->life->client->index, sub->track->text,
+				 (unsigned long long)d->group, (unsigned long long)d->object);
+			return;
+		}
+	if (*got(sub, index) != SIM_MISSING)
+		sim_fail(s, "client %d, %s: datagram %llu/%llu comes twice",
+			 sub->life->client->index, sub->track->text, (unsigned long long)d->group,
+			 (unsigned long long)d->object);
+	*got(sub, index) = SIM_COMPLETE;
+	sub->n_datagrams++;
+}
+
+/* --- The balance ----------------------------------------------------------------------------- */
+
+static bool is_expected(const struct sim_sub *sub, const struct sim_object *o)
+{
+	const struct inlay_moq_location where = {o->group, o->id};
+
+	if (!sub->ok || !sub->has_from || !o->stream || o->group > sub->end_group)
+		return false;
+	if (inlay_moq_location_less(sub->from, where))
+		return true;
+	return sub->inclusive && o->group == sub->from.group && o->id == sub->from.object;
+}
+
+/* Its publisher's stream came to a bad end: whoever read it was reset, or never began. */
+static bool is_cut(const struct sim_stream *st)
+{
+	return st->state == SIM_STREAM_RESET || st->state == SIM_STREAM_STOPPED ||
+	       st->state == SIM_STREAM_CUT;
+}
+
+__u32 sim_ledger_missing(struct sim *s, struct sim_sub *sub, bool tell)
+{
+	struct sim_track *t = sub->track;
+	__u32 until = sub->has_until ? sub->until : t->n_objects, n = 0;
+
+	for (__u32 i = 0; i < until; i++) {
+		const struct sim_object *o = &t->objects[i];
+
+		if (*got(sub, i) == SIM_COMPLETE || !is_expected(sub, o))
+			continue;
+		if (is_cut(o->stream) || is_excused(sub, o->group, o->stream->subgroup))
+			continue;
+		if (n++ == 0 && tell)
+			sim_fail(s,
+				 "client %d, %s: object %llu/%llu (subgroup %llu) was neither "
+				 "delivered nor reset (request %llu, from %llu/%llu)",
+				 sub->life->client->index, t->text, (unsigned long long)o->group,
+				 (unsigned long long)o->id, (unsigned long long)o->stream->subgroup,
+				 (unsigned long long)sub->request_id,
+				 (unsigned long long)sub->from.group,
+				 (unsigned long long)sub->from.object);
+	}
+	return n;
+}
+
+void sim_ledger_life_free(struct sim_life *life)
+{
+	struct sim_sub *sub;
+	struct sim_excuse *e;
+	struct sim_in *in;
+
+	while ((e = life->excuses)) {
+		life->excuses = e->next;
+		free(e);
+	}
+	while ((sub = life->subs)) {
+		life->subs = sub->next;
+		while ((in = sub->streams)) {
+			sub->streams = in->next;
+			free(in);
+		}
+		free(sub->got);
+		free(sub);
+	}
+	free(life);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a seed makes of the world: sizes, limits, timeouts, manners, weather. */
+#include "sim.h"
+
+#define PICK(rng, list) ((list)[seeded_below(rng, INLAY_ARRAY_SIZE(list))])
+
+static __u64 pick_u64(struct seeded *rng, const __u64 *list, size_t n)
+{
+	return list[seeded_below(rng, n)];
+}
+
+#define PICK_U64(rng, ...)                                                                         \
+	pick_u64(rng, (const __u64[]){__VA_ARGS__},                                                \
+		 sizeof((const __u64[]){__VA_ARGS__}) / sizeof(__u64))
+
+static void draw_link_line(struct seeded *rng, struct link_settings *l)
+{
+	l->bytes_per_s = PICK_U64(rng, 0, 12500000, 2500000, 1250000, 625000, 250000, 125000);
+	if (l->bytes_per_s == 0)
+		return;
+	l->queue_bytes = PICK_U64(rng, 12000, 32000, 64000, 256000);
+	if (sim_chance(rng, 25))
+		l->mark_bytes = l->queue_bytes / 4;
+}
+
+void sim_plan_link(struct seeded *rng, __u32 harshness, struct link_settings *ret)
+{
+	static const __u32 loss[] = {0, 20000, 80000, 200000}; /* at most, in a million */
+
+	*ret = (struct link_settings){.delay = sim_between(rng, 0, 10 + 40 * harshness) * INLAY_MS};
+	if (sim_chance(rng, 70))
+		draw_link_line(rng, ret);
+	if (harshness == 0)
+		return;
+	if (sim_chance(rng, 50))
+		ret->jitter = sim_between(rng, 0, 20 * harshness) * INLAY_MS;
+	if (sim_chance(rng, 60))
+		ret->loss_ppm = (__u32)seeded_below(rng, loss[harshness]);
+	if (sim_chance(rng, 40)) {
+		ret->reorder_ppm = (__u32)seeded_below(rng, 50000);
+		ret->reorder_delay = sim_between(rng, 1, 60) * INLAY_MS;
+	}
+	if (sim_chance(rng, 40))
+		ret->duplicate_ppm = (__u32)seeded_below(rng, 50000);
+	if (sim_chance(rng, 30))
+		ret->mtu = (__u32)sim_between(rng, 1200, 1500);
+	ret->bleach_ecn = sim_chance(rng, 10);
+}
+
+static void draw_params(struct seeded *rng, struct inlay_transport_params *p, inlay_ns idle)
+{
+	p->initial_max_data = PICK_U64(rng, 64 << 10, 256 << 10, 1 << 20, 16 << 20);
+	p->initial_max_stream_data_uni = PICK_U64(rng, 4 << 10, 32 << 10, 256 << 10, 4 << 20);
+	p->initial_max_stream_data_bidi_local = PICK_U64(rng, 2 << 10, 64 << 10, 256 << 10);
+	p->initial_max_stream_data_bidi_remote = p->initial_max_stream_data_bidi_local;
+	p->initial_max_streams_uni = PICK_U64(rng, 4, 12, 100, 1000);
+	p->initial_max_streams_bidi = PICK_U64(rng, 4, 16, 100);
+	p->max_idle_timeout = idle;
+	p->max_udp_payload_size = PICK_U64(rng, 1200, 1400, 1472);
+	p->active_connection_id_limit = PICK_U64(rng, 2, 3, 4, 8);
+	p->ack_delay_exponent = PICK_U64(rng, 0, 3, 8);
+	p->max_ack_delay = PICK_U64(rng, 0, 10, 25, 60) * INLAY_MS;
+	p->min_ack_delay = INLAY_MS < p->max_ack_delay ? INLAY_MS : p->max_ack_delay;
+	p->max_datagram_frame_size = PICK_U64(rng, 65535, 65535, 1200);
+}
+
+static void draw_endpoint(struct seeded *rng, struct inlay_endpoint_config *e, inlay_ns idle)
+{
+	static const enum inlay_cc_algorithm cc[] = {INLAY_CC_NEWRENO, INLAY_CC_CUBIC,
+						     INLAY_CC_LIVE};
+
+	inlay_endpoint_config_init(e);
+	draw_params(rng, &e->params, idle);
+	e->log_size = (__u32)PICK_U64(rng, 64, 256, 512, 2048);
+	e->cc = PICK(rng, cc);
+	/* Now and then less than the window that is granted: what has no room comes again. */
+	e->max_recv_buffer = sim_chance(rng, 20) ? 64 << 10 : e->params.initial_max_data;
+	e->max_datagram_queue = PICK_U64(rng, 4 << 10, 64 << 10, 256 << 10);
+	e->max_streams_open = PICK_U64(rng, 24, 200, 4096);
+	e->has_reset_key = true;
+	seeded_bytes(rng, e->reset_key, sizeof(e->reset_key));
+}
+
+static void draw_relay(struct seeded *rng, struct inlay_relay_config *r)
+{
+	if (sim_chance(rng, 25)) {
+		r->cache.max_track_bytes = PICK_U64(rng, 32 << 10, 128 << 10, 1 << 20);
+		r->cache.max_bytes = 2 * r->cache.max_track_bytes;
+		r->cache.max_track_groups = (__u32)PICK_U64(rng, 2, 8, 1024);
+	}
+	if (sim_chance(rng, 30))
+		r->max_streams = (__u32)PICK_U64(rng, 2, 6, 32);
+	if (sim_chance(rng, 20))
+		r->max_resets = (__u32)PICK_U64(rng, 3, 20);
+	r->grace = PICK_U64(rng, 500, 3000, 10000) * INLAY_MS;
+	r->linger = PICK_U64(rng, 100, 2000) * INLAY_MS;
+	r->max_cache_age = PICK_U64(rng, 2, 5, 60) * INLAY_S;
+	r->hash_seed = seeded_u64(rng);
+}
+
+static void draw_manners(struct seeded *rng, struct sim_plan *p)
+{
+	struct sim_weights *w = &p->weights;
+
+	p->active = sim_between(rng, 1500, 6000) * INLAY_MS;
+	p->pause = sim_between(rng, 100, 1500) * INLAY_MS;
+	p->subscriber_timeouts = sim_chance(rng, 20);
+	*w = (struct sim_weights){
+		.subscribe = 10,
+		.unsubscribe = (__u32)seeded_below(rng, 4),
+		.update = (__u32)seeded_below(rng, 4),
+		.stall = (__u32)seeded_below(rng, 3),
+		.rebind = (__u32)seeded_below(rng, 4),
+		.key_update = (__u32)seeded_below(rng, 4),
+		.rotate = (__u32)seeded_below(rng, 3),
+		.link = (__u32)seeded_below(rng, 4),
+		.outage = (__u32)seeded_below(rng, 3),
+		.leave = (__u32)seeded_below(rng, 3),
+		.vanish = (__u32)seeded_below(rng, 2),
+		.reset = (__u32)seeded_below(rng, 3),
+		.status = (__u32)seeded_below(rng, 2),
+	};
+}
+
+void sim_plan_draw(struct sim_plan *p, __u64 seed)
+{
+	static const enum inlay_cipher ciphers[] = {INLAY_AES_128_GCM, INLAY_AES_256_GCM,
+						    INLAY_CHACHA20_POLY1305};
+	struct seeded rng = {.state = (seed + 1) * 0x9e3779b97f4a7c15ULL | 1};
+	inlay_ns idle;
+
+	for (int i = 0; i < 4; i++)
+		seeded_u64(&rng); /* small seeds differ in few bits */
+	*p = (struct sim_plan){0};
+	p->n_publishers = (__u32)sim_between(&rng, 1, 2);
+	p->n_clients = p->n_publishers + (__u32)sim_between(&rng, 1, 5);
+	p->n_tracks = (__u32)sim_between(&rng, p->n_publishers, 4);
+	p->harshness = (__u32)seeded_below(&rng, 4);
+	p->cipher = PICK(&rng, ciphers);
+	p->ring_delay = sim_chance(&rng, 50) ? sim_between(&rng, 0, 3000) * INLAY_US : 0;
+	p->burst = sim_chance(&rng, 50) ? 1 : 32;
+	if (sim_chance(&rng, 12))
+		p->n_foreign = (__u32)sim_between(&rng, 1, 3);
+	p->handshakes = sim_chance(&rng, 8);
+	p->retry = sim_chance(&rng, 30);
+	idle = sim_between(&rng, 3, 7) * INLAY_S; /* less than SETUP may take */
+	draw_endpoint(&rng, &p->relay_endpoint, idle);
+	draw_endpoint(&rng, &p->client_endpoint, idle);
+	p->relay_endpoint.retry = p->retry;
+	draw_relay(&rng, &p->relay);
+	draw_manners(&rng, p);
+}
+
+void sim_plan_print(const struct sim_plan *p, FILE *to)
+{
+	const struct inlay_endpoint_config *r = &p->relay_endpoint, *c = &p->client_endpoint;
+
+	fprintf(to,
+		"plan: %u clients, %u publish, %u tracks, %u on libngtcp2%s%s, harshness %u, "
+		"active %llu ms, pause %llu ms, ring %llu us, burst %u, cipher %d\n",
+		p->n_clients, p->n_publishers, p->n_tracks, p->n_foreign,
+		p->handshakes ? ", handshakes" : "", p->retry ? ", retry" : "", p->harshness,
+		(unsigned long long)(p->active / INLAY_MS),
+		(unsigned long long)(p->pause / INLAY_MS),
+		(unsigned long long)(p->ring_delay / INLAY_US), p->burst, p->cipher);
+	for (int i = 0; i < 2; i++, r = c)
+		fprintf(to,
+			"  %s: log %u, cc %d, data %llu, stream %llu, streams %llu, receive %llu, "
+			"datagrams %llu, idle %llu s\n",
+			i ? "client" : "relay", r->log_size, r->cc,
+			(unsigned long long)r->params.initial_max_data,
+			(unsigned long long)r->params.initial_max_stream_data_uni,
+			(unsigned long long)r->params.initial_max_streams_uni,
+			(unsigned long long)r->max_recv_buffer,
+			(unsigned long long)r->max_datagram_queue,
+			(unsigned long long)(r->params.max_idle_timeout / INLAY_S));
+	fprintf(to, "  relay: track cache %zu, groups %u, streams %u, resets %u, age %llu s\n",
+		p->relay.cache.max_track_bytes, p->relay.cache.max_track_groups,
+		p->relay.max_streams, p->relay.max_resets,
+		(unsigned long long)(p->relay.max_cache_age / INLAY_S));
+}

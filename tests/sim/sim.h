@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A simulated world: a relay (endpoint, MoQ sessions, relay, wired by the daemon's own sessions.c),
+ * clients that publish and subscribe, on our established phase or on libngtcp2, each behind a NAT
+ * and a pair of emulated links of its own whose settings change. Everything follows from a seed:
+ * who there is, what they do and when, what the network does to them.
+ *
+ *     plan     what the seed makes of the world
+ *     wire     packets under way, addresses, and what is checked of packets (watch)
+ *     node     an endpoint of ours, its ring and its provider
+ *     client   one that comes, goes, publishes, subscribes, misbehaves
+ *     ledger   what was published, what arrived, and what excuses the difference
+ *     world    all of it, and time
+ *
+ * A breach of any rule is told once, by sim_fail(), with the seed that leads to it, and ends the
+ * run.
+ */
+#ifndef INLAY_TESTS_SIM_H
+#define INLAY_TESTS_SIM_H
+
+#include <stdio.h>
+
+#include "endpoint.h"
+#include "../emulate/link.h" /* the network */
+#include "link.h"	     /* of ctrl/cli: a MoQ session on libngtcp2 */
+#include "list.h"
+#include "peer.h"
+#include "relay.h"
+#include "sessions.h"
+#include "transport_conn.h"
+
+#define SIM_CLIENTS 10
+#define SIM_TRACKS  6
+#define SIM_PLACES  4096 /* addresses that clients have had, in one run */
+#define SIM_LIVES   1024
+
+struct sim;
+struct sim_client;
+
+/* --- plan ------------------------------------------------------------------------------------ */
+
+struct sim_weights { /* of what clients do next */
+	__u32 subscribe, unsubscribe, update, stall, rebind, key_update, rotate, link, outage,
+		leave, vanish, reset, status;
+};
+
+struct sim_plan {
+	__u32 n_clients, n_publishers, n_tracks;
+	__u32 n_foreign; /* clients on libngtcp2, from the last one down */
+	bool handshakes; /* real ones for ours as well */
+	bool retry;
+	inlay_ns active;     /* how long clients do as they like */
+	inlay_ns pause;	     /* mean time between two things that a client does */
+	__u32 harshness;     /* of the network: 0 to 3 */
+	inlay_ns ring_delay; /* most that a packet waits between provider and engine */
+	__u32 burst;	     /* frames taken from an endpoint at once; 1: all is checked */
+	enum inlay_cipher cipher;
+	struct inlay_endpoint_config relay_endpoint, client_endpoint;
+	struct inlay_relay_config relay;
+	struct sim_weights weights;
+	bool subscriber_timeouts;
+	/* Of churn alone. */
+	bool quiet; /* no ledger of objects: it would be what grows */
+};
+
+void sim_plan_draw(struct sim_plan *p, __u64 seed);
+void sim_plan_print(const struct sim_plan *p, FILE *to);
+/* A link as bad as |harshness| may make it. */
+void sim_plan_link(struct seeded *rng, __u32 harshness, struct link_settings *ret);
+
+/* --- wire ------------------------------------------------------------------------------------ */
+
+/* An address that a client was seen from. */
+struct sim_place {
+	struct sim_client *client;
+	struct sim_life *life;
+	struct inlay_addr addr;
+	bool gone; /* the NAT has forgotten it */
+	bool validated;
+	__u64 from, to; /* bytes that the relay got from there, and sent there */
+};
+
+struct sim_packet {
+	inlay_ns at;
+	__u64 order;
+	struct sim_client *to;	/* NULL: the relay */
+	struct inlay_path path; /* as the receiver sees it */
+	__u8 ecn;
+	__u32 len;
+	struct sim_packet *next; /* in a ring, or in the pool */
+	__u8 data[INLAY_FRAME_ROOM];
+};
+
+struct sim_wire {
+	struct sim_packet **heap;
+	size_t n, room;
+	struct sim_packet *pool;
+	__u64 order;
+	struct sim_place *places;
+	__u32 n_places;
+	__u64 carried, dropped;
+};
+
+extern const struct inlay_addr sim_relay_addr;
+
+void sim_wire_fini(struct sim_wire *w);
+/* |data| leaves the relay towards |remote|. */
+void sim_wire_down(struct sim *s, const struct inlay_addr *remote, const __u8 *data, size_t len,
+		   __u8 ecn);
+/* |data| leaves |c|. */
+void sim_wire_up(struct sim_client *c, const __u8 *data, size_t len, __u8 ecn);
+inlay_ns sim_wire_next(const struct sim_wire *w);
+/* NULL: nothing has arrived. To be given back. */
+struct sim_packet *sim_wire_take(struct sim *s);
+void sim_wire_give_back(struct sim_wire *w, struct sim_packet *p);
+/* A new address for |c|, as seen by the relay; the one before leads nowhere any more. */
+void sim_wire_move(struct sim_client *c);
+struct sim_place *sim_wire_place(struct sim *s, const struct inlay_addr *addr);
+
+/* --- node ------------------------------------------------------------------------------------ */
+
+struct sim_node {
+	struct sim *sim;
+	struct sim_client *client; /* NULL: the relay's */
+	struct inlay_endpoint *ep;
+	struct inlay_provider *provider;
+	struct sim_packet *ring, **ring_end; /* opened, to be read */
+	__u32 n_ring;
+	inlay_ns wake; /* when the ring is read */
+	bool touched;  /* something happened: there may be something to send */
+	__u64 turns, idle_turns;
+	inlay_ns idle_since; /* of the second that idle_turns counts in */
+};
+
+void sim_node_init(struct sim_node *n, struct sim *s, struct sim_client *c,
+		   struct inlay_provider *provider);
+/* What waits in the ring is lost. */
+void sim_node_drain(struct sim_node *n);
+/* The data thread: opens it, and puts it into the ring. */
+void sim_node_arrive(struct sim_node *n, struct sim_packet *p);
+inlay_ns sim_node_deadline(const struct sim_node *n);
+/* Reads the ring if it is time, runs the endpoint's timers. True: something happened. */
+bool sim_node_turn(struct sim_node *n);
+/* The data thread: seals and sends all that the endpoint has. */
+void sim_node_flush(struct sim_node *n);
+
+/* --- watch ----------------------------------------------------------------------------------- */
+
+#define SIM_FLOW_LOG 2048
+
+/* One connection's packets in one direction, as they pass between engine and provider. */
+struct sim_flow {
+	__u16 generation; /* of the SA */
+	struct inlay_ep_conn *conn;
+	struct inlay_sa_ref twin; /* receiving: the other direction */
+	__u64 next_pn;		  /* above every number seen */
+	__u64 acked_bytes, eliciting_bytes;
+	__u64 ptos, probes; /* timeouts seen, packets that they still excuse */
+	struct {
+		__u64 pn;
+		__u32 size; /* 0: not in flight, or acknowledged */
+	} log[SIM_FLOW_LOG];
+};
+
+struct sim_watch {
+	struct sim_flow *flows[2]; /* the relay's and the clients', by number of the transmit SA */
+	struct {
+		__u8 data[8];
+		__u16 place; /* index */
+		bool used;
+	} challenges[256]; /* PATH_CHALLENGEs of the relay */
+	__u32 n_challenges;
+	__u64 packets;
+};
+
+#define SIM_SAS 256
+
+/* |c| is established at |n|. */
+void sim_watch_connection(struct sim_node *n, struct inlay_ep_conn *c);
+/* A clear packet, before it is sealed; after it was opened, to be delivered to |n|. */
+void sim_watch_sent(struct sim_node *n, const struct inlay_frame *f);
+void sim_watch_opened(struct sim_node *n, const struct sim_packet *p);
+/* What is on the relay's wire, to the address and from it. */
+void sim_watch_down(struct sim *s, struct sim_place *place, size_t len);
+void sim_watch_up(struct sim *s, struct sim_place *place, const __u8 *data, size_t len);
+/* Every queue against its bound. */
+void sim_watch_bounds(struct sim *s);
+
+/* --- ledger ---------------------------------------------------------------------------------- */
+
+enum sim_stream_state {
+	SIM_STREAM_OPEN,
+	SIM_STREAM_FINISHED, /* FIN written */
+	SIM_STREAM_WHOLE,    /* and all of it acknowledged */
+	SIM_STREAM_RESET,    /* by the publisher */
+	SIM_STREAM_STOPPED,  /* by the relay */
+	SIM_STREAM_CUT,	     /* its session ended */
+};
+
+/* A subgroup as a publisher sent it. */
+struct sim_stream {
+	struct sim_stream *next;
+	struct sim_track *track;
+	struct sim_life *life;
+	__u64 group, subgroup;
+	__u32 n_objects;
+	enum sim_stream_state state;
+	bool fin; /* was written, whatever came after */
+	struct inlay_moq_outgoing *out;
+};
+
+struct sim_object {
+	__u64 group, id;
+	__u32 len;
+	__u32 place;		   /* in its stream */
+	struct sim_stream *stream; /* NULL: a datagram */
+	inlay_ns at;
+};
+
+struct sim_track {
+	int index;
+	struct sim_client *publisher;
+	char text[24];
+	struct inlay_moq_name name;
+	__u8 properties[64];
+	struct inlay_moq_track_properties parsed;
+	/* How it is made. */
+	bool datagrams, by_publish;
+	inlay_ns interval;
+	__u32 group_objects, n_subgroups, max_key, max_delta;
+	/* The publisher's. */
+	struct inlay_moq_request *announced, *serving;
+	bool forward, in_group;
+	__u64 group, object; /* the next one's */
+	inlay_ns due, retry;
+	struct sim_stream *open[4]; /* by subgroup */
+	/* What was published, by location. */
+	struct sim_object *objects;
+	__u32 n_objects, room;
+	struct sim_stream *streams;
+};
+
+enum sim_got { SIM_MISSING = 0, SIM_BEGUN, SIM_COMPLETE };
+
+/* A stream as a subscriber gets it. */
+struct sim_in {
+	struct sim_in *next;
+	struct inlay_moq_incoming *in; /* NULL: it has ended */
+	struct sim_sub *sub;
+	struct inlay_moq_subgroup header;
+	__u32 n_objects;
+	__u32 object; /* index of the current one in the track's */
+	__u64 offset;
+};
+
+/* A stream that the relay says it left out. */
+struct sim_excuse {
+	struct sim_excuse *next;
+	enum inlay_relay_rule rule;
+	__u64 request, group, subgroup;
+	bool and_older;
+	struct sim_track *track;
+};
+
+/* A subscription, from SUBSCRIBE to its end. */
+struct sim_sub {
+	struct sim_sub *next;
+	struct sim_life *life;
+	struct sim_track *track;
+	struct inlay_moq_request *request; /* NULL: it has ended */
+	__u64 request_id;
+	bool ok, updating, resuming;
+	struct inlay_moq_filter asked;
+	bool filtered;
+	__u64 next_group;
+	bool has_from;	/* objects above |from| are expected */
+	bool inclusive; /* and |from| itself */
+	struct inlay_moq_location from;
+	__u64 end_group;
+	bool has_until; /* it ended: none behind the |until|th is expected */
+	__u32 until;
+	bool done;
+	__u64 done_status;
+	__u8 *got; /* enum sim_got by index of the track's objects */
+	__u32 n_got;
+	struct sim_in *streams;
+	__u64 n_complete, n_datagrams;
+};
+
+/* A client's connection, from its dialling to its end. */
+struct sim_life {
+	struct sim_life *next;
+	struct sim_client *client;
+	__u32 number;
+	bool established, ended;
+	struct inlay_moq_session *relay_moq; /* the relay's end */
+	struct sim_sub *subs;
+	struct sim_excuse *excuses;
+};
+
+void sim_ledger_track_fini(struct sim_track *t);
+void sim_ledger_life_free(struct sim_life *life);
+__u32 sim_object_len(const struct sim_track *t, __u64 group, __u64 id);
+void sim_object_fill(const struct sim_track *t, __u64 group, __u64 id, __u8 *dst, size_t len);
+/* Published now; objects come in order of location. NULL: no memory. */
+struct sim_object *sim_ledger_publish(struct sim *s, struct sim_track *t, struct sim_stream *st);
+struct sim_stream *sim_ledger_stream(struct sim_track *t, struct sim_life *life, __u64 group,
+				     __u64 subgroup);
+void sim_ledger_excuse(struct sim_life *life, const struct sim_excuse *excuse);
+/* The relay's word; |rs| is one of its sessions. */
+void sim_ledger_on_reset(void *user, struct inlay_relay_session *rs,
+			 const struct inlay_relay_reset *reset);
+/* What arrives at subscribers. */
+void sim_ledger_on_subgroup(struct sim_sub *sub, struct inlay_moq_incoming *in,
+			    const struct inlay_moq_subgroup *header);
+void sim_ledger_on_object(struct inlay_moq_incoming *in, const struct inlay_moq_object *object);
+void sim_ledger_on_payload(struct inlay_moq_incoming *in, const __u8 *data, size_t len, bool end);
+void sim_ledger_on_subgroup_end(struct inlay_moq_incoming *in, enum inlay_moq_end end, __u64 code);
+void sim_ledger_on_datagram(struct sim_sub *sub, const struct inlay_moq_datagram *d);
+/* How many objects of |sub| are neither delivered nor excused; with |tell|, the first is told as a
+ * failure. */
+__u32 sim_ledger_missing(struct sim *s, struct sim_sub *sub, bool tell);
+
+/* --- client ---------------------------------------------------------------------------------- */
+
+enum sim_client_state {
+	SIM_CLIENT_AWAY,
+	SIM_CLIENT_DIALLING,
+	SIM_CLIENT_UP,
+	SIM_CLIENT_LEAVING, /* the connection has ended, and says so for a while */
+};
+
+#define SIM_HELD 64
+
+struct sim_client {
+	struct sim *sim;
+	int index;
+	bool foreign; /* on libngtcp2 */
+	enum sim_client_state state;
+	struct seeded rng;
+	inlay_ns next;	 /* when it does something, comes back, or is gone at last */
+	inlay_ns relink; /* its link changes; INLAY_NEVER: it stays */
+	inlay_ns unstall;
+	__u32 n_lives;
+
+	struct inlay_addr inside;
+	struct sim_place *place; /* where the relay sees it */
+	struct emulated_link up, down;
+	inlay_ns last_arrival; /* of what keeps the connection from being idle */
+
+	/* Ours. */
+	struct sim_node node;
+	struct inlay_ep_conn *conn; /* NULL: it has ended */
+	struct inlay_transport_conn transport;
+	bool transport_ended, dial_failed;
+	bool stalled; /* it reads nothing: what was consumed is not given back */
+	struct {
+		__u64 id;
+		size_t bytes;
+	} held[SIM_HELD];
+	__u32 n_held;
+	/* Foreign. */
+	struct inlay_link link;
+	bool foreign_touched;
+
+	struct inlay_moq_session *moq; /* of either; NULL: none */
+	struct sim_life *life;
+};
+
+void sim_client_init(struct sim_client *c, struct sim *s, int index);
+void sim_client_fini(struct sim_client *c);
+inlay_ns sim_client_deadline(const struct sim_client *c);
+/* What is due: packets, timers, deeds. */
+void sim_client_turn(struct sim_client *c);
+void sim_client_arrive(struct sim_client *c, struct sim_packet *p);
+void sim_client_flush(struct sim_client *c);
+/* No more deeds; its links are healed; it reads what it held back. */
+void sim_client_calm(struct sim_client *c);
+/* Closes its connection in the regular way; or is gone without a word. */
+void sim_client_leave(struct sim_client *c);
+void sim_client_vanish(struct sim_client *c);
+void sim_client_stall(struct sim_client *c, bool stall);
+/* Makes it send something. */
+void sim_client_ping(struct sim_client *c);
+/* For inlay_endpoint_ops, of the clients' endpoints. */
+extern const struct inlay_endpoint_ops sim_client_endpoint_ops;
+/* Its connection at the relay; NULL: there is none. */
+struct inlay_ep_conn *sim_client_at_relay(const struct sim_client *c);
+/* NULL: it has no established phase of ours. */
+struct inlay_conn *sim_client_conn(struct sim_client *c);
+
+/* --- publisher, subscriber: what clients do -------------------------------------------------- */
+
+inlay_ns sim_publisher_deadline(const struct sim_client *c);
+void sim_publisher_turn(struct sim_client *c);
+void sim_publisher_on_up(struct sim_client *c);
+void sim_publisher_on_down(struct sim_client *c);
+/* Ends the groups in progress; with |done| the tracks as well. */
+void sim_publisher_finish(struct sim_client *c, bool done);
+void sim_publisher_reset(struct sim_client *c);
+void sim_publisher_on_subscribe(void *user, struct inlay_moq_request *req,
+				const struct inlay_moq_subscribe *m);
+void sim_publisher_on_track_status(void *user, struct inlay_moq_request *req,
+				   const struct inlay_moq_subscribe *m);
+void sim_publisher_on_update(void *user, struct inlay_moq_request *req,
+			     const struct inlay_moq_params *params);
+void sim_publisher_on_outgoing_end(void *user, struct inlay_moq_outgoing *out,
+				   enum inlay_moq_end end, __u64 code);
+/* Of the announcement, or the subscription that it serves. */
+void sim_publisher_on_ok(struct sim_track *t, struct inlay_moq_request *req,
+			 const struct inlay_moq_request_ok *m);
+void sim_publisher_on_end(struct sim_track *t, struct inlay_moq_request *req);
+
+/* One thing, drawn by the plan's weights. */
+void sim_deed(struct sim_client *c);
+void sim_subscribe(struct sim_client *c, struct sim_track *t);
+extern const struct inlay_moq_session_ops sim_session_ops;
+
+/* --- world ----------------------------------------------------------------------------------- */
+
+struct sim_tls; /* certificates and contexts: made once for all runs */
+
+struct sim {
+	__u64 seed;
+	bool verbose, packets, failed, calm; /* |verbose|, |packets|: traces */
+	inlay_ns now, began;
+	struct seeded rng, crypto; /* |crypto|: what endpoints draw */
+	struct sim_plan plan;
+	struct sim_tls *tls;
+	struct sim_wire wire;
+	struct sim_watch watch;
+	struct sim_node node; /* the relay's */
+	struct inlay_keystore *keystore;
+	struct inlay_relay *relay;
+	struct inlay_sessions sessions;
+	struct sim_client clients[SIM_CLIENTS];
+	struct sim_track tracks[SIM_TRACKS];
+	struct sim_life *lives;
+	__u32 n_lives;
+	__u64 steps, at_once;
+	inlay_ns next_check;
+	char failure[512];
+	/* What the run came to, for the curious. */
+	__u64 published, closes, connections;
+};
+
+struct sim_result {
+	bool failed;
+	char failure[512];
+	__u64 packets, published, delivered, datagrams, connections, steps;
+	inlay_ns time;
+	__u64 resets[INLAY_RELAY_N_RULES];
+};
+
+int sim_tls_new(struct sim_tls **ret);
+void sim_tls_free(struct sim_tls *tls);
+struct inlay_tls *sim_tls_server(struct sim_tls *tls, enum inlay_cipher cipher);
+struct inlay_tls *sim_tls_client(struct sim_tls *tls, enum inlay_cipher cipher);
+const char *sim_tls_ca(struct sim_tls *tls);
+struct inlay_provider *sim_tls_provider(struct sim_tls *tls, bool relay);
+struct inlay_keystore *sim_tls_keystore(struct sim_tls *tls);
+
+struct sim *sim_new(const struct sim_plan *plan, __u64 seed, struct sim_tls *tls, int verbose);
+/* Ends everything without a word, and looks whether anything is left; then frees. */
+void sim_close(struct sim *s);
+void sim_free(struct sim *s);
+/* Everything that happens up to |until|. False: a rule was broken. */
+bool sim_run(struct sim *s, inlay_ns until);
+/* One seed from its beginning to its end. */
+/* |verbose|: 1: what happens; 2: and packets. */
+struct sim_result sim_seed(__u64 seed, struct sim_tls *tls, int verbose);
+/* A new life of |c|. */
+struct sim_life *sim_life_new(struct sim_client *c);
+/* Both ends of an established connection, without a handshake. 0 or negative errno. */
+int sim_join(struct sim_client *c);
+
+void sim_fail(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_trace(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static inline bool sim_chance(struct seeded *rng, __u32 percent)
+{
+	return seeded_below(rng, 100) < percent;
+}
+
+/* In [low, high]. */
+static inline __u64 sim_between(struct seeded *rng, __u64 low, __u64 high)
+{
+	return low + seeded_below(rng, high - low + 1);
+}
+
+#endif
