@@ -18,8 +18,8 @@
 #include "log.h"
 #include "sim.h"
 
-#define SAMPLE	       150
-#define SAMPLE_CHECKED 25 /* under sanitizers */
+#define SAMPLE	       500
+#define SAMPLE_CHECKED 150 /* under sanitizers */
 #define FULL	       10000
 
 #if defined(__SANITIZE_ADDRESS__)
