@@ -149,8 +149,7 @@ static void test_following_is_no_update_of_its_own(void **state)
 	struct inlay_keyupdate k;
 
 	inlay_keyupdate_init(&k, 0);
-	assert_int_equal(inlay_keyupdate_on_packet(&k, 3, 1, NEXT, PTO, SOLO_T0),
-			 INLAY_KEYS_RX_TX);
+	assert_int_equal(inlay_keyupdate_on_packet(&k, 3, 1, NEXT, PTO, SOLO_T0), INLAY_KEYS_RX_TX);
 	inlay_keyupdate_on_tx(&k, 5, SOLO_T0);
 	inlay_keyupdate_on_tx(&k, 9, SOLO_T0 + PTO);
 	assert_int_equal(inlay_keyupdate_on_packet(&k, 4, 0, NEXT, PTO, SOLO_T0 + 2 * PTO),
