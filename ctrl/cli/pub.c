@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* inlay-pub: publishes fragmented MP4, or synthetic load, to a MoQ relay. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "client.h"
-#include "pub_source.h"
-#include "publisher.h"
+#include "pub_track.h"
 
 /* No more than this waits for acknowledgement: a relay that is slow stops the source, not the
  * memory. */
@@ -94,27 +90,12 @@ static const struct option options[] = {
 	{0},
 };
 
-#define RENDITION_KEY_RATIO 6 /* as encoders have it */
-
-struct pub_track {
-	struct pub *pub;
-	const struct inlay_rendition *rendition;
-	struct inlay_publisher *publisher;
-	struct inlay_pub_source *source;
-	const char *input; /* for messages */
-	int fd;
-	bool as_it_comes, watching, done; /* |done|: its input has ended */
-	char *hashes_path;
-	FILE *hashes;
-};
-
 struct pub {
 	struct inlay_client client;
-	struct inlay_publisher_config publisher_config;
-	struct inlay_pub_source_config source_config;
-	struct pub_track tracks[INLAY_CLIENT_RENDITIONS];
+	struct inlay_pub_track_config config;
+	struct inlay_pub_track tracks[INLAY_CLIENT_RENDITIONS];
 	unsigned int n;
-	const char *input, *json_path, *hashes_path;
+	const char *json_path;
 	FILE *json;
 	bool no_wait, started, finishing, said_announced, failed;
 	inlay_ns start_delay, start; /* |start|: when the first frame is due */
@@ -123,13 +104,6 @@ struct pub {
 };
 
 /* ---- frames ---- */
-
-static void on_sent(void *user, __u64 group, __u64 object, const __u8 *data, size_t len)
-{
-	struct pub_track *t = user;
-
-	inlay_client_hash(t->hashes, group, object, data, len);
-}
 
 static void on_input(void *user, int fd)
 {
@@ -142,14 +116,6 @@ static void on_input(void *user, int fd)
 			inlay_pub_source_read(pub->tracks[i].source);
 }
 
-static void watch_input(struct pub_track *t, bool on)
-{
-	if (t->watching == on || !t->as_it_comes)
-		return;
-	t->watching = on;
-	inlay_driver_watch(t->pub->client.driver, t->fd, on ? on_input : NULL);
-}
-
 static void finish(struct pub *pub, inlay_ns now)
 {
 	unsigned int i;
@@ -158,7 +124,7 @@ static void finish(struct pub *pub, inlay_ns now)
 		return;
 	pub->finishing = true;
 	for (i = 0; i < pub->n; i++)
-		watch_input(&pub->tracks[i], false);
+		inlay_pub_track_watch(&pub->tracks[i], NULL);
 	pub->give_up = now + LINGER;
 	pub->wake = now;
 }
@@ -185,27 +151,26 @@ static void wake_at(struct pub *pub, inlay_ns at)
 }
 
 /* Publishes what is due of a track. */
-static void publish_track(struct pub_track *t, inlay_ns now)
+static void publish_track(struct pub *pub, struct inlay_pub_track *t, inlay_ns now)
 {
-	struct pub *pub = t->pub;
 	struct inlay_pub_frame frame;
 	int rv;
 
 	while (!t->done) {
 		if (has_backlog(pub)) {
-			watch_input(t, false);
+			inlay_pub_track_watch(t, NULL);
 			wake_at(pub, now + RETRY_PAUSE);
 			return;
 		}
 		rv = inlay_pub_source_peek(t->source, &frame);
 		if (rv == -EAGAIN) {
-			watch_input(t, true);
+			inlay_pub_track_watch(t, on_input);
 			return;
 		}
 		if (rv) {
 			if (rv != -ENODATA)
 				fail(pub, t->input, inlay_pub_source_error(t->source), now);
-			watch_input(t, false);
+			inlay_pub_track_watch(t, NULL);
 			t->done = true;
 			return;
 		}
@@ -216,7 +181,7 @@ static void publish_track(struct pub_track *t, inlay_ns now)
 		rv = inlay_publisher_frame(t->publisher, frame.data, frame.len, frame.starts_group,
 					   inlay_driver_now());
 		if (rv == -EAGAIN) { /* the relay grants no stream now */
-			watch_input(t, false);
+			inlay_pub_track_watch(t, NULL);
 			wake_at(pub, now + RETRY_PAUSE);
 			return;
 		}
@@ -235,7 +200,7 @@ static void publish(struct pub *pub, inlay_ns now)
 
 	pub->wake = INLAY_NEVER;
 	for (i = 0; i < pub->n && !pub->failed; i++) {
-		publish_track(&pub->tracks[i], now);
+		publish_track(pub, &pub->tracks[i], now);
 		done &= pub->tracks[i].done;
 	}
 	if (done)
@@ -353,30 +318,30 @@ static bool take_number(struct pub *pub, int option, const char *arg)
 	case OPT_FIRST_GROUP:
 		if (!inlay_client_number(c, "first-group", arg, 0, 1e15, &v))
 			return false;
-		pub->publisher_config.first_group = (__u64)v;
-		pub->publisher_config.go_on = false;
+		pub->config.publisher.first_group = (__u64)v;
+		pub->config.publisher.go_on = false;
 		return true;
 	case OPT_PRIORITY:
 		if (!inlay_client_number(c, "priority", arg, 0, 255, &v))
 			return false;
-		pub->publisher_config.priority = (__u8)v;
+		pub->config.publisher.priority = (__u8)v;
 		return true;
 	case OPT_SECONDS:
 		return inlay_client_number(c, "seconds", arg, 0.001, 1e9,
-					   &pub->source_config.seconds);
+					   &pub->config.source.seconds);
 	case OPT_RATE:
-		return inlay_client_number(c, "rate", arg, 0.001, 1e6, &pub->source_config.rate);
+		return inlay_client_number(c, "rate", arg, 0.001, 1e6, &pub->config.source.rate);
 	case OPT_OBJECT_BYTES:
 		if (!inlay_client_number(c, "object-bytes", arg, 0, 16 << 20, &v))
 			return false;
-		pub->source_config.frame_bytes = (size_t)v;
+		pub->config.source.frame_bytes = (size_t)v;
 		return true;
 	case OPT_KEY_RATIO:
 		return inlay_client_number(c, "key-ratio", arg, 1, 1000,
-					   &pub->source_config.key_ratio);
+					   &pub->config.source.key_ratio);
 	case OPT_GROUP_SECONDS:
 		return inlay_client_number(c, "group-seconds", arg, 0.001, 1e6,
-					   &pub->source_config.group_seconds);
+					   &pub->config.source.group_seconds);
 	}
 	return false;
 }
@@ -385,7 +350,7 @@ static bool take_option(struct pub *pub, int option, const char *arg)
 {
 	switch (option) {
 	case OPT_PUBLISH:
-		pub->publisher_config.publish = true;
+		pub->config.publisher.publish = true;
 		break;
 	case OPT_WAIT:
 		pub->no_wait = false;
@@ -394,22 +359,22 @@ static bool take_option(struct pub *pub, int option, const char *arg)
 		pub->no_wait = true;
 		break;
 	case OPT_REAL_TIME:
-		pub->source_config.fast = false;
+		pub->config.source.fast = false;
 		break;
 	case OPT_FAST:
-		pub->source_config.fast = true;
+		pub->config.source.fast = true;
 		break;
 	case OPT_DATAGRAMS:
-		pub->publisher_config.datagrams = true;
+		pub->config.publisher.datagrams = true;
 		break;
 	case OPT_NO_TIMESTAMPS:
-		pub->publisher_config.timestamps = false;
+		pub->config.publisher.timestamps = false;
 		break;
 	case OPT_JSON:
 		pub->json_path = arg;
 		break;
 	case OPT_HASHES:
-		pub->hashes_path = arg;
+		pub->config.hashes_path = arg;
 		break;
 	default:
 		return take_number(pub, option, arg);
@@ -435,7 +400,7 @@ static int parse(struct pub *pub, int argc, char **argv)
 	if (optind < argc)
 		pub->client.uri_text = argv[optind++];
 	if (optind < argc)
-		pub->input = argv[optind++];
+		pub->config.input = argv[optind++];
 	if (optind < argc) {
 		inlay_client_say(&pub->client, "'%s' is one argument too many; try --help",
 				 argv[optind]);
@@ -445,122 +410,29 @@ static int parse(struct pub *pub, int argc, char **argv)
 	return code ? code : -1;
 }
 
-static int open_input(struct pub_track *t)
-{
-	const struct inlay_client *c = &t->pub->client;
-	struct stat st;
-
-	if (!t->input || !strcmp(t->input, "-")) {
-		t->input = "standard input";
-		t->fd = STDIN_FILENO;
-		if (isatty(t->fd)) {
-			inlay_client_say(c, "standard input is a terminal: name a file, or "
-					    "pipe ffmpeg into this");
-			return INLAY_EXIT_USAGE;
-		}
-	} else {
-		t->fd = open(t->input, O_RDONLY | O_CLOEXEC);
-	}
-	if (t->fd < 0 || fstat(t->fd, &st)) {
-		inlay_client_say(c, "cannot read %s: %s", t->input, strerror(errno));
-		return INLAY_EXIT_FAILED;
-	}
-	if (S_ISDIR(st.st_mode)) {
-		inlay_client_say(c, "cannot read %s: %s", t->input, strerror(EISDIR));
-		return INLAY_EXIT_FAILED;
-	}
-	/* Devices such as /dev/null cannot be waited for; they are read like files. */
-	t->as_it_comes = S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(t->fd);
-	return 0;
-}
-
-/* A rendition's synthetic objects: as many as of any other, of such a size that bit rate follows.
- */
-static int set_bit_rate(struct pub_track *t, struct inlay_pub_source_config *s)
-{
-	double per_group = s->group_seconds * s->rate;
-	__u64 bps;
-
-	if (!t->rendition->value)
-		return 0;
-	if (!inlay_rendition_bit_rate(t->rendition->value, &bps)) {
-		inlay_client_say(&t->pub->client,
-				 "'%s' is no bit rate: with --rate, write TRACK=BITRATE, as 800k",
-				 t->rendition->value);
-		return INLAY_EXIT_USAGE;
-	}
-	if (!(s->key_ratio > 0))
-		s->key_ratio = RENDITION_KEY_RATIO;
-	s->frame_bytes = (size_t)((double)bps / 8 * s->group_seconds /
-				  (per_group > 1 ? per_group - 1 + s->key_ratio : s->key_ratio));
-	return 0;
-}
-
-static char *hashes_path(const struct pub *pub, const struct pub_track *t)
-{
-	const char *suffix = t->rendition->value ? t->rendition->track : "";
-	size_t room = strlen(pub->hashes_path) + strlen(suffix) + 2;
-	char *path = malloc(room);
-
-	if (path)
-		snprintf(path, room, "%s%s%s", pub->hashes_path, *suffix ? "." : "", suffix);
-	return path;
-}
-
-static int open_track(struct pub *pub, struct pub_track *t)
-{
-	struct inlay_publisher_config publisher = pub->publisher_config;
-	struct inlay_pub_source_config source = pub->source_config;
-	bool synthetic = source.rate > 0;
-	int code;
-
-	t->input = t->rendition->value ? t->rendition->value : pub->input;
-	code = synthetic ? set_bit_rate(t, &source) : open_input(t);
-	if (code)
-		return code;
-	if (pub->hashes_path) {
-		t->hashes_path = hashes_path(pub, t);
-		t->hashes = t->hashes_path ? inlay_client_open(&pub->client, t->hashes_path) : NULL;
-		if (!t->hashes)
-			return INLAY_EXIT_FAILED;
-	}
-	source.fd = t->fd;
-	source.as_it_comes = t->as_it_comes;
-	publisher.name = &t->rendition->name;
-	publisher.user = t;
-	t->publisher = inlay_publisher_new(&publisher);
-	t->source = inlay_pub_source_new(&source);
-	if (t->publisher && t->source)
-		return 0;
-	inlay_client_say(&pub->client, "no memory");
-	return INLAY_EXIT_FAILED;
-}
-
 static int open_files(struct pub *pub)
 {
 	int code;
 
-	if (pub->input && (pub->source_config.rate > 0 || pub->client.renditions[0].value)) {
+	if (pub->config.input && (pub->config.source.rate > 0 || pub->client.renditions[0].value)) {
 		inlay_client_say(&pub->client, "%s: leave out %s",
-				 pub->source_config.rate > 0 ? "--rate makes up its own input"
+				 pub->config.source.rate > 0 ? "--rate makes up its own input"
 							     : "each rendition names its own input",
-				 pub->input);
+				 pub->config.input);
 		return INLAY_EXIT_USAGE;
 	}
 	if (pub->json_path && !(pub->json = inlay_client_open(&pub->client, pub->json_path)))
 		return INLAY_EXIT_FAILED;
 	for (; pub->n < pub->client.n_renditions; pub->n++) {
-		struct pub_track *t = &pub->tracks[pub->n];
-
-		*t = (struct pub_track){
-			.pub = pub, .rendition = &pub->client.renditions[pub->n], .fd = -1};
-		code = open_track(pub, t);
+		code = inlay_pub_track_open(&pub->tracks[pub->n], &pub->client,
+					    &pub->client.renditions[pub->n], &pub->config);
 		if (code) {
 			pub->n++; /* half-built */
 			return code;
 		}
 		if (pub->n > 0)
-			inlay_publisher_join(pub->tracks[0].publisher, t->publisher);
+			inlay_publisher_join(pub->tracks[0].publisher,
+					     pub->tracks[pub->n].publisher);
 	}
 	return 0;
 }
@@ -627,13 +499,9 @@ static int run(struct pub *pub)
 	code = inlay_client_run(&pub->client);
 	if (pub->client.connected)
 		report(pub);
-	for (i = 0; i < pub->n; i++) {
-		struct pub_track *t = &pub->tracks[i];
-
-		if (!inlay_client_close(&pub->client, t->hashes, t->hashes_path))
+	for (i = 0; i < pub->n; i++)
+		if (!inlay_pub_track_close(&pub->tracks[i]))
 			code = INLAY_EXIT_FAILED;
-		t->hashes = NULL;
-	}
 	if (!inlay_client_close(&pub->client, pub->json, pub->json_path))
 		code = INLAY_EXIT_FAILED;
 	pub->json = NULL;
@@ -651,23 +519,19 @@ int main(int argc, char **argv)
 	};
 	struct pub pub = {
 		.client = {.program = "inlay-pub", .ops = &ops},
-		.publisher_config = {.timestamps = true, .priority = 128, .go_on = true},
-		.source_config = {.frame_bytes = 1200, .group_seconds = 1},
+		.config = {.publisher = {.timestamps = true, .priority = 128, .go_on = true},
+			   .source = {.frame_bytes = 1200, .group_seconds = 1}},
 		.wake = INLAY_NEVER,
 	};
 	unsigned int i;
 	int code;
 
 	pub.client.user = &pub;
-	pub.publisher_config.on_sent = on_sent;
 	code = parse(&pub, argc, argv);
 	if (code < 0)
 		code = run(&pub);
 	inlay_client_fini(&pub.client);
-	for (i = 0; i < pub.n; i++) {
-		inlay_publisher_free(pub.tracks[i].publisher);
-		inlay_pub_source_free(pub.tracks[i].source);
-		free(pub.tracks[i].hashes_path);
-	}
+	for (i = 0; i < pub.n; i++)
+		inlay_pub_track_fini(&pub.tracks[i]);
 	return code;
 }

@@ -524,6 +524,12 @@ def renditions(processes):
     taken = renditions_taken({track: (scratch / f"pub.{track}").read_text().splitlines()
                               for track in (low, high)}, scene.hashes("sub"))
     assert len(taken) == 15 and taken[0] == low and taken[-1] == high, taken
+    for words in (["--rendition=a--b"], ["--rendition=a--b=fast"], ["--rendition=b=1M"],
+                  ["--rendition=a--b=1M", "--rendition=a--b=2M"],
+                  ["--rendition=a--b=1M", "--track=a--b"]):
+        bad = processes.start("bad", ["inlay-sub", scene.relay.uri(), *words])
+        processes.finish(bad, 5, 2)
+        assert len(processes.log("bad").splitlines()) == 1, processes.log("bad")
     report = scene.report("sub")
     assert report["switches"][0]["to"] == high and report["frames"] == 150, report
 
