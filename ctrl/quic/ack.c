@@ -165,6 +165,12 @@ void inlay_acks_on_sent(struct inlay_acks *a, inlay_ns now)
 void inlay_acks_on_acked(struct inlay_acks *a, __u64 largest)
 {
 	inlay_intervals_remove_below(&a->report, largest + 1);
+	/* Late ones went with it, and the packet that brought this need not be taken itself: a
+	 * deadline with nothing to report would never be met. */
+	if (a->report.n == 0) {
+		a->unacked = 0;
+		a->deadline = INLAY_NEVER;
+	}
 	if (a->ranges_reported > a->report.n)
 		a->ranges_reported = a->report.n;
 }

@@ -84,6 +84,8 @@ void inlay_cc_on_loss(struct inlay_cc *cc, __u64 pkts, inlay_ns sent, inlay_ns n
 	};
 	enter_recovery(cc, now);
 	cc->ops->shrink(cc);
+	if (cc->cwnd == cc->undo.cwnd)
+		cc->undo.pkts = 0; /* whatever makes it smaller later, this did not */
 }
 
 void inlay_cc_on_spurious(struct inlay_cc *cc, inlay_ns sent)

@@ -55,6 +55,7 @@ static void enter(struct inlay_cc *cc, enum inlay_live_mode mode)
 	cc->live.steady = 0;
 	cc->live.samples = 0;
 	cc->live.round_cwnd = cc->cwnd;
+	cc->undo.pkts = 0;
 	/* What "limited" means: see is_window_limited(). */
 	cc->ssthresh = mode == INLAY_LIVE_START ? ~0ULL : cc->cwnd;
 }
@@ -309,6 +310,7 @@ static void compete(struct inlay_cc *cc, bool sure, inlay_ns now)
 	} else {
 		if (cc->cubic.epoch) /* the time of the drain does not count */
 			cc->cubic.epoch += now - l->drain_at;
+		cc->cubic.latest = now;
 		l->interval = min_u64(l->interval * (sure ? 4 : 2), LAST_INTERVAL);
 	}
 	l->drain_at = now + l->interval;

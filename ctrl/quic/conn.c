@@ -153,12 +153,19 @@ void inlay_conn_free(struct inlay_conn *c)
 
 /* --- Closing -------------------------------------------------------------------------------- */
 
+void inlay_conn_ended(struct inlay_conn *c, inlay_ns now)
+{
+	/* RFC 9000 section 10.2: nor does a forwarder send any more. */
+	inlay_recovery_set_limits(&c->recovery, now);
+	if (c->ops->on_closed)
+		c->ops->on_closed(c->user, &c->close.why);
+}
+
 static void begin_close(struct inlay_conn *c, const struct inlay_close_reason *why,
 			__u64 frame_type, inlay_ns now)
 {
-	if (inlay_close_begin(&c->close, why, frame_type, inlay_conn_pto(c), now) &&
-	    c->ops->on_closed)
-		c->ops->on_closed(c->user, &c->close.why);
+	if (inlay_close_begin(&c->close, why, frame_type, inlay_conn_pto(c), now))
+		inlay_conn_ended(c, now);
 	if (inlay_conn_is_traced(c))
 		inlay_conn_trace_sample(c, now);
 }
@@ -186,8 +193,8 @@ void inlay_conn_on_stateless_reset(struct inlay_conn *c, inlay_ns now)
 {
 	struct inlay_close_reason why = {.by_peer = true, .reset = true};
 
-	if (inlay_close_drain(&c->close, &why, inlay_conn_pto(c), now) && c->ops->on_closed)
-		c->ops->on_closed(c->user, &c->close.why);
+	if (inlay_close_drain(&c->close, &why, inlay_conn_pto(c), now))
+		inlay_conn_ended(c, now);
 	if (inlay_conn_is_traced(c))
 		inlay_conn_trace_sample(c, now);
 }
@@ -264,8 +271,8 @@ static void on_recovery_timer(struct inlay_conn *c, inlay_ns now)
 
 static void on_timers(struct inlay_conn *c, inlay_ns now)
 {
-	if (inlay_close_on_timer(&c->close, inlay_conn_pto(c), now) && c->ops->on_closed)
-		c->ops->on_closed(c->user, &c->close.why);
+	if (inlay_close_on_timer(&c->close, inlay_conn_pto(c), now))
+		inlay_conn_ended(c, now);
 	if (!inlay_conn_is_open(c))
 		return;
 	on_recovery_timer(c, now);
@@ -618,6 +625,9 @@ void inlay_conn_classes(void *user, struct inlay_limits_input *in)
 {
 	const struct inlay_conn *c = user;
 
+	/* Design section 5 rule 12: not by a path that is not validated, whose limit of three times
+	 * a forwarder does not know; nor when the connection has ended. */
+	in->barred = !inlay_conn_is_open(c) || !inlay_paths_current(&c->paths)->fits;
 	in->shares = c->classes.limits;
 	count_pending(c, in->pending);
 }

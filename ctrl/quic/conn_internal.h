@@ -82,6 +82,8 @@ static inline inlay_ns inlay_conn_pto(const struct inlay_conn *c)
 /* A transport error, found while reading a frame of type |frame_type| (0: none). */
 void inlay_conn_fail(struct inlay_conn *c, enum inlay_quic_error code, __u64 frame_type,
 		     const char *text, inlay_ns now);
+/* It closes, drains or has died: tells whoever must know. */
+void inlay_conn_ended(struct inlay_conn *c, inlay_ns now);
 /* Frees the streams that are dead, telling the application. */
 void inlay_conn_reap(struct inlay_conn *c);
 /* Throws away what a stream holds or gets that nobody wants any more. */

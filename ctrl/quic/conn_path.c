@@ -151,7 +151,7 @@ static void settle(struct inlay_conn *c, inlay_ns now)
 	before->forget_at = now + c->paths.linger;
 }
 
-static void use(struct inlay_conn *c, struct inlay_path_entry *e)
+static void use(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns now)
 {
 	struct inlay_path_entry *before = inlay_paths_current(&c->paths);
 	const struct inlay_cid *cid = inlay_conn_path_cid(c, e);
@@ -161,6 +161,8 @@ static void use(struct inlay_conn *c, struct inlay_path_entry *e)
 	/* By the round trip of the path left, as long as it is known. */
 	c->paths.linger = PATIENCE * inlay_conn_pto(c);
 	e->forget_at = INLAY_NEVER;
+	/* Before anything else: a forwarder may not send there. */
+	inlay_recovery_set_limits(&c->recovery, now);
 	if (cid)
 		inlay_cids_switch(&c->cids, e->cid);
 	inlay_conn_write_headers(c);
@@ -169,9 +171,9 @@ static void use(struct inlay_conn *c, struct inlay_path_entry *e)
 	tell_probe(c, before, true);
 }
 
-static void go_back(struct inlay_conn *c, struct inlay_path_entry *failed)
+static void go_back(struct inlay_conn *c, struct inlay_path_entry *failed, inlay_ns now)
 {
-	use(c, inlay_paths_fallback(&c->paths));
+	use(c, inlay_paths_fallback(&c->paths), now);
 	drop(c, failed);
 	c->stats.moves_undone++;
 }
@@ -202,7 +204,7 @@ static void on_failed(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns
 		if (e->validated && inlay_paths_fallback(&c->paths)->silent)
 			persist(c, e, now);
 		else if (e != inlay_paths_fallback(&c->paths))
-			go_back(c, e);
+			go_back(c, e, now);
 	} else if (e->moving) {
 		drop(c, e);
 		c->stats.migrations_failed++;
@@ -219,7 +221,7 @@ static void arrive(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns no
 	struct inlay_path before = inlay_paths_current(&c->paths)->path;
 
 	e->moving = false;
-	use(c, e);
+	use(c, e, now);
 	forget_unless_same(c, &before, &e->path);
 	settle(c, now);
 	/* The server follows what is more than a probe. */
@@ -248,6 +250,7 @@ static void on_proof(struct inlay_conn *c, struct inlay_path_entry *e, enum inla
 	e->fits = true;
 	e->failures = e->refusals = 0;
 	inlay_path_stop_validating(e);
+	inlay_recovery_set_limits(&c->recovery, now);
 	if (current)
 		settle(c, now);
 	else if (e->moving)
@@ -313,7 +316,7 @@ static void move(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns now)
 	/* What validated last is where to go back to. */
 	if (before->validated && before->fits)
 		c->paths.fallback = c->paths.current;
-	use(c, e);
+	use(c, e, now);
 	c->stats.peer_moves++;
 	if (!before->validated) {
 		drop(c, before);

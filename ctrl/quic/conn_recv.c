@@ -287,8 +287,8 @@ static void on_close(struct inlay_conn *c, const struct inlay_quic_close *f, inl
 	};
 
 	inlay_close_text(&why, f->reason, f->reason_len);
-	if (inlay_close_drain(&c->close, &why, inlay_conn_pto(c), now) && c->ops->on_closed)
-		c->ops->on_closed(c->user, &c->close.why);
+	if (inlay_close_drain(&c->close, &why, inlay_conn_pto(c), now))
+		inlay_conn_ended(c, now);
 }
 
 static enum inlay_quic_error on_new_cid(struct inlay_conn *c, const struct inlay_quic_new_cid *f)

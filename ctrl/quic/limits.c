@@ -43,6 +43,8 @@ void inlay_limits_write(struct inlay_subscriber *entry, const struct inlay_limit
 		limit = share ? share + in->shares.overshoot[i] : 0;
 		limit = min_u64(resolved + inlay_limits_part(cwnd, limit, floor), paced);
 		before += in->pending[i];
-		inlay_store_u64(&entry->class_limit[i], limit > before ? limit - before : 0);
+		if (in->barred || limit < before)
+			limit = before;
+		inlay_store_u64(&entry->class_limit[i], limit - before);
 	}
 }

@@ -16,6 +16,7 @@
 struct inlay_limits_input {
 	struct inlay_policy_limits shares;
 	__u64 pending[INLAY_CLASSES]; /* bytes that wait in the control plane, by class */
+	bool barred;		      /* a forwarder sends nothing at all */
 };
 
 /* Every share WHOLE, nothing pending. */

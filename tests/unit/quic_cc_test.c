@@ -189,6 +189,63 @@ static void test_a_mistaken_loss_is_undone(void **state)
 	assert_int_equal(cc.cwnd, 3000);
 }
 
+/* Losses say little to the live controller: what made its window smaller since stays. */
+static void test_a_mistake_that_did_not_count_undoes_nothing(void **state)
+{
+	struct inlay_cc cc;
+
+	inlay_cc_init(&cc, INLAY_CC_LIVE, MTU);
+	inlay_cc_on_loss(&cc, 1, T0, T0 + RTT);
+	assert_int_equal(cc.cwnd, 10 * MTU);
+	cc.cwnd = 5 * MTU;
+	inlay_cc_on_spurious(&cc, T0);
+	assert_int_equal(cc.cwnd, 5 * MTU);
+}
+
+static void live_sample(struct inlay_cc *cc, inlay_ns rtt, bool round, inlay_ns now)
+{
+	const struct inlay_cc_sample s = {
+		.now = now,
+		.rtt = rtt,
+		.standing = rtt,
+		.smoothed = rtt,
+		.acked = MTU,
+		.in_flight = cc->cwnd,
+		.round = round,
+		.limited = true,
+	};
+
+	inlay_cc_on_sample(cc, &s);
+}
+
+/* The time of a drain is taken out of CUBIC's once, not again with the next pause. */
+static void test_a_drain_takes_no_time_from_cubic(void **state)
+{
+	inlay_ns now = T0, before;
+	struct inlay_cc cc;
+	int i;
+
+	inlay_cc_init(&cc, INLAY_CC_LIVE, MTU);
+	live_sample(&cc, RTT, true, now);
+	for (i = 0; i < 1000 && cc.live.mode != INLAY_LIVE_COMPETE; i++)
+		live_sample(&cc, 3 * RTT, true, now += RTT);
+	assert_int_equal(cc.live.mode, INLAY_LIVE_COMPETE);
+	/* An epoch begins just before the next drain, */
+	now = cc.live.drain_at - 1;
+	inlay_cc_on_ack(&cc, MTU, now - RTT, true, 3 * RTT, now);
+	for (i = 0; i < 1000 && cc.live.mode == INLAY_LIVE_COMPETE; i++)
+		live_sample(&cc, 3 * RTT, true, now += RTT);
+	for (i = 0; i < 1000 && cc.live.mode != INLAY_LIVE_COMPETE; i++)
+		live_sample(&cc, 4 * RTT, true, now += RTT);
+	assert_int_equal(cc.live.mode, INLAY_LIVE_COMPETE);
+	/* and a pause follows it. */
+	inlay_cc_on_ack(&cc, MTU, now, false, 3 * RTT, now + 1);
+	assert_true(cc.cubic.epoch <= now + 1);
+	before = cc.cwnd;
+	inlay_cc_on_ack(&cc, MTU, now, true, 3 * RTT, now + 2);
+	assert_in_range(cc.cwnd, before, before + MTU / 4);
+}
+
 /* RFC 9002 section 7.1. */
 static void test_marks_are_answered_once_a_round(void **state)
 {
@@ -357,6 +414,8 @@ int main(void)
 		cmocka_unit_test(test_cubic_is_no_slower_than_reno),
 		cmocka_unit_test(test_cubic_time_stands_still_while_unused),
 		cmocka_unit_test(test_a_mistaken_loss_is_undone),
+		cmocka_unit_test(test_a_mistake_that_did_not_count_undoes_nothing),
+		cmocka_unit_test(test_a_drain_takes_no_time_from_cubic),
 		cmocka_unit_test(test_marks_are_answered_once_a_round),
 		cmocka_unit_test(test_slow_start_ends_before_the_queue_is_full),
 		cmocka_unit_test(test_slow_start_ends_with_few_samples_too),
