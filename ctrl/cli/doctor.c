@@ -21,7 +21,8 @@ static const struct inlay_doctor_row rows[] = {
 	{"locked memory", "traffic secrets never reach the swap", inlay_probe_locked_memory,
 	 "ulimit -l, or LimitMEMLOCK= of the service"},
 	{"crypto backend", "seals and opens every packet", inlay_probe_backend,
-	 "apt install libipsec-mb1 before building, and crypto_backend: auto: faster where the CPU "
+	 "apt install libipsec-mb-dev before building, and crypto_backend: auto: faster where the "
+	 "CPU "
 	 "has AVX2"},
 	{"random numbers", "keys and connection IDs", inlay_probe_random,
 	 "wait until the kernel has gathered entropy; in a virtual machine add virtio-rng"},
