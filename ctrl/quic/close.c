@@ -61,6 +61,15 @@ bool inlay_close_drain(struct inlay_close *x, const struct inlay_close_reason *w
 	return first;
 }
 
+bool inlay_close_silently(struct inlay_close *x, const struct inlay_close_reason *why)
+{
+	if (x->state != INLAY_OPEN)
+		return false;
+	x->state = INLAY_DEAD;
+	x->why = *why;
+	return true;
+}
+
 void inlay_close_on_packet(struct inlay_close *x, inlay_ns now)
 {
 	if (x->state == INLAY_CLOSING && now >= x->resend_at)

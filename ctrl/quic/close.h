@@ -34,6 +34,8 @@ bool inlay_close_begin(struct inlay_close *x, const struct inlay_close_reason *w
 		       __u64 frame_type, inlay_ns pto, inlay_ns now);
 bool inlay_close_drain(struct inlay_close *x, const struct inlay_close_reason *why, inlay_ns pto,
 		       inlay_ns now);
+/* The end, without a word. */
+bool inlay_close_silently(struct inlay_close *x, const struct inlay_close_reason *why);
 /* A packet came while closing: answered with another CONNECTION_CLOSE, at a limited rate. */
 void inlay_close_on_packet(struct inlay_close *x, inlay_ns now);
 void inlay_close_on_sent(struct inlay_close *x, inlay_ns pto, inlay_ns now);

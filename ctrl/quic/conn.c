@@ -13,7 +13,6 @@
 #define UPDATE_MARGIN	    4		   /* numbers between the counter and a new phase */
 #define UPDATE_TRIES	    8
 #define ACK_ROOM	    128 /* bytes: a path that allows less carries no packet */
-#define CRYPTO_RANGES	    64
 
 /* --- Birth and death ------------------------------------------------------------------------ */
 
@@ -66,6 +65,7 @@ static void copy_config(struct inlay_conn *c, const struct inlay_conn_config *co
 		c->peer.ack_delay_exponent = 20;
 	c->entry = config->entry;
 	c->handshake_done_due = c->role == INLAY_SERVER;
+	c->confirmed = c->role == INLAY_SERVER; /* RFC 9001 section 4.1.2 */
 }
 
 /* Windows of bytes are promises of memory, for what comes out of order. */
@@ -102,7 +102,7 @@ static int init_parts(struct inlay_conn *c, const struct inlay_conn_config *conf
 	set_growth(c, config->max_window_growth);
 	inlay_acks_init(&c->acks, c->own.max_ack_delay, c->own.min_ack_delay);
 	inlay_ack_request_init(&c->ack_request, &c->peer);
-	inlay_intervals_init(&c->crypto, CRYPTO_RANGES);
+	inlay_post_handshake_init(&c->crypto, h->role, &c->streams.recv_budget);
 	inlay_datagrams_init(&c->datagrams, config->max_datagram_queue);
 	inlay_cids_init(&c->cids, h, c->ops, c->user);
 	inlay_classes_init(&c->classes, config->policy, config->policy_user);
@@ -115,6 +115,7 @@ static int init_parts(struct inlay_conn *c, const struct inlay_conn_config *conf
 			inlay_load_u64(&c->entry->next_pn));
 	inlay_recovery_init(&c->recovery, &c->log, &inlay_conn_recovery_ops, c, config->cc,
 			    c->entry->path_mtu, now);
+	c->recovery.no_pto = !c->confirmed;
 	inlay_rtt_init(&c->recovery.rtt, h->latest_rtt, h->min_rtt, h->smoothed_rtt, h->rttvar,
 		       c->peer.max_ack_delay);
 	inlay_recovery_set_limits(&c->recovery, now);
@@ -144,7 +145,7 @@ void inlay_conn_free(struct inlay_conn *c)
 		inlay_conn_set_trace(c, NULL, NULL, c->trace.now);
 	inlay_streams_fini(&c->streams);
 	inlay_datagrams_fini(&c->datagrams);
-	inlay_intervals_fini(&c->crypto);
+	inlay_post_handshake_fini(&c->crypto);
 	inlay_acks_fini(&c->acks);
 	inlay_cids_fini(&c->cids);
 	inlay_sentlog_fini(&c->log);
@@ -591,7 +592,8 @@ int inlay_conn_update_keys(struct inlay_conn *c, inlay_ns now)
 {
 	int err;
 
-	if (!inlay_conn_is_open(c) ||
+	/* RFC 9001 section 6.1. */
+	if (!inlay_conn_is_open(c) || !c->confirmed ||
 	    !inlay_keyupdate_may_start(&c->keys, inlay_conn_pto(c), now) ||
 	    !inlay_sentlog_may_take(&c->log, false))
 		return -EAGAIN;

@@ -18,6 +18,7 @@
 #include "keyupdate.h"
 #include "path.h"
 #include "pmtu.h"
+#include "post_handshake.h"
 #include "recovery.h"
 #include "streams.h"
 
@@ -44,11 +45,11 @@ struct inlay_conn {
 	struct inlay_ecn_path ecn; /* of the current path */
 	struct inlay_pmtu pmtu;
 	struct inlay_close close;
-	struct inlay_intervals crypto; /* bytes of CRYPTO frames seen: read, and thrown away */
+	struct inlay_post_handshake crypto;
 
 	inlay_ns keep_alive; /* 0: none */
 	bool handshake_done_due;
-	bool confirmed; /* client: HANDSHAKE_DONE has come */
+	bool confirmed; /* the handshake: HANDSHAKE_DONE has come, or we are the server */
 	bool ping_due;
 	__u64 data_blocked_at; /* limit that DATA_BLOCKED was sent for, + 1 */
 	bool data_blocked_due;

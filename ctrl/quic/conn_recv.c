@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define CRYPTO_WINDOW (64 * 1024) /* bytes past the first missing one */
-
 struct packet {
 	const struct inlay_path *path;
 	const struct inlay_quic_clear *clear;
@@ -243,26 +241,6 @@ static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_qui
 	return c->recovery_failed ? INLAY_QUIC_INTERNAL_ERROR : INLAY_QUIC_NO_ERROR;
 }
 
-/* After the handshake only session tickets come, and we resume no sessions. */
-static enum inlay_quic_error on_crypto(struct inlay_conn *c, const struct inlay_quic_stream *f)
-{
-	struct inlay_quic_range first;
-	__u64 missing = 0;
-
-	if (inlay_intervals_next(&c->crypto, 0, &first) && first.begin == 0)
-		missing = first.end;
-	if (f->offset + f->len > missing + CRYPTO_WINDOW)
-		return INLAY_QUIC_CRYPTO_BUFFER_EXCEEDED;
-	switch (inlay_intervals_add(&c->crypto, f->offset, f->offset + f->len)) {
-	case 0:
-		return INLAY_QUIC_NO_ERROR;
-	case -ENOSPC:
-		return INLAY_QUIC_CRYPTO_BUFFER_EXCEEDED;
-	default:
-		return INLAY_QUIC_INTERNAL_ERROR;
-	}
-}
-
 /* RFC 9221 section 3: none was announced, or it is larger than was. */
 static enum inlay_quic_error on_datagram(struct inlay_conn *c, const struct inlay_quic_frame *f)
 {
@@ -307,6 +285,7 @@ static void on_handshake_done(struct inlay_conn *c)
 	if (!c->confirmed && c->ops->on_confirmed)
 		c->ops->on_confirmed(c->user);
 	c->confirmed = true;
+	c->recovery.no_pto = false;
 }
 
 static enum inlay_quic_error on_frame(struct inlay_conn *c, const struct inlay_quic_frame *f,
@@ -334,7 +313,7 @@ static enum inlay_quic_error on_frame(struct inlay_conn *c, const struct inlay_q
 	case INLAY_QUIC_STOP_SENDING:
 		return on_stop_sending(c, f);
 	case INLAY_QUIC_CRYPTO:
-		return on_crypto(c, &f->stream);
+		return inlay_post_handshake_recv(&c->crypto, &f->stream, &c->refused);
 	case INLAY_QUIC_MAX_STREAM_DATA:
 	case INLAY_QUIC_STREAM_DATA_BLOCKED:
 		return on_stream_limit(c, f);

@@ -84,7 +84,8 @@ static void skip_now_and_then(struct inlay_conn *c)
 {
 	__u8 random;
 
-	if (!c->ops->random || !inlay_sentlog_may_take(&c->log, false))
+	if (!c->ops->random || !inlay_sentlog_may_take(&c->log, false) ||
+	    inlay_load_u64(&c->entry->next_pn) + 1 >= INLAY_PN_MAX)
 		return;
 	if (c->until_skip-- > 0)
 		return;
@@ -221,7 +222,7 @@ static bool wants_ping(const struct inlay_conn *c)
 static size_t send_packet(struct inlay_conn *c, __u8 *dst, size_t size, inlay_ns now)
 {
 	bool due = inlay_acks_is_due(&c->acks, now), probe = c->recovery.probes > 0;
-	bool more = probe || has_more(c) || (due && wants_ping(c)), reserved = false;
+	bool ping = due && wants_ping(c), more = probe || has_more(c) || ping, reserved = false;
 	size_t len = 0;
 	struct inlay_build b;
 
@@ -241,7 +242,7 @@ static size_t send_packet(struct inlay_conn *c, __u8 *dst, size_t size, inlay_ns
 		put_probe(&b);
 	else if (reserved)
 		put_everything(&b);
-	if (reserved && !b.eliciting && due && wants_ping(c))
+	if (reserved && !b.eliciting && ping)
 		put_ping(&b);
 	if (b.n_frames > 0)
 		len = inlay_build_finish(&b);
@@ -299,12 +300,26 @@ static size_t send_mtu_probe(struct inlay_conn *c, __u8 *dst, size_t room, inlay
 	return len;
 }
 
+/* RFC 9000 section 12.3: without a number, not even a CONNECTION_CLOSE can be sent. */
+static void end_of_numbers(struct inlay_conn *c)
+{
+	const struct inlay_close_reason why = {
+		.code = INLAY_QUIC_INTERNAL_ERROR,
+		.text = "packet numbers are used up",
+	};
+
+	if (inlay_close_silently(&c->close, &why) && c->ops->on_closed)
+		c->ops->on_closed(c->user, &c->close.why);
+}
+
 size_t inlay_conn_send(struct inlay_conn *c, __u8 *dst, size_t room, struct inlay_path *ret_path,
 		       inlay_ns now)
 {
 	size_t size = datagram_size(c, room), len = 0;
 
 	*ret_path = inlay_paths_current(&c->paths)->path;
+	if (inlay_load_u64(&c->entry->next_pn) >= INLAY_PN_MAX)
+		end_of_numbers(c);
 	if (c->close.state == INLAY_CLOSING)
 		return send_close(c, dst, size, now);
 	if (!inlay_conn_is_open(c))

@@ -451,7 +451,7 @@ inlay_ns inlay_recovery_loss_deadline(const struct inlay_recovery *r)
 {
 	if (r->loss_time != INLAY_NEVER)
 		return r->loss_time;
-	if (inlay_sentlog_in_flight(r->log) == 0 || r->last_eliciting == 0)
+	if (r->no_pto || inlay_sentlog_in_flight(r->log) == 0 || r->last_eliciting == 0)
 		return INLAY_NEVER;
 	return r->last_eliciting + (inlay_rtt_pto(&r->rtt) << r->pto_count);
 }

@@ -42,6 +42,7 @@ struct inlay_recovery {
 	inlay_ns loss_time;	 /* next packet lost by time; INLAY_NEVER */
 	__u64 scanned;		 /* log entries below are accounted in |last_eliciting| */
 	inlay_ns last_eliciting; /* when the newest packet in flight was sent */
+	bool no_pto; /* section 6.2.1: not before the handshake is confirmed; it has its own */
 	__u32 pto_count;
 	__u32 probes;	       /* packets to send regardless of the window */
 	__u64 round_end;       /* a round trip is over once this number is acknowledged */
