@@ -130,13 +130,14 @@ static void validate(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns 
 			    inlay_conn_path_patience(c) << backoff, now);
 }
 
-/* Section 9.4: what was measured on one path says nothing of another; a port that alone has changed
- * is the same path behind another NAT binding. */
-static void forget_unless_same(struct inlay_conn *c, const struct inlay_path *a,
-			       const struct inlay_path *b)
+/* Section 9.4: the peer is at |e|, which is in use; what was measured on another path says nothing
+ * of it. */
+static void measure(struct inlay_conn *c, const struct inlay_path_entry *e)
 {
-	if (!inlay_paths_same_ip(&a->remote, &b->remote) ||
-	    !inlay_paths_same_ip(&a->local, &b->local))
+	bool same = inlay_paths_is_measured(&c->paths, e);
+
+	c->paths.measured = e->path;
+	if (!same)
 		inlay_conn_forget_path(c);
 }
 
@@ -174,6 +175,7 @@ static void use(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns now)
 static void go_back(struct inlay_conn *c, struct inlay_path_entry *failed, inlay_ns now)
 {
 	use(c, inlay_paths_fallback(&c->paths), now);
+	measure(c, inlay_paths_current(&c->paths));
 	drop(c, failed);
 	c->stats.moves_undone++;
 }
@@ -218,11 +220,9 @@ static void on_failed(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns
 /* Ours, and it works. */
 static void arrive(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns now)
 {
-	struct inlay_path before = inlay_paths_current(&c->paths)->path;
-
 	e->moving = false;
 	use(c, e, now);
-	forget_unless_same(c, &before, &e->path);
+	measure(c, e);
 	settle(c, now);
 	/* The server follows what is more than a probe. */
 	c->ping_due = true;
@@ -239,8 +239,8 @@ static void on_proof(struct inlay_conn *c, struct inlay_path_entry *e, enum inla
 	e->validated = true;
 	e->silent = false;
 	c->stats.paths_validated += first;
-	if (first && current)
-		forget_unless_same(c, &inlay_paths_fallback(&c->paths)->path, &e->path);
+	if (current)
+		measure(c, e);
 	if (proof != INLAY_PATH_PROOF_OF_SIZE) {
 		/* Section 8.2.1: now that there is no limit, whether 1200 bytes pass. */
 		if (first)
@@ -311,7 +311,6 @@ static void move(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns now)
 {
 	struct inlay_path_entry *before = inlay_paths_current(&c->paths);
 	bool back = e == inlay_paths_fallback(&c->paths);
-	struct inlay_path left = before->path;
 
 	/* What validated last is where to go back to. */
 	if (before->validated && before->fits)
@@ -322,10 +321,10 @@ static void move(struct inlay_conn *c, struct inlay_path_entry *e, inlay_ns now)
 		drop(c, before);
 		c->stats.moves_undone += back;
 	}
+	if (e->validated)
+		measure(c, e);
 	if (e->validated && e->fits) {
 		inlay_path_stop_validating(e);
-		if (!back)
-			forget_unless_same(c, &left, &e->path);
 		settle(c, now);
 	} else if (!inlay_path_is_validating(e)) {
 		validate(c, e, now);

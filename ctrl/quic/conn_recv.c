@@ -224,6 +224,7 @@ static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_qui
 	bool raised = !c->recovery.any_acked || f->largest > c->recovery.largest_acked;
 	inlay_ns delay = INLAY_NEVER, sent;
 	enum inlay_quic_error err;
+	__u64 marked;
 
 	/* Nobody delays for longer than a minute: 2^26 us. */
 	if (f->delay < 1ULL << 26)
@@ -234,7 +235,10 @@ static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_qui
 	err = inlay_recovery_on_ack(&c->recovery, f, delay, now);
 	if (err)
 		return err;
-	inlay_recovery_on_ce(&c->recovery, inlay_ecn_end_ack(&c->ecn, f, raised), sent, now);
+	marked = inlay_ecn_end_ack(&c->ecn, f, raised);
+	/* Section 9.4: marks met on the path before say nothing of this one. */
+	if (f->largest >= c->recovery.path_first)
+		inlay_recovery_on_ce(&c->recovery, marked, sent, now);
 	inlay_conn_note_ecn(c);
 	inlay_keyupdate_on_ack(&c->keys, now);
 	update_ack_request(c, now);

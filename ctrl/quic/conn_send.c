@@ -66,7 +66,10 @@ static void fill_entry(const struct inlay_build *b, struct inlay_sent *e, size_t
 	};
 	if (!b->eliciting && !b->padded)
 		e->flags |= INLAY_SENT_NOT_IN_FLIGHT;
-	if (b->path != inlay_paths_current(&b->c->paths))
+	/* Nor does what goes where the peer may not be say anything of the path that was measured,
+	 * which may be gone back to (RFC 9000 section 9.4). */
+	if (b->path != inlay_paths_current(&b->c->paths) ||
+	    !inlay_paths_is_measured(&b->c->paths, b->path))
 		e->flags |= INLAY_SENT_PROBE;
 	if (b->n_frames == 1 && f->type == INLAY_QUIC_STREAM &&
 	    inlay_stream_kind_of(f->id) == INLAY_UNI && f->id >> 2 <= 0xffffffffU) {

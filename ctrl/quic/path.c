@@ -29,6 +29,7 @@ void inlay_paths_init(struct inlay_paths *p, enum inlay_role role, const struct 
 
 	memset(p, 0, sizeof(*p));
 	p->role = role;
+	p->measured = *path;
 	inlay_paths_fill(p, e, path, dcid, 0);
 	/* Initial packets have had 1200 bytes, both ways: section 14.1. */
 	e->validated = true;
@@ -83,6 +84,12 @@ struct inlay_path_entry *inlay_paths_spare(struct inlay_paths *p)
 bool inlay_paths_same_ip(const struct inlay_addr *a, const struct inlay_addr *b)
 {
 	return a->family == b->family && !memcmp(a->ip, b->ip, sizeof(a->ip));
+}
+
+bool inlay_paths_is_measured(const struct inlay_paths *p, const struct inlay_path_entry *e)
+{
+	return inlay_paths_same_ip(&p->measured.remote, &e->path.remote) &&
+	       inlay_paths_same_ip(&p->measured.local, &e->path.local);
 }
 
 __u64 inlay_path_allowance(const struct inlay_path_entry *e)

@@ -63,9 +63,10 @@ struct inlay_path_entry {
 struct inlay_paths {
 	enum inlay_role role;
 	struct inlay_path_entry entries[INLAY_PATHS];
-	__u32 current;	 /* where packets go */
-	__u32 fallback;	 /* where they go if |current| is not validated; else the same */
-	inlay_ns linger; /* how long a path that was left is remembered */
+	struct inlay_path measured; /* the path that round trip, window and marks are known of */
+	__u32 current;		    /* where packets go */
+	__u32 fallback;		    /* where they go if |current| is not validated; else the same */
+	inlay_ns linger;	    /* how long a path that was left is remembered */
 	__u64 serial;
 };
 
@@ -89,6 +90,9 @@ struct inlay_path_entry *inlay_paths_spare(struct inlay_paths *p);
 void inlay_paths_fill(struct inlay_paths *p, struct inlay_path_entry *e,
 		      const struct inlay_path *path, const __u8 *dcid, __u64 cid);
 bool inlay_paths_same_ip(const struct inlay_addr *a, const struct inlay_addr *b);
+/* Is what was measured true of |e|? A port that alone has changed is the same path behind another
+ * NAT binding (section 9.4). */
+bool inlay_paths_is_measured(const struct inlay_paths *p, const struct inlay_path_entry *e);
 
 /* Bytes that may be sent there now; ~0: no limit. */
 __u64 inlay_path_allowance(const struct inlay_path_entry *e);

@@ -143,6 +143,13 @@ static bool is_of_path(const struct inlay_recovery *r, __u64 pn, const struct in
 	return pn >= r->path_first && !(e->flags & INLAY_SENT_PROBE);
 }
 
+/* Does its loss say anything about congestion there? Not if its own host dropped it, or its size
+ * did (RFC 9000 section 14.4). */
+static bool speaks(const struct inlay_recovery *r, __u64 pn, const struct inlay_sent *e)
+{
+	return is_of_path(r, pn, e) && !(e->flags & (INLAY_SENT_DROPPED | INLAY_SENT_MTU_PROBE));
+}
+
 static void on_spurious(struct inlay_recovery *r, __u64 pn, inlay_ns now)
 {
 	__u64 distance = r->largest_acked - pn + 1;
@@ -152,7 +159,10 @@ static void on_spurious(struct inlay_recovery *r, __u64 pn, inlay_ns now)
 	if (r->largest_acked > pn && distance > r->packet_threshold)
 		r->packet_threshold =
 			distance < PACKET_THRESHOLD_MAX ? distance : PACKET_THRESHOLD_MAX;
-	inlay_cc_on_spurious(&r->cc, inlay_sentlog_time(inlay_sentlog_entry(r->log, pn), now));
+	/* What was no sign of congestion when it was lost is none of the opposite now. */
+	if (speaks(r, pn, inlay_sentlog_entry(r->log, pn)))
+		inlay_cc_on_spurious(&r->cc,
+				     inlay_sentlog_time(inlay_sentlog_entry(r->log, pn), now));
 	/* What is still to be sent again need not be. */
 	r->ops->acked(r->user, pn);
 	inlay_sentlog_resolve(r->log, pn, INLAY_FATE_ACKED);
@@ -272,17 +282,14 @@ static void extend_run(const struct inlay_recovery *r, struct lost_run *run, inl
 static void lose(struct inlay_recovery *r, __u64 pn, inlay_ns sent, struct lost_run *run)
 {
 	const struct inlay_sent *e = inlay_sentlog_entry(r->log, pn);
-	/* By its own host, for its size (RFC 9000 section 14.4), or elsewhere: no word about
-	 * congestion here. */
-	bool no_sign =
-		e->flags & (INLAY_SENT_DROPPED | INLAY_SENT_MTU_PROBE) || !is_of_path(r, pn, e);
+	bool is_sign = speaks(r, pn, e);
 	__u64 size = e->packet_size;
 
 	r->lost_pkts++;
 	r->lost_bytes += e->packet_size;
 	r->ops->lost(r->user, pn);
 	inlay_sentlog_resolve(r->log, pn, INLAY_FATE_LOST);
-	if (no_sign)
+	if (!is_sign)
 		return;
 	extend_run(r, run, sent);
 	run->pkts++;

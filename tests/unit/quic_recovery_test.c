@@ -460,6 +460,28 @@ static void test_a_lost_mtu_probe_is_no_congestion(void **state)
 	tear_down(&w);
 }
 
+/* Nor does its late arrival say that the other loss was a mistake. */
+static void test_a_late_mtu_probe_undoes_no_loss(void **state)
+{
+	struct world w;
+	__u64 cwnd;
+	int i;
+
+	set_up(&w, 0);
+	send_flags(&w, INLAY_SENT_LOCAL | INLAY_SENT_MTU_PROBE, T0);
+	for (i = 1; i < 6; i++)
+		send_one(&w, T0);
+	assert_int_equal(ack_range(&w, 2, 6, T0 + 100 * MS), 0);
+	assert_int_equal(w.n_lost, 2);
+	cwnd = w.r.cc.cwnd;
+	assert_int_equal(ack_range(&w, 0, 1, T0 + 110 * MS), 0);
+	assert_int_equal(w.r.spurious_pkts, 1);
+	assert_int_equal(w.r.cc.cwnd, cwnd);
+	assert_int_equal(ack_range(&w, 1, 2, T0 + 110 * MS), 0);
+	assert_true(w.r.cc.cwnd > cwnd);
+	tear_down(&w);
+}
+
 static void test_a_late_ack_brings_its_frames_back(void **state)
 {
 	struct world w;
@@ -560,6 +582,7 @@ int main(void)
 		cmocka_unit_test(test_a_full_log_gives_up_its_old_end),
 		cmocka_unit_test(test_records_are_returned),
 		cmocka_unit_test(test_a_lost_mtu_probe_is_no_congestion),
+		cmocka_unit_test(test_a_late_mtu_probe_undoes_no_loss),
 		cmocka_unit_test(test_a_late_ack_brings_its_frames_back),
 		cmocka_unit_test(test_pacing_sets_the_deadline),
 		cmocka_unit_test(test_a_full_window_needs_no_timer),

@@ -85,6 +85,126 @@ static void test_a_forwarder_goes_on_by_the_path_that_is_gone_back_to(void **sta
 	solo_stop(&s);
 }
 
+/* A packet of the peer by the path of |s|, which stays as it is. */
+static void recv_by(struct solo *s, const __u8 *frames, size_t len)
+{
+	struct inlay_path path = s->path;
+
+	solo_recv(s, frames, len);
+	s->path = path;
+}
+
+/* RFC 9000 section 9.4. */
+static void test_a_path_whose_address_was_proved_before_the_move_is_measured_anew(void **state)
+{
+	const __u8 challenge[] = {0x1a, 1, 2, 3, 4, 5, 6, 7, 8};
+	struct solo s;
+
+	solo_init(&s, INLAY_SERVER);
+	assert_true(solo_start(&s));
+	solo_drain(&s);
+	solo_ack(&s, 0);
+	/* Probed in small datagrams: that proves the address alone. */
+	s.path.remote.ip[3] = 7;
+	recv_by(&s, challenge, sizeof(challenge));
+	answer_challenge(&s);
+	assert_int_equal(s.conn->stats.paths_validated, 1);
+	assert_int_equal(s.path_changes, 0);
+	assert_true(s.conn->recovery.rtt.smoothed < 200 * INLAY_MS);
+	recv_by(&s, ping, sizeof(ping));
+	assert_int_equal(s.path_changes, 1);
+	answer_challenge(&s);
+	assert_true(inlay_paths_current(&s.conn->paths)->fits);
+	assert_int_equal(s.conn->recovery.rtt.smoothed, INLAY_RTT_INITIAL);
+	solo_stop(&s);
+}
+
+/* What went to an address where the peer is not does not count where it is: an attacker with copies
+ * of its packets could shrink its window. */
+static void test_losses_where_nobody_is_do_not_shrink_the_window_gone_back_to(void **state)
+{
+	__u64 cwnd, first, id;
+	struct solo s;
+
+	solo_init(&s, INLAY_SERVER);
+	assert_true(solo_start(&s));
+	solo_drain(&s);
+	solo_ack(&s, 0);
+	assert_int_equal(inlay_conn_stream_open(s.conn, false, 0, NULL, NULL, &id), 0);
+	cwnd = s.conn->recovery.cc.cwnd;
+	s.path.remote.ip[3] = 7;
+	recv_by(&s, ping, sizeof(ping));
+	for (int i = 0; i < 6; i++) {
+		const __u8 byte = 0;
+
+		recv_by(&s, ping, sizeof(ping));
+		assert_int_equal(inlay_conn_stream_write(s.conn, id, &byte, 1, false), 0);
+		solo_drain(&s);
+	}
+	s.path.remote.ip[3] = 0;
+	solo_recv(&s, ping, sizeof(ping));
+	assert_int_equal(s.path_changes, 2);
+	first = s.entry.next_pn;
+	s.conn->ping_due = true;
+	solo_drain(&s);
+	s.now += 100 * INLAY_MS;
+	solo_ack(&s, first);
+	assert_true(s.conn->recovery.lost_pkts >= 4);
+	assert_true(s.conn->recovery.cc.cwnd >= cwnd);
+	solo_stop(&s);
+}
+
+/* ACKs [first, end), with so many packets reported as ECT(0) and CE. */
+static void recv_ack_ecn(struct solo *s, __u64 first, __u64 end, __u64 ect0, __u64 ce)
+{
+	const struct inlay_quic_ecn_counts counts = {.ect0 = ect0, .ce = ce};
+	const struct inlay_quic_range range = {first, end};
+	__u8 frame[64];
+	struct inlay_writer w = inlay_writer_of(frame, sizeof(frame));
+
+	assert_int_equal(inlay_quic_put_ack(&w, &range, 1, 0, &counts), 1);
+	recv_by(s, frame, inlay_writer_len(&w));
+}
+
+static __u64 send_ping(struct solo *s)
+{
+	s->conn->ping_due = true;
+	assert_int_equal(solo_drain(s), 1);
+	return s->entry.next_pn - 1;
+}
+
+/* RFC 9000 section 9.4. */
+static void test_marks_met_on_the_path_before_do_not_shrink_the_window_here(void **state)
+{
+	__u64 cwnd, first, last;
+	struct solo s;
+	int here;
+
+	for (here = 0; here < 2; here++) {
+		solo_init(&s, INLAY_SERVER);
+		assert_true(solo_start(&s));
+		solo_drain(&s);
+		solo_ack(&s, 0);
+		inlay_ecn_init(&s.conn->ecn, true, s.entry.next_pn);
+		first = send_ping(&s);
+		recv_ack_ecn(&s, first, first + 1, 1, 0);
+		assert_int_equal(s.conn->ecn.state, INLAY_ECN_CAPABLE);
+		last = send_ping(&s);
+		s.path.remote.ip[3] = 7;
+		recv_by(&s, ping, sizeof(ping));
+		answer_challenge(&s);
+		answer_challenge(&s);
+		cwnd = s.conn->recovery.cc.cwnd;
+		s.now += 50 * INLAY_MS;
+		if (here)
+			last = send_ping(&s);
+		recv_ack_ecn(&s, last, last + 1, 1, 1);
+		assert_int_equal(s.conn->ecn.counts.ce, 1);
+		assert_true((s.conn->recovery.cc.cwnd < cwnd) == here);
+		solo_stop(&s);
+	}
+}
+
 /* RFC 9000 section 10.2. */
 static void test_a_forwarder_sends_nothing_once_the_connection_ends(void **state)
 {
@@ -159,6 +279,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_forwarder_sends_nothing_by_a_path_in_doubt),
 		cmocka_unit_test(test_a_forwarder_goes_on_by_the_path_that_is_gone_back_to),
+		cmocka_unit_test(
+			test_a_path_whose_address_was_proved_before_the_move_is_measured_anew),
+		cmocka_unit_test(test_losses_where_nobody_is_do_not_shrink_the_window_gone_back_to),
+		cmocka_unit_test(test_marks_met_on_the_path_before_do_not_shrink_the_window_here),
 		cmocka_unit_test(test_a_forwarder_sends_nothing_once_the_connection_ends),
 		cmocka_unit_test(test_an_ack_with_nothing_to_report_is_not_waited_for),
 	};
