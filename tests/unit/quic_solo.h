@@ -9,8 +9,9 @@
 #include "conn_internal.h"
 #include "inlay_quic_write.h"
 
-#define SOLO_LOG 256
-#define SOLO_T0	 (1000 * INLAY_S)
+#define SOLO_LOG    256
+#define SOLO_PROBES 3
+#define SOLO_T0	    (1000 * INLAY_S)
 
 struct solo {
 	struct inlay_subscriber entry;
@@ -33,6 +34,7 @@ struct solo {
 	__u32 tx_updates, rx_updates, drops, cid_changes, cids_retired, path_changes;
 	__u64 tx_first;
 	int tokens, probes; /* in force */
+	struct inlay_path probe[SOLO_PROBES];
 	__u32 migrated, not_migrated;
 	__u8 random; /* what the last random bytes were made of */
 	struct inlay_cid newest_cid;
@@ -125,9 +127,24 @@ static void solo_drop(void *user)
 	((struct solo *)user)->drops++;
 }
 
+/* Ways that packets may go by besides the one in use, as a provider keeps them. */
+static bool solo_forget_probe(struct solo *s, const struct inlay_path *path)
+{
+	int i;
+
+	for (i = 0; i < s->probes; i++)
+		if (!memcmp(&s->probe[i], path, sizeof(*path))) {
+			s->probe[i] = s->probe[--s->probes];
+			return true;
+		}
+	return false;
+}
+
 static void solo_path_change(void *user, const struct inlay_path *path)
 {
 	struct solo *s = user;
+
+	solo_forget_probe(s, path);
 
 	s->path_changes++;
 	s->path = *path;
@@ -135,7 +152,13 @@ static void solo_path_change(void *user, const struct inlay_path *path)
 
 static void solo_path_probe(void *user, const struct inlay_path *path, bool add)
 {
-	((struct solo *)user)->probes += add ? 1 : -1;
+	struct solo *s = user;
+
+	/* Taken out twice, or more than a provider has room for. */
+	if (add ? s->probes == SOLO_PROBES : !solo_forget_probe(s, path))
+		abort();
+	if (add)
+		s->probe[s->probes++] = *path;
 }
 
 static void solo_on_migrated(void *user, const struct inlay_path *path, bool done)
