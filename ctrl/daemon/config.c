@@ -238,6 +238,10 @@ static int check_together(const struct inlay_config *c, const struct inlay_yaml_
 		return inlay_config_complain(index, "limits.stream_window_bytes", complaint,
 					     "larger than limits.connection_window_bytes (%lld)",
 					     (long long)c->limits.connection_window_bytes);
+	if (c->limits.keep_alive_ms >= c->limits.idle_timeout_ms)
+		return inlay_config_complain(index, "limits.keep_alive_ms", complaint,
+					     "not below limits.idle_timeout_ms (%lld)",
+					     (long long)c->limits.idle_timeout_ms);
 	if (c->origin.retry_min_ms > c->origin.retry_max_ms)
 		return inlay_config_complain(index, "origin.retry_min_ms", complaint,
 					     "larger than origin.retry_max_ms (%lld)",

@@ -48,6 +48,7 @@
 	NUMBER(udp_payload_bytes, 1400, 1200, 1452)                                                \
 	NUMBER(path_mtu_bytes, 1472, 1200, 1950)                                                   \
 	NUMBER(idle_timeout_ms, 30000, 1000, 600000)                                               \
+	NUMBER(keep_alive_ms, 0, 0, 600000)                                                        \
 	NUMBER(handshake_timeout_ms, 10000, 100, 600000)                                           \
 	NUMBER(sent_log_packets, 2048, 64, 1 << 20)                                                \
 	NUMBER(early_packets, 16, 0, 256)                                                          \

@@ -263,6 +263,7 @@ static void configure_endpoint(const struct inlay_daemon *d, struct inlay_endpoi
 	p->initial_max_streams_bidi = (__u64)c->limits.streams_bidi;
 	p->initial_max_streams_uni = (__u64)c->limits.streams_uni;
 	p->max_idle_timeout = (inlay_ns)c->limits.idle_timeout_ms * INLAY_MS;
+	e->keep_alive = (inlay_ns)c->limits.keep_alive_ms * INLAY_MS;
 	p->max_udp_payload_size = (__u64)c->limits.udp_payload_bytes;
 	e->max_path_mtu = (__u32)c->limits.path_mtu_bytes;
 	e->no_ecn = !c->ecn;

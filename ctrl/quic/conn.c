@@ -224,12 +224,17 @@ static bool can_ack(const struct inlay_conn *c)
 	       inlay_path_allowance(inlay_paths_current(&c->paths)) > ACK_ROOM;
 }
 
-/* What is in flight keeps the connection alive by itself. */
+/* What is in flight keeps the connection alive by itself. RFC 9000 section 10.1.2: early enough for
+ * the peer's idle timeout, and for a PING that gets lost. */
 static inlay_ns keep_alive_deadline(const struct inlay_conn *c)
 {
+	inlay_ns most = c->close.idle_timeout / 2, after = c->keep_alive;
+
 	if (c->keep_alive == 0 || c->ping_due || inlay_sentlog_in_flight(&c->log) > 0)
 		return INLAY_NEVER;
-	return c->close.active + c->keep_alive;
+	if (most > 0 && after > most)
+		after = most;
+	return c->close.active + after;
 }
 
 inlay_ns inlay_conn_deadline(const struct inlay_conn *c)

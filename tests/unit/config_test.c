@@ -67,7 +67,7 @@ static void every_kind_of_option_is_taken(void **state)
 	     "gso: off\n"
 	     "data_thread_cpu: 1\n"
 	     "control_socket: /tmp/x.sock\n"
-	     "limits:\n  idle_timeout_ms: 5000\n  streams_uni: 10\n  path_mtu_bytes: 1452\n"
+	     "limits:\n  idle_timeout_ms: 5000\n  keep_alive_ms: 4999\n  streams_uni: 10\n  path_mtu_bytes: 1452\n"
 	     "cache: {bytes: 2097152}\n"
 	     "relay:\n  publisher_grace_ms: 7\n"
 	     "origin:\n  uri: moqt://other:4433/\n  insecure: true\n");
@@ -95,6 +95,7 @@ static void every_kind_of_option_is_taken(void **state)
 	assert_int_equal(config.gro, INLAY_OFFLOAD_AUTO);
 	assert_int_equal(config.data_thread_cpu, 1);
 	assert_int_equal(config.limits.idle_timeout_ms, 5000);
+	assert_int_equal(config.limits.keep_alive_ms, 4999);
 	assert_int_equal(config.limits.streams_uni, 10);
 	assert_int_equal(config.limits.streams_bidi, 1024);
 	assert_int_equal(config.cache.bytes, 2097152);
@@ -146,6 +147,9 @@ static const struct {
 	{"limits:\n  streams_uni: 8\n  idle_timeout_ms: 1\n",
 	 "inlayd.yaml:3: ",
 	 {"limits.idle_timeout_ms: 1", "1000 to 600000"}},
+	{"limits:\n  keep_alive_ms: 30000\n",
+	 "inlayd.yaml:2: ",
+	 {"keep_alive_ms", "not below limits.idle_timeout_ms (30000)"}},
 	{"retry: on\nopen: true\nretry: off\n",
 	 "inlayd.yaml:3: ",
 	 {"retry: given twice", "line 1"}},

@@ -125,6 +125,15 @@ static void test_keep_alive(void **state)
 	}
 	assert_true(s.closed && s.why.idle);
 	solo_stop(&s);
+	/* A peer that would forget us sooner hears from us sooner. */
+	solo_init(&s, INLAY_CLIENT);
+	s.keep_alive = 10 * INLAY_S;
+	s.handover.peer.max_idle_timeout = 8 * INLAY_S;
+	assert_true(solo_start(&s));
+	solo_drain(&s);
+	solo_ack(&s, 0);
+	assert_true(inlay_conn_deadline(s.conn) == s.now + 4 * INLAY_S);
+	solo_stop(&s);
 }
 
 static void test_a_short_idle_timeout_leaves_three_ptos(void **state)
