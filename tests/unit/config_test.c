@@ -67,7 +67,8 @@ static void every_kind_of_option_is_taken(void **state)
 	     "gso: off\n"
 	     "data_thread_cpu: 1\n"
 	     "control_socket: /tmp/x.sock\n"
-	     "limits:\n  idle_timeout_ms: 5000\n  keep_alive_ms: 4999\n  streams_uni: 10\n  path_mtu_bytes: 1452\n"
+	     "limits:\n  idle_timeout_ms: 5000\n  keep_alive_ms: 4999\n  streams_uni: 10\n  "
+	     "path_mtu_bytes: 1452\n"
 	     "cache: {bytes: 2097152}\n"
 	     "relay:\n  publisher_grace_ms: 7\n"
 	     "origin:\n  uri: moqt://other:4433/\n  insecure: true\n");

@@ -113,10 +113,12 @@ static void a_path_of_small_packets_alone_is_left(void **state)
 		answer(&x, 1, 1, 0);
 		if (old_is_there)
 			answer(&x, 1, 0, 0);
-		/* The peer is heard all the while. */
-		for (int i = 0; i < 40 && !x.s.closed && current(&x) == 1; i++) {
-			pass(&x, 100 * INLAY_MS);
+		/* The peer is heard all the while, for five rounds of 3, 6, 12, ... seconds. */
+		for (int i = 0; i < 400 && !x.s.closed && current(&x) == 1; i++) {
+			pass(&x, 250 * INLAY_MS);
 			ask(&x, 1, &x.s.handover.own_cid, 1, 0);
+			x.s.path.remote.port = htons((__u16)(HOME + current(&x)));
+			solo_ack(&x.s, x.s.entry.next_pn > 200 ? x.s.entry.next_pn - 200 : 0);
 		}
 		assert_int_equal(x.s.closed, !old_is_there);
 		if (old_is_there)
