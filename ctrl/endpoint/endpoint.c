@@ -151,7 +151,8 @@ static void recv_clear(struct inlay_endpoint *ep, const struct inlay_frame *fram
 	touch(c, now);
 }
 
-/* A datagram that opens as no packet, and ends in a token which a peer of ours gave us. */
+/* A datagram that opens as no packet, and ends in a token which a peer of ours gave us: whatever it
+ * begins with (RFC 9000 section 10.3). */
 static bool recv_reset(struct inlay_endpoint *ep, const struct inlay_frame *frame, inlay_ns now)
 {
 	struct inlay_ep_conn *c;
@@ -255,7 +256,8 @@ static void recv_long(struct inlay_endpoint *ep, const struct inlay_frame *frame
 	size_t tail;
 
 	if (!inlay_quic_long_parse(&rest, &h)) {
-		inlay_endpoint_count(ep, INLAY_REASON_BAD_LONG_HEADER);
+		if (!recv_reset(ep, frame, now))
+			inlay_endpoint_count(ep, INLAY_REASON_BAD_LONG_HEADER);
 		return;
 	}
 	c = find_long(ep, &h);
@@ -275,9 +277,10 @@ static void recv_long(struct inlay_endpoint *ep, const struct inlay_frame *frame
 		inlay_handshake_set_mark(c->hs, frame->ecn);
 	if (c->hs && !c->failed)
 		inlay_handshake_recv(c->hs, &frame->path, frame->data, frame->len, &tail, now);
-	else
-		inlay_endpoint_count(ep, c->failed ? INLAY_REASON_CLOSED_CONN
-						   : INLAY_REASON_LATE_HANDSHAKE);
+	else if (c->failed)
+		inlay_endpoint_count(ep, INLAY_REASON_CLOSED_CONN);
+	else if (!recv_reset(ep, frame, now))
+		inlay_endpoint_count(ep, INLAY_REASON_LATE_HANDSHAKE);
 	inlay_ep_conn_on_handshake(c, now);
 	touch(c, now);
 	if (tail < frame->len)

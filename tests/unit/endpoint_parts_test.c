@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "demux.h"
+#include "endpoint.h"
 #include "replies.h"
 #include "reset.h"
 #include "timers.h"
@@ -247,6 +248,32 @@ static void routes(void **state)
 	inlay_demux_fini(&d);
 }
 
+static const struct inlay_conn_ops *never_called(void *user, struct inlay_ep_conn *c,
+						 const struct inlay_handover *h, void **ret_user)
+{
+	return NULL;
+}
+
+/* RFC 9000 section 18.2. */
+static void a_limit_of_one_connection_id_is_refused(void **state)
+{
+	int something;
+	const struct inlay_endpoint_ops ops = {.on_connection = never_called};
+	struct inlay_endpoint_config config;
+	struct inlay_endpoint *ep;
+
+	inlay_endpoint_config_init(&config);
+	config.provider = (void *)&something;
+	config.keystore = (void *)&something;
+	config.ops = &ops;
+	assert_true(config.params.active_connection_id_limit >= 2);
+	config.params.active_connection_id_limit = 1;
+	assert_int_equal(inlay_endpoint_new(&config, 0, &ep), -EINVAL);
+	config.params.active_connection_id_limit = 2;
+	assert_int_equal(inlay_endpoint_new(&config, 0, &ep), 0);
+	inlay_endpoint_free(ep);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +285,7 @@ int main(void)
 		cmocka_unit_test(reset_key_comes_from_a_file),
 		cmocka_unit_test(siphash_vectors),
 		cmocka_unit_test(routes),
+		cmocka_unit_test(a_limit_of_one_connection_id_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("endpoint_parts", tests, NULL, NULL);

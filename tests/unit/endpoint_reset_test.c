@@ -122,10 +122,42 @@ static void what_only_resembles_one_is_dropped_in_silence(void **state)
 	world_free(w);
 }
 
+/* RFC 9000 section 10.3: other versions may have resets with a long header, or none that we know.
+ */
+static void a_reset_may_have_any_header(void **state)
+{
+	static const __u8 first[] = {0x40, 0x7f, 0x80, 0xc0, 0xe0};
+	static const __u8 versions[] = {0, 1, 0xfa};
+
+	for (size_t i = 0; i < INLAY_ARRAY_SIZE(first) * INLAY_ARRAY_SIZE(versions) * 3; i++) {
+		struct world *w = world_new(1);
+		struct node *client = connect_ours(w);
+		const struct inlay_ep_conn *c = client->app.ours;
+		__u8 packet[100];
+
+		make(packet, sizeof(packet), c, c->tokens[0]);
+		packet[0] = first[i % INLAY_ARRAY_SIZE(first)];
+		if (packet[0] & 0x80) {
+			memset(packet + 1, versions[i % INLAY_ARRAY_SIZE(versions)], 4);
+			/* To us, to nobody, and malformed. */
+			packet[5] = i % 2 ? INLAY_OWN_CID : 200;
+			memcpy(packet + 6, c->own[0].data, INLAY_OWN_CID);
+			packet[6] ^= i % 4 == 3;
+		}
+		world_inject(w, OURS, PEER, packet, sizeof(packet));
+		world_pass(w, 10 * INLAY_S);
+		if (!client->app.closed || !client->app.why.reset)
+			fail_msg("no reset: %zu, %02x", i, packet[0]);
+		assert_int_equal(resets_received(client), 1);
+		world_free(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_reset_that_names_a_known_connection_is_heard),
+		cmocka_unit_test(a_reset_may_have_any_header),
 		cmocka_unit_test(what_only_resembles_one_is_dropped_in_silence),
 	};
 

@@ -71,6 +71,8 @@ static const struct hostile_case cases[] = {
 	 PACKETS(3, 0x05, 3, 0)},
 	{"MAX_STREAM_DATA on a stream we only receive", SERVER, STATE, 0x11,
 	 PACKETS(3, 0x11, 2, 9)},
+	{"MAX_STREAM_DATA on a stream of ours not opened", SERVER, STATE, 0x11,
+	 PACKETS(3, 0x11, 3, 9)},
 	{"STREAM_DATA_BLOCKED on a stream we only send", SERVER, STATE, 0x15,
 	 PACKETS(3, 0x15, 3, 9)},
 	{"data past the end", SERVER, FINAL, 0x0e,
