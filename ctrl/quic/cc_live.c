@@ -433,6 +433,8 @@ static void sampled(struct inlay_cc *cc, const struct inlay_cc_sample *s)
 			drain(cc, s);
 		break;
 	}
+	/* RFC 9002 section 7.2, whatever the ceiling says, and the datagrams' size was then. */
+	cc->cwnd = max_u64(cc->cwnd, inlay_cc_min_window(cc));
 }
 
 static void grow(struct inlay_cc *cc, __u64 bytes, inlay_ns rtt, inlay_ns now)

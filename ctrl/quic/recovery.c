@@ -467,10 +467,12 @@ inlay_ns inlay_recovery_loss_deadline(const struct inlay_recovery *r)
 static inlay_ns pacer_deadline(const struct inlay_recovery *r)
 {
 	__u64 sent = inlay_load_u64(&r->log->entry->bytes_sent);
+	inlay_ns at = inlay_pacer_deadline(&r->pacer, sent), full;
 
-	if (r->foreign_at && r->pacer.last < r->foreign_at + inlay_rtt_pto(&r->rtt))
-		return inlay_pacer_full_at(&r->pacer, sent);
-	return inlay_pacer_deadline(&r->pacer, sent);
+	if (r->foreign_at == 0 || r->pacer.last >= r->foreign_at + inlay_rtt_pto(&r->rtt))
+		return at;
+	full = inlay_pacer_full_at(&r->pacer, sent);
+	return full < at ? full : at;
 }
 
 inlay_ns inlay_recovery_deadline(const struct inlay_recovery *r)

@@ -218,6 +218,31 @@ static void live_sample(struct inlay_cc *cc, inlay_ns rtt, bool round, inlay_ns 
 	inlay_cc_on_sample(cc, &s);
 }
 
+/* RFC 9002 section 7.2: trying whether less is lost of less has an end. */
+static void test_losses_leave_the_live_controller_two_packets(void **state)
+{
+	struct inlay_cc cc;
+	int i;
+
+	inlay_cc_init(&cc, INLAY_CC_LIVE, MTU);
+	cc.cwnd = 2 * MTU;
+	for (i = 1; i < 2000; i++) {
+		const struct inlay_cc_sample s = {
+			.now = T0 + i * 10 * MS,
+			.rtt = RTT,
+			.standing = RTT,
+			.smoothed = RTT,
+			.acked = 2 * MTU,
+			.lost = 2 * MTU,
+			.round = true,
+		};
+
+		inlay_cc_on_sample(&cc, &s);
+		assert_true(cc.cwnd >= 2 * MTU);
+	}
+	assert_int_equal(cc.live.mode, INLAY_LIVE_DELAY);
+}
+
 /* The time of a drain is taken out of CUBIC's once, not again with the next pause. */
 static void test_a_drain_takes_no_time_from_cubic(void **state)
 {
@@ -415,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_cubic_time_stands_still_while_unused),
 		cmocka_unit_test(test_a_mistaken_loss_is_undone),
 		cmocka_unit_test(test_a_mistake_that_did_not_count_undoes_nothing),
+		cmocka_unit_test(test_losses_leave_the_live_controller_two_packets),
 		cmocka_unit_test(test_a_drain_takes_no_time_from_cubic),
 		cmocka_unit_test(test_marks_are_answered_once_a_round),
 		cmocka_unit_test(test_slow_start_ends_before_the_queue_is_full),

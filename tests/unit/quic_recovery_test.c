@@ -507,6 +507,25 @@ static void test_a_late_ack_brings_its_frames_back(void **state)
 	tear_down(&w);
 }
 
+/* What of ours waits for the bucket does not wait for a forwarder's whole burst. */
+static void test_a_forwarder_does_not_delay_what_waits_for_the_pacer(void **state)
+{
+	inlay_ns alone, beside;
+	struct world w;
+
+	set_up(&w, 0);
+	w.r.cc.cwnd = 40 * MTU;
+	inlay_recovery_set_limits(&w.r, T0);
+	while (inlay_recovery_reserve(&w.r, MTU, false, T0))
+		;
+	alone = inlay_recovery_deadline(&w.r);
+	assert_true(alone < inlay_pacer_full_at(&w.r.pacer, w.entry.bytes_sent));
+	w.r.foreign_at = T0;
+	beside = inlay_recovery_deadline(&w.r);
+	assert_true(beside <= alone);
+	tear_down(&w);
+}
+
 /* The window has room, the bucket has not: come again, a little later. */
 static void test_pacing_sets_the_deadline(void **state)
 {
@@ -584,6 +603,7 @@ int main(void)
 		cmocka_unit_test(test_a_lost_mtu_probe_is_no_congestion),
 		cmocka_unit_test(test_a_late_mtu_probe_undoes_no_loss),
 		cmocka_unit_test(test_a_late_ack_brings_its_frames_back),
+		cmocka_unit_test(test_a_forwarder_does_not_delay_what_waits_for_the_pacer),
 		cmocka_unit_test(test_pacing_sets_the_deadline),
 		cmocka_unit_test(test_a_full_window_needs_no_timer),
 		cmocka_unit_test(test_a_forwarder_keeps_the_pacer_awake),
