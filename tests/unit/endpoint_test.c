@@ -523,6 +523,56 @@ static void key_limits_are_heeded(void **state)
 	world_free(w);
 }
 
+/* --- Coalesced packets ---------------------------------------------------------------------- */
+
+static bool keep_short(struct world *w, struct inlay_path *path, __u8 *data, size_t len, void *user)
+{
+	struct wire_packet *kept = user;
+
+	if (path->local.port != htons(OURS) || data[0] & 0x80)
+		return true;
+	kept->len = len;
+	memcpy(kept->data, data, len);
+	return false;
+}
+
+/* RFC 9000 section 12.2: what does not open does not spoil what is behind it. */
+static void packets_behind_one_that_does_not_open_are_taken(void **state)
+{
+	/* A Handshake packet of 32 bytes of noise. */
+	__u8 datagram[2048] = {0xe0, 0, 0, 0, 1, INLAY_OWN_CID};
+	struct wire_packet *kept = calloc(1, sizeof(*kept));
+	size_t head = 6 + INLAY_OWN_CID + 3 + 32;
+	struct world *w = world_new(1);
+	struct inlay_endpoint_config config;
+	struct node *n = add_server(w, &config, 4), *peer;
+	struct inlay_conn_stats before, after;
+	struct inlay_ep_conn *c;
+
+	assert_non_null(kept);
+	peer = add_client(w, PEER, (struct app){.initiator = true});
+	world_pass(w, INLAY_S);
+	c = n->accepted[0]->ours;
+	w->hook = keep_short;
+	w->hook_user = kept;
+	assert_int_equal(inlay_peer_datagram(peer->peer, datagram, 10), 0);
+	world_pass(w, 10 * INLAY_MS);
+	assert_true(kept->len > 0);
+	w->hook = NULL;
+	memcpy(datagram + 6, kept->data + 1, INLAY_OWN_CID);
+	datagram[6 + INLAY_OWN_CID + 1] = 0x40;
+	datagram[6 + INLAY_OWN_CID + 2] = 32;
+	memcpy(datagram + head, kept->data, kept->len);
+	inlay_conn_stats(inlay_ep_conn_peek(c), &before);
+	world_inject(w, PEER, OURS, datagram, head + kept->len);
+	world_pass(w, 0);
+	inlay_conn_stats(inlay_ep_conn_peek(c), &after);
+	assert_int_equal(after.packets_received, before.packets_received + 1);
+	assert_int_equal(after.datagrams_received, before.datagrams_received + 1);
+	free(kept);
+	world_free(w);
+}
+
 /* --- Ends ----------------------------------------------------------------------------------- */
 
 static bool peer_is_done(struct world *w, void *user)
@@ -722,6 +772,7 @@ int main(void)
 		cmocka_unit_test(nat_rebinding),
 		cmocka_unit_test(cids_reach_the_provider),
 		cmocka_unit_test(key_limits_are_heeded),
+		cmocka_unit_test(packets_behind_one_that_does_not_open_are_taken),
 		cmocka_unit_test(other_paths_get_their_answers_alone),
 		cmocka_unit_test(connections_send_in_turn_and_in_bursts),
 		cmocka_unit_test(many_come_and_go),

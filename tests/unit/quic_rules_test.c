@@ -522,6 +522,38 @@ static void no_timer_is_shorter_than_its_granularity(void **state)
 	assert_true(inlay_rtt_pto(&r) >= INLAY_MS);
 }
 
+/* RFC 9002 section 7.6.2: an ACK alone, which nobody has to acknowledge, begins no period. */
+static void persistent_congestion_is_between_packets_that_ask(void **state)
+{
+	struct solo s;
+	__u64 last;
+	int asks, i;
+
+	for (asks = 0; asks < 2; asks++) {
+		start_as(&s, INLAY_SERVER);
+		s.now += INLAY_S;
+		solo_recv(&s, ping, 1);
+		solo_recv(&s, ping, 1);
+		s.conn->ping_due = asks;
+		assert_int_equal(solo_drain(&s), 1);
+		s.now += 5 * PTO;
+		for (i = 0; i < 4; i++) {
+			s.now += INLAY_MS;
+			s.conn->ping_due = true;
+			assert_int_equal(solo_drain(&s), 1);
+		}
+		last = s.entry.next_pn - 1;
+		s.now += 100 * INLAY_MS;
+		solo_ack(&s, last);
+		assert_int_equal(s.conn->recovery.lost_pkts, asks ? 2 : 1);
+		if (asks)
+			assert_int_equal(s.conn->recovery.cc.cwnd, 2400);
+		else
+			assert_true(s.conn->recovery.cc.cwnd > 2400);
+		solo_stop(&s);
+	}
+}
+
 /* RFC 9221 section 5.4: as long as the window is full, datagrams wait; none is lost for it. */
 static void datagrams_wait_for_the_window(void **state)
 {
@@ -613,6 +645,7 @@ int main(void)
 		cmocka_unit_test(no_key_update_before_the_handshake_is_confirmed),
 		cmocka_unit_test(tls_messages_that_nobody_may_send_are_errors),
 		cmocka_unit_test(no_timer_is_shorter_than_its_granularity),
+		cmocka_unit_test(persistent_congestion_is_between_packets_that_ask),
 		cmocka_unit_test(datagrams_wait_for_the_window),
 		cmocka_unit_test(frames_of_extensions_are_acknowledged),
 		cmocka_unit_test(frames_of_extensions_wait_for_the_window),
