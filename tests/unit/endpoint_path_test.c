@@ -11,8 +11,11 @@
 
 #include <cmocka.h>
 
+#include "conn_internal.h"
 #include "endpoint_impl.h"
 #include "endpoint_tls.h"
+
+#define REST (2 * INLAY_S)
 
 static struct endpoint_tls tls;
 
@@ -119,6 +122,28 @@ static bool is_under_way(const struct run *r)
 	return stats.migrations + stats.migrations_failed < r->migrations;
 }
 
+/* Where packets are lost, no address changes within the validation of the one before. */
+static bool may_move(struct run *r)
+{
+	if (is_under_way(r)) {
+		r->last = r->w->now;
+		return false;
+	}
+	return r->j->loss == 0 || r->w->now >= r->last + REST;
+}
+
+/*
+ * libngtcp2 1.11 takes the acknowledgement of any of its packets that has a number as high as that
+ * of our update for one of its answer: it would update again while the answer, lost, leaves us two
+ * phases behind (RFC 9001 section 6.1 forbids that).
+ */
+static bool may_be_updated(const struct app *ours)
+{
+	const struct inlay_keyupdate *k = &inlay_ep_conn_peek(ours->ours)->keys;
+
+	return k->tx_phase == k->rx_phase;
+}
+
 static void travel(struct run *r)
 {
 	struct app *ours = our_app(r);
@@ -132,9 +157,9 @@ static void travel(struct run *r)
 		r->w->repeat = r->j->repeat;
 		r->w->reorder = r->j->reorder;
 	}
-	if (is_due(r, r->migrations, r->j->migrations, 700 * INLAY_MS) && !is_under_way(r))
+	if (is_due(r, r->migrations, r->j->migrations, 700 * INLAY_MS) && may_move(r))
 		try_migration(r);
-	if (is_due(r, r->rebindings, r->j->rebindings, 900 * INLAY_MS) && !is_under_way(r)) {
+	if (is_due(r, r->rebindings, r->j->rebindings, 900 * INLAY_MS) && may_move(r)) {
 		r->w->nat_inside = client_addr(r).port;
 		r->w->nat_outside = htons((__u16)(20000 + ++r->rebindings));
 		r->last = r->w->now;
@@ -143,7 +168,7 @@ static void travel(struct run *r)
 	    !inlay_conn_update_keys(inlay_ep_conn_get(ours->ours), r->w->now))
 		r->updates_ours++;
 	if (is_due(r, r->updates_peer, r->j->updates_peer, 600 * INLAY_MS) &&
-	    !inlay_peer_update_keys(r->peer->peer, r->w->now))
+	    may_be_updated(ours) && !inlay_peer_update_keys(r->peer->peer, r->w->now))
 		r->updates_peer++;
 }
 
@@ -332,7 +357,12 @@ static void keys_change_on_the_way(void **state)
 							     .updates_peer = 2});
 }
 
-/* "Peers on unmodified libngtcp2 migrate, rebind, update keys, and are updated upon, at 10 % loss."
+/*
+ * "Peers on unmodified libngtcp2 migrate, rebind, update keys, and are updated upon, at 10 % loss."
+ *
+ * But a server of libngtcp2 1.11 whose client is rebound while its window is full may wake no more:
+ * it stops its loss timer for the limit of three times, and sends no challenge for want of a
+ * window. So our own clients are rebound in a_nat_that_forgets_is_followed() alone.
  */
 static void all_of_it_at_ten_percent_loss(void **state)
 {
@@ -349,7 +379,7 @@ static void all_of_it_at_ten_percent_loss(void **state)
 					.reorder = 50,
 					.migrations = 2,
 					.at_once = !dial && seed % 2,
-					.rebindings = 2,
+					.rebindings = dial ? 0 : 2,
 					.updates_ours = 1 + seed % 2,
 					.updates_peer = 2 - seed % 2,
 					.seed = seed * 3 + (__u64)i,
