@@ -19,7 +19,9 @@ int inlay_qlogs_init(struct inlay_qlogs *q, const struct inlay_config *config)
 	if (!*config->qlog.directory)
 		return 0;
 	q->dirfd = open(config->qlog.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return q->dirfd < 0 ? -errno : 0;
+	if (q->dirfd < 0)
+		return -errno;
+	return faccessat(q->dirfd, ".", W_OK | X_OK, AT_EACCESS) ? -errno : 0;
 }
 
 void inlay_qlogs_fini(struct inlay_qlogs *q)

@@ -18,7 +18,7 @@ struct inlay_qlogs {
 	bool told_full;
 };
 
-/* 0; what open() of the configured directory gives. */
+/* 0; why files cannot be made in the configured directory. To be ended in any case. */
 int inlay_qlogs_init(struct inlay_qlogs *q, const struct inlay_config *config);
 /* Once the endpoint is freed. */
 void inlay_qlogs_fini(struct inlay_qlogs *q);

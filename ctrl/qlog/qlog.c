@@ -24,7 +24,7 @@
 struct qlog {
 	struct inlay_qlog_config config;
 	char name[INLAY_QLOG_NAME];
-	bool over; /* the file is closed */
+	bool over; /* the file is closed; the next sample ends the log */
 	inlay_ns start, flushed;
 	/* As last told. */
 	bool sampled;
@@ -449,13 +449,13 @@ static const char *state_name(const struct inlay_trace_state *s)
 	return "closed";
 }
 
-static void on_sample(void *ctx, const struct inlay_trace_state *s, inlay_ns now)
+static bool on_sample(void *ctx, const struct inlay_trace_state *s, inlay_ns now)
 {
 	struct qlog *q = ctx;
 	const struct inlay_trace_state *b = &q->state;
 
 	if (q->over)
-		return;
+		return false;
 	if (!q->sampled) {
 		put(q, "quic:parameters_set", parameters(s->own, "local"), now);
 		put(q, "quic:parameters_set", parameters(s->peer, "remote"), now);
@@ -475,6 +475,7 @@ static void on_sample(void *ctx, const struct inlay_trace_state *s, inlay_ns now
 		     state_name(s), now);
 	q->state = *s;
 	q->sampled = true;
+	return !q->over;
 }
 
 /* --- Life ----------------------------------------------------------------------------------------

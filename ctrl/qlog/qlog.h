@@ -22,7 +22,7 @@ struct inlay_qlog_config {
 	enum inlay_role role;
 	/* Once, if writing fails. May be NULL. */
 	void (*on_error)(void *user, const char *file, int err);
-	/* Once, when the log has ended, whyever. May be NULL. */
+	/* Once, when the log has ended, whyever: a full or failed file ends it too. May be NULL. */
 	void (*on_end)(void *user);
 	void *user;
 };

@@ -18,6 +18,15 @@ int inlay_qlog_file_open(struct inlay_qlog_file *f, int dirfd, const char *name,
 	return 0;
 }
 
+/* Of the buffer |written| bytes are in the file, the last of them perhaps within a record. */
+static void cut_to_whole_records(const struct inlay_qlog_file *f, size_t written)
+{
+	while (written && f->buffer[written - 1] != '\n')
+		written--;
+	if (ftruncate(f->fd, (off_t)(f->bytes - f->used + written)))
+		return; /* then readers have to cope */
+}
+
 enum inlay_qlog_result inlay_qlog_file_flush(struct inlay_qlog_file *f)
 {
 	size_t at = 0;
@@ -28,6 +37,10 @@ enum inlay_qlog_result inlay_qlog_file_flush(struct inlay_qlog_file *f)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
+			int err = errno;
+
+			cut_to_whole_records(f, at);
+			errno = err;
 			f->used = 0;
 			return INLAY_QLOG_FAILED;
 		}
@@ -50,7 +63,8 @@ enum inlay_qlog_result inlay_qlog_file_put(struct inlay_qlog_file *f, json_t *re
 		errno = record ? errno : ENOMEM;
 		return INLAY_QLOG_FAILED;
 	}
-	len = json_dumpb(record, f->buffer + f->used + 1, INLAY_QLOG_RECORD_MAX - 2, JSON_COMPACT);
+	len = json_dumpb(record, f->buffer + f->used + 1, INLAY_QLOG_RECORD_MAX - 2,
+			 JSON_COMPACT | JSON_REAL_PRECISION(15)); /* 17 digits show noise */
 	json_decref(record);
 	if (len == 0 || len > INLAY_QLOG_RECORD_MAX - 2) {
 		errno = EMSGSIZE;

@@ -110,7 +110,8 @@ void inlay_conn_trace_sample(struct inlay_conn *c, inlay_ns now)
 
 	sample_recovery(&c->recovery, &s);
 	c->trace.now = now;
-	c->trace.ops->sample(c->trace.ctx, &s, now);
+	if (!c->trace.ops->sample(c->trace.ctx, &s, now))
+		inlay_conn_set_trace(c, NULL, NULL, now);
 }
 
 /* --- Coming and going ------------------------------------------------------------------------- */

@@ -23,7 +23,7 @@ void inlay_conn_trace_dropped(struct inlay_conn *c, const struct inlay_quic_clea
 			      size_t len, const char *trigger, inlay_ns now);
 void inlay_conn_trace_lost(struct inlay_conn *c, __u64 pn);
 void inlay_conn_trace_stream(struct inlay_conn *c, __u64 id, bool opened);
-/* Tells what may have changed. */
+/* Tells what may have changed; the last thing of an input, as the observer may go. */
 void inlay_conn_trace_sample(struct inlay_conn *c, inlay_ns now);
 
 #endif

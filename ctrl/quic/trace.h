@@ -57,8 +57,9 @@ struct inlay_trace {
 	void (*lost)(void *ctx, __u64 pn, const char *trigger, inlay_ns now);
 	/* It was opened, by us or the peer, or both of its sides are done. */
 	void (*stream)(void *ctx, __u64 id, bool opened, inlay_ns now);
-	void (*sample)(void *ctx, const struct inlay_trace_state *s, inlay_ns now);
-	/* The last call: the connection is freed, or has another observer. */
+	/* False: it has seen enough, and is released. */
+	bool (*sample)(void *ctx, const struct inlay_trace_state *s, inlay_ns now);
+	/* The last call: the connection is freed, has another observer, or sample() said so. */
 	void (*release)(void *ctx);
 };
 

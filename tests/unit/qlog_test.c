@@ -643,6 +643,8 @@ static void a_full_file_says_so_and_grows_no_more(void **state)
 	config.max_bytes = 20000;
 	assert_int_equal(inlay_qlog_start(&config, p->side[INLAY_SERVER].conn, p->now, file), 0);
 	live(p);
+	/* The connection is not logged any more: another log may begin. */
+	assert_false(inlay_conn_has_trace(p->side[INLAY_SERVER].conn));
 	l = read_log(file);
 	check_log(&l, "server");
 	assert_in_range(l.len, 18000, 20000);
@@ -673,6 +675,7 @@ static void a_failing_disk_ends_the_log_and_nothing_else(void **state)
 	struct inlay_qlog_config config = log_config(INLAY_SERVER);
 	struct rlimit before, small;
 	char file[INLAY_QLOG_NAME];
+	struct log l;
 
 	config.on_error = note_error;
 	config.on_end = note_end;
@@ -685,10 +688,16 @@ static void a_failing_disk_ends_the_log_and_nothing_else(void **state)
 	live(p);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(errors, 1);
-	assert_int_equal(ends, 0);
-	assert_false(p->side[INLAY_SERVER].closed);
-	quic_pair_free(p);
 	assert_int_equal(ends, 1);
+	assert_false(p->side[INLAY_SERVER].closed);
+	assert_false(inlay_conn_has_trace(p->side[INLAY_SERVER].conn));
+	l = read_log(file);
+	check_log(&l, "server"); /* whole records, as far as there was room */
+	assert_in_range(l.len, 1, 4096);
+	free_log(&l);
+	assert_int_equal(inlay_qlog_start(&config, p->side[INLAY_SERVER].conn, p->now, file), 0);
+	quic_pair_free(p);
+	assert_int_equal(ends, 2);
 	remove_logs();
 }
 
