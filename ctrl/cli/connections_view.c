@@ -150,6 +150,27 @@ static json_t *fetch(const char *path, json_t *ids)
 	return all;
 }
 
+/* How many of |ids| are not in |list|; names them. */
+static size_t name_missing(const json_t *list, const json_t *ids)
+{
+	const json_t *id, *one;
+	size_t i, j, missing = 0;
+
+	json_array_foreach(ids, i, id)
+	{
+		bool found = false;
+
+		json_array_foreach(list, j, one) found |=
+			inlay_control_number(one, "id") == json_integer_value(id);
+		if (found)
+			continue;
+		fprintf(stderr, "inlayctl: no connection %lld\n",
+			(long long)json_integer_value(id));
+		missing++;
+	}
+	return missing;
+}
+
 /* Below 1: no ID. */
 static json_int_t parse_id(const char *text)
 {
@@ -161,12 +182,16 @@ static json_int_t parse_id(const char *text)
 	return errno || *end || end == text ? -1 : id;
 }
 
-static int show(const char *path, json_t *ids, bool json)
+static int show(const char *path, json_t *ids, bool json, bool clear)
 {
 	json_t *list = fetch(path, ids);
+	size_t missing;
 
 	if (!list)
 		return INLAY_EXIT_FAILED;
+	if (clear)
+		fputs("\033[H\033[2J", stdout);
+	missing = name_missing(list, ids);
 	if (json) {
 		list = json_pack("{s:o}", "connections", list);
 		json_dumpf(list, stdout, JSON_INDENT(2));
@@ -175,17 +200,18 @@ static int show(const char *path, json_t *ids, bool json)
 		inlay_connections_print(stdout, list);
 	}
 	json_decref(list);
-	return fflush(stdout) ? INLAY_EXIT_FAILED : 0;
+	return fflush(stdout) || missing ? INLAY_EXIT_FAILED : 0;
 }
 
-static int watch(const char *path, json_t *ids)
+/* Until the daemon, or one of those that were named, has gone. */
+static int watch(const char *path, json_t *ids, bool json)
 {
+	bool clear = !json && isatty(STDOUT_FILENO);
 	int ret;
 
-	do {
-		fputs("\033[H\033[2J", stdout);
-		ret = show(path, ids, false);
-	} while (!ret && !sleep(1));
+	do
+		ret = show(path, ids, json, clear);
+	while (!ret && !sleep(1));
 	return ret;
 }
 
@@ -214,7 +240,7 @@ int inlay_connections_run(const char *path, int argc, char **argv)
 			json_array_append_new(ids, json_integer(id));
 		}
 	}
-	ret = again && !json ? watch(path, ids) : show(path, ids, json);
+	ret = again ? watch(path, ids, json) : show(path, ids, json, false);
 	json_decref(ids);
 	return ret;
 }

@@ -10,13 +10,15 @@
 static const struct inlay_doctor_row rows[] = {
 	/* As configured. */
 	{"configuration", "what inlayd is to do", inlay_probe_configuration,
-	 "correct the line; inlayd.yaml(5)"},
+	 "correct it, see inlayd.yaml(5): until then the defaults are judged below"},
 	{"certificate", "TLS: clients verify it", inlay_probe_certificate,
 	 "name a valid pair by certificate: and key:, readable to inlayd"},
 	{"private key", "whoever reads it can pass for this relay", inlay_probe_key_file,
 	 "chmod 600"},
 	{"ports", "inlayd listens there", inlay_probe_ports,
 	 "listen on another address or port, or grant CAP_NET_BIND_SERVICE below 1024"},
+	{"qlog directory", "logs of connections are written there", inlay_probe_qlog_directory,
+	 "make it, and give it to inlayd's user"},
 	/* Needed. */
 	{"locked memory", "traffic secrets never reach the swap", inlay_probe_locked_memory,
 	 "ulimit -l, or LimitMEMLOCK= of the service"},
@@ -169,7 +171,7 @@ static int report(const struct inlay_doctor_finding *findings, bool json, size_t
 		if (lacking)
 			printf("%zu of %zu lacking\n", lacking, INLAY_ARRAY_SIZE(rows));
 	}
-	return fflush(stdout) || lacking ? EXIT_LACKS : 0;
+	return lacking ? EXIT_LACKS : 0;
 }
 
 int inlay_doctor_run(const char *socket_path, int argc, char **argv)

@@ -18,7 +18,7 @@ inlay_doctor_probe inlay_probe_kernel, inlay_probe_net_admin, inlay_probe_bpf, i
 inlay_doctor_probe inlay_probe_configuration, inlay_probe_certificate, inlay_probe_key_file,
 	inlay_probe_ports, inlay_probe_locked_memory, inlay_probe_backend, inlay_probe_no_fragments,
 	inlay_probe_drop_counter, inlay_probe_ecn, inlay_probe_gso, inlay_probe_gro,
-	inlay_probe_random, inlay_probe_time;
+	inlay_probe_random, inlay_probe_time, inlay_probe_qlog_directory;
 
 void inlay_found(struct inlay_doctor_finding *f, enum inlay_doctor_state state, const char *format,
 		 ...) __attribute__((format(printf, 3, 4)));

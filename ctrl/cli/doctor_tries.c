@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a host does when it is tried: sockets on loopback, locked memory, certificates. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -318,15 +319,27 @@ void inlay_probe_configuration(struct inlay_doctor *d, struct inlay_doctor_findi
 		inlay_found(f, OK, "%s", d->config_file);
 }
 
+/* False, and said so: it is not known which files are meant. */
+static bool judged_with_files(const struct inlay_doctor *d, struct inlay_doctor_finding *f)
+{
+	if (d->config_file && !d->config_error)
+		return true;
+	if (d->config_error) {
+		inlay_found(f, NOTE, "not looked at");
+		inlay_fix(f, "correct the configuration first");
+	} else {
+		inlay_found(f, OK, "not looked at without --config");
+	}
+	return false;
+}
+
 void inlay_probe_certificate(struct inlay_doctor *d, struct inlay_doctor_finding *f)
 {
 	char err[INLAY_DOCTOR_TEXT] = "";
 
-	if (!d->config_file)
-		inlay_found(f, OK, "not looked at without --config");
-	else if (d->config_error)
-		inlay_found(f, NOTE, "not looked at");
-	else if (d->tries->certificate(&d->config, err, sizeof(err)))
+	if (!judged_with_files(d, f))
+		return;
+	if (d->tries->certificate(&d->config, err, sizeof(err)))
 		inlay_found(f, LACKS, "%s", err);
 	else
 		inlay_found(f, OK, "%s fits its key, and is valid now", d->config.certificate);
@@ -336,10 +349,8 @@ void inlay_probe_key_file(struct inlay_doctor *d, struct inlay_doctor_finding *f
 {
 	struct stat st;
 
-	if (!d->config_file || d->config_error) {
-		inlay_found(f, OK, "not looked at without --config");
+	if (!judged_with_files(d, f))
 		return;
-	}
 	inlay_fix(f, "chmod 600 %s", d->config.key);
 	if (stat(d->config.key, &st)) {
 		inlay_found(f, LACKS, "%s: %s", d->config.key, strerror(errno));
@@ -350,6 +361,21 @@ void inlay_probe_key_file(struct inlay_doctor *d, struct inlay_doctor_finding *f
 	} else {
 		inlay_found(f, OK, "%s: mode %03o", d->config.key, st.st_mode & 0777U);
 	}
+}
+
+void inlay_probe_qlog_directory(struct inlay_doctor *d, struct inlay_doctor_finding *f)
+{
+	const char *path = d->config.qlog.directory;
+	struct stat st;
+
+	if (!*path)
+		inlay_found(f, OK, "none configured, so no logs");
+	else if (stat(path, &st) || faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS))
+		inlay_found(f, LACKS, "%s: %s", path, strerror(errno));
+	else if (!S_ISDIR(st.st_mode))
+		inlay_found(f, LACKS, "%s: %s", path, strerror(ENOTDIR));
+	else
+		inlay_found(f, OK, "%s can be written", path);
 }
 
 void inlay_probe_ports(struct inlay_doctor *d, struct inlay_doctor_finding *f)

@@ -140,7 +140,7 @@ static int run_status(const char *path, int argc, char **argv)
 		print_status(status);
 	}
 	json_decref(status);
-	return fflush(stdout) ? INLAY_EXIT_FAILED : 0;
+	return 0;
 }
 
 /* --- The command line --------------------------------------------------------------------------
@@ -169,6 +169,15 @@ static int run(const char *path, int argc, char **argv)
 	return INLAY_EXIT_USAGE;
 }
 
+/* An answer that nobody got is no answer. */
+static int flushed(int ret)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return ret;
+	fprintf(stderr, "inlayctl: standard output cannot be written\n");
+	return INLAY_EXIT_FAILED;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option table[] = {
@@ -190,15 +199,15 @@ int main(int argc, char **argv)
 			break;
 		case 'v':
 			puts("inlayctl " INLAY_VERSION);
-			return 0;
+			return flushed(0);
 		case 'h':
 			fputs(usage, stdout);
-			return 0;
+			return flushed(0);
 		default:
 			fprintf(stderr, "inlayctl: '%s' %s; see inlayctl --help\n",
 				argv[optind - 1], option == ':' ? "wants a value" : "is no option");
 			return INLAY_EXIT_USAGE;
 		}
 	}
-	return run(path, argc - optind, argv + optind);
+	return flushed(run(path, argc - optind, argv + optind));
 }

@@ -291,6 +291,17 @@ def connections_listed(processes):
     lines = inlayctl(scene, "connections", 3, 1).splitlines()
     assert [line.split()[0] for line in lines] == ["ID", "1", "3"], lines
     assert "takes" in inlayctl(scene, "connections", "one", code=2)
+    assert "no connection 77" in inlayctl(scene, "connections", 1, 77, code=1)
+    with open("/dev/full", "wb") as full:
+        for words in [["status"], ["connections"], ["doctor"], ["--version"]]:
+            done = subprocess.run([str(processes.build / "inlayctl"), "--socket",
+                                   str(scene.relay.socket), *words],
+                                  stdout=full, stderr=subprocess.PIPE, check=False)
+            assert done.returncode == 1 and b"standard output" in done.stderr, (words, done)
+    watch = subprocess.run([str(processes.build / "inlayctl"), "--socket", str(scene.relay.socket),
+                            "connections", "--watch", "77"], stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, timeout=10, check=False)
+    assert watch.returncode == 1 and watch.stdout.lstrip().startswith(b"ID "), watch
     assert "no qlog.directory" in inlayctl(scene, "qlog", 1, "on", code=1)
     processes.end(children[0])
     limit = time.monotonic() + 5
@@ -302,6 +313,11 @@ def connections_listed(processes):
 
 def qlog(processes):
     """inlayctl turns the qlog of one connection on and off; `all` logs each from its beginning."""
+    bad = processes.scratch / "bad.yaml"
+    bad.write_text("listen: ['127.0.0.1:0']\nqlog: {directory: /nowhere/at/all}\n"
+                   f"control_socket: {processes.scratch}/bad.sock\n")
+    one_line(processes, "bad", ["inlayd", "--dev", "--config", bad], 2, "qlog.directory",
+             "No such file")
     logs = processes.scratch / "logs"
     logs.mkdir()
     scene = Scene(processes, f"qlog: {{directory: {logs}}}\n")

@@ -407,6 +407,22 @@ static void a_configuration_is_judged_with_its_files(void **state)
 	d.config_error = "some.yaml:3: unknown key";
 	assert_int_equal(inlay_doctor_examine(&d, findings), 1);
 	assert_string_equal(found("configuration")->found, "some.yaml:3: unknown key");
+	assert_int_equal(found("private key")->state, INLAY_DOCTOR_NOTE);
+	assert_int_equal(found("certificate")->state, INLAY_DOCTOR_NOTE);
+}
+
+static void logs_need_a_directory_that_can_be_written(void **state)
+{
+	struct inlay_doctor d = doctor();
+
+	snprintf(d.config.qlog.directory, sizeof(d.config.qlog.directory), "%s", root);
+	assert_int_equal(inlay_doctor_examine(&d, findings), 0);
+	strcat(d.config.qlog.directory, "/nowhere");
+	assert_int_equal(inlay_doctor_examine(&d, findings), 1);
+	assert_int_equal(found("qlog directory")->state, INLAY_DOCTOR_LACKS);
+	put("/nowhere", "a file");
+	assert_int_equal(inlay_doctor_examine(&d, findings), 1);
+	assert_int_equal(found("qlog directory")->state, INLAY_DOCTOR_LACKS);
 }
 
 static void a_host_that_tells_nothing_is_no_ill_host(void **state)
@@ -470,6 +486,7 @@ int main(void)
 		TEST(a_backend_that_is_not_there_is_lacking),
 		TEST(swap_is_well_where_all_keys_are_locked),
 		TEST(a_configuration_is_judged_with_its_files),
+		TEST(logs_need_a_directory_that_can_be_written),
 		TEST(a_host_that_tells_nothing_is_no_ill_host),
 		TEST(json_has_every_row),
 		TEST(the_real_tries_say_something),
