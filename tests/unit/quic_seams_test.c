@@ -205,6 +205,49 @@ static void test_marks_met_on_the_path_before_do_not_shrink_the_window_here(void
 	}
 }
 
+/* As a forwarder does it: a large datagram, without a word to anybody. */
+static void forward(struct solo *s, __u16 flags)
+{
+	__u64 pn = inlay_fetch_add_u64(&s->entry.next_pn, 1);
+	struct inlay_sent *e = &s->log[pn % SOLO_LOG];
+	__u64 old = e->pn_state;
+
+	inlay_fetch_add_u64(&s->entry.bytes_sent, 1400);
+	*e = (struct inlay_sent){
+		.time_us = (__u32)(s->now / INLAY_US),
+		.packet_size = 1400,
+		.flags = flags | INLAY_SENT_DATAGRAM,
+		.pn_state = old,
+	};
+	assert_true(inlay_cas_u64(&e->pn_state, old, INLAY_SENT_WORD(pn, INLAY_SENT_SENT)));
+}
+
+/* Large packets of a forwarder vanish while small ones arrive: the path has shrunk, as its log
+ * entries alone tell; but not if its own host dropped them. */
+static void test_what_a_forwarders_host_dropped_is_no_black_hole(void **state)
+{
+	struct solo s;
+	int dropped, i;
+
+	for (dropped = 0; dropped < 2; dropped++) {
+		solo_init(&s, INLAY_SERVER);
+		assert_true(solo_start(&s));
+		solo_drain(&s);
+		solo_ack(&s, 0);
+		s.conn->pmtu.mtu = 1472;
+		for (i = 0; i < 24; i++) {
+			forward(&s, dropped ? INLAY_SENT_DROPPED : 0);
+			s.now += 50 * INLAY_MS;
+			s.conn->recovery.probes = 1; /* goes out whatever the window says */
+			assert_int_equal(solo_drain(&s), 1);
+			solo_ack(&s, s.entry.next_pn - 1);
+		}
+		assert_true(s.conn->recovery.lost_pkts >= 8);
+		assert_true((s.conn->pmtu.black_holes > 0) == !dropped);
+		solo_stop(&s);
+	}
+}
+
 /* RFC 9000 section 10.2. */
 static void test_a_forwarder_sends_nothing_once_the_connection_ends(void **state)
 {
@@ -283,6 +326,7 @@ int main(void)
 			test_a_path_whose_address_was_proved_before_the_move_is_measured_anew),
 		cmocka_unit_test(test_losses_where_nobody_is_do_not_shrink_the_window_gone_back_to),
 		cmocka_unit_test(test_marks_met_on_the_path_before_do_not_shrink_the_window_here),
+		cmocka_unit_test(test_what_a_forwarders_host_dropped_is_no_black_hole),
 		cmocka_unit_test(test_a_forwarder_sends_nothing_once_the_connection_ends),
 		cmocka_unit_test(test_an_ack_with_nothing_to_report_is_not_waited_for),
 	};
