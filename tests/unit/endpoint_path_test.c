@@ -55,7 +55,7 @@ struct run {
 	inlay_ns start, last; /* when the first transfer began, and it moved last */
 };
 
-static const struct app journey_app = {.initiator = true, .n_streams = 6, .bytes = 100000};
+static const struct app journey_app = {.initiator = true, .n_streams = 6, .bytes = 40000};
 
 static struct app *our_app(const struct run *r)
 {
@@ -386,6 +386,94 @@ static void all_of_it_at_ten_percent_loss(void **state)
 				});
 }
 
+/* --- Somebody on the way -------------------------------------------------------------------- */
+
+#define ATTACKER 9998
+#define KEPT	 64
+
+/* Copies what the client sends, and sends it from an address of its own. */
+struct attacker {
+	unsigned int early; /* one in so many, faster than the original; 0: none */
+	bool late;	    /* all of them, some time after it */
+	unsigned int seen;
+	size_t sent, got; /* bytes */
+	struct {
+		inlay_ns at;
+		size_t len;
+		__u8 data[WORLD_PACKET];
+	} kept[KEPT];
+};
+
+static bool attack(struct world *w, struct inlay_path *path, __u8 *data, size_t len, void *user)
+{
+	struct attacker *a = user;
+	unsigned int k = a->seen % KEPT;
+
+	if (path->local.port == htons(ATTACKER)) {
+		a->got += len;
+		return false;
+	}
+	if (path->local.port != htons(OURS) || data[0] & 0x80)
+		return true;
+	a->seen++;
+	/* The original has arrived by then. */
+	if (a->late && a->kept[k].len && w->now > a->kept[k].at + w->delay) {
+		world_inject(w, ATTACKER, OURS, a->kept[k].data, a->kept[k].len);
+		a->sent += a->kept[k].len;
+	}
+	memcpy(a->kept[k].data, data, len);
+	a->kept[k].len = len;
+	a->kept[k].at = w->now;
+	if (a->early && a->seen % a->early == 0) {
+		world_inject(w, ATTACKER, OURS, data, len);
+		a->sent += len;
+	}
+	return true;
+}
+
+static struct inlay_conn_stats travel_under(struct attacker *a)
+{
+	static const struct journey nowhere = {.cipher = INLAY_AES_128_GCM};
+	struct run r = {.j = &nowhere, .w = world_new(1)};
+	struct inlay_conn_stats stats;
+	bool done;
+
+	start(&r);
+	r.w->hook = attack;
+	r.w->hook_user = a;
+	done = world_run(r.w, arrived, &r, 300 * INLAY_S);
+	assert_arrived(&r, done);
+	/* Section 9.3.3: we are where the peer is, and that has been known all the time. */
+	assert_memory_equal(&inlay_ep_conn_path(our_app(&r)->ours)->remote, &r.peer->addr,
+			    sizeof(r.peer->addr));
+	assert_true(a->got <= 3 * a->sent);
+	stats = stats_of(our_app(&r));
+	assert_int_equal(stats.paths_validated, 0);
+	world_free(r.w);
+	return stats;
+}
+
+static void packets_replayed_from_elsewhere_move_nothing(void **state)
+{
+	struct attacker a = {.late = true};
+	struct inlay_conn_stats stats = travel_under(&a);
+
+	assert_true(a.sent > 100000);
+	assert_int_equal(a.got, 0);
+	assert_int_equal(stats.peer_moves, 0);
+	assert_true(stats.duplicates > 100);
+}
+
+static void copies_that_come_first_do_no_lasting_harm(void **state)
+{
+	struct attacker a = {.early = 20};
+	struct inlay_conn_stats stats = travel_under(&a);
+
+	assert_true(a.got > 0);
+	assert_true(stats.moves_undone > 0);
+	assert_true(stats.peer_moves <= 2 * stats.moves_undone);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -396,6 +484,8 @@ int main(void)
 		cmocka_unit_test(we_move_and_are_followed),
 		cmocka_unit_test(keys_change_on_the_way),
 		cmocka_unit_test(all_of_it_at_ten_percent_loss),
+		cmocka_unit_test(packets_replayed_from_elsewhere_move_nothing),
+		cmocka_unit_test(copies_that_come_first_do_no_lasting_harm),
 	};
 
 	return cmocka_run_group_tests_name("endpoint_path", tests, set_up, tear_down);
