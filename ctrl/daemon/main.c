@@ -114,6 +114,11 @@ static int load(const struct options *o, struct inlay_config *config)
 			return INLAY_EXIT_FAILED;
 		fputs(text, stdout);
 		free(text);
+		/* Half a configuration in a file would be taken for a whole one. */
+		if (fflush(stdout) || ferror(stdout)) {
+			inlay_log(INLAY_LOG_ERROR, "standard output: %s", strerror(errno));
+			return INLAY_EXIT_FAILED;
+		}
 	}
 	return o->print || o->check ? 0 : -1;
 }

@@ -439,6 +439,10 @@ def bad_configuration(processes):
     bad.write_text("listen:\n  - 127.0.0.1:4433\nmax_conections: 5\n")
     one_line(processes, "check", ["inlayd", "--check-config", "--config", bad], 2,
              "bad.yaml:3", "max_conections")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([processes.build / "inlayd", "--print-config"], stdout=full,
+                              stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1 and b"No space left" in done.stderr, done
 
 
 def not_loopback(processes):
