@@ -90,7 +90,7 @@ static void add_conn(json_t *o, const struct inlay_daemon *d, const struct inlay
 	add_traffic(o, &s);
 	set(o, "mtu", s.path_mtu);
 	set(o, "mtu_black_holes", s.black_holes);
-	set_text(o, "ecn", s.ecn);
+	set_text(o, "ecn", d->config.ecn ? s.ecn : "off");
 	set(o, "ce_reported", s.ce_reported);
 	set(o, "key_updates", s.key_updates);
 	set(o, "path_changes", s.peer_moves + s.migrations);

@@ -269,7 +269,7 @@ def qlog_records(path):
 
 def connections_listed(processes):
     """inlayctl connections has every connection, by number, with what goes on there."""
-    scene = Scene(processes, "policy: live\n")
+    scene = Scene(processes, "policy: live\necn: false\n")
     children = []
     for name in ["sub0", "sub1"]:
         children.append(scene.subscribe(name))
@@ -286,6 +286,7 @@ def connections_listed(processes):
         assert row["remote"].startswith("127.0.0.1:") and row["age_ms"] >= 0, row
         assert row["srtt_us"] > 0 and row["cwnd"] > 0 and row["mtu"] >= 1200, row
         assert row["policy"] == "live" and row["qlog"] is False, row
+        assert row["ecn"] == "off", row
         assert len(row["pending"]) == 8, row
     assert rows[0]["bandwidth_bps"] > 0, rows[0]
     lines = inlayctl(scene, "connections", 3, 1).splitlines()
