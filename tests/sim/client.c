@@ -169,7 +169,7 @@ static void dial_ours(struct sim_client *c)
 	config.random = random_bytes;
 	if (inlay_endpoint_new(&config, s->now, &c->node.ep))
 		abort();
-	if (s->plan.handshakes)
+	if (sim_chance(&c->rng, s->plan.handshakes))
 		err = inlay_endpoint_connect(c->node.ep, &dial, s->now, &c->conn);
 	else
 		err = sim_join(c);
@@ -260,6 +260,7 @@ static void end_life(struct sim_client *c)
 	if (!c->life || c->life->ended)
 		return;
 	c->life->ended = true;
+	c->life->ended_at = c->sim->now;
 	c->moq = c->transport.session = NULL;
 	if (c->foreign)
 		inlay_link_fini(&c->link);

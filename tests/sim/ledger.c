@@ -61,27 +61,39 @@ struct sim_stream *sim_ledger_stream(struct sim_track *t, struct sim_life *life,
 	return st;
 }
 
-struct sim_object *sim_ledger_publish(struct sim *s, struct sim_track *t, struct sim_stream *st)
+void sim_ledger_stream_free(struct sim_stream *st)
 {
-	struct sim_object *o;
+	struct sim_stream **place = &st->track->streams;
 
+	while (*place != st)
+		place = &(*place)->next;
+	*place = st->next;
+	free(st);
+}
+
+void sim_ledger_publish(struct sim *s, struct sim_track *t, struct sim_stream *st)
+{
+	__u32 place = st ? st->n_objects++ : 0;
+
+	s->published++;
+	t->any = true;
+	t->largest = (struct inlay_moq_location){t->group, t->object};
+	if (s->plan.forgetful)
+		return;
 	if (t->n_objects == t->room) {
 		t->room = t->room ? 2 * t->room : 128;
 		t->objects = realloc(t->objects, t->room * sizeof(*t->objects));
 		if (!t->objects)
 			abort();
 	}
-	o = &t->objects[t->n_objects++];
-	*o = (struct sim_object){
+	t->objects[t->n_objects++] = (struct sim_object){
 		.group = t->group,
 		.id = t->object,
 		.len = sim_object_len(t, t->group, t->object),
-		.place = st ? st->n_objects++ : 0,
+		.place = place,
 		.stream = st,
 		.at = s->now,
 	};
-	s->published++;
-	return o;
 }
 
 void sim_ledger_track_fini(struct sim_track *t)
@@ -140,8 +152,11 @@ static struct sim_track *track_of(struct sim *s, const struct inlay_moq_name *na
 
 void sim_ledger_excuse(struct sim_life *life, const struct sim_excuse *excuse)
 {
-	struct sim_excuse *e = malloc(sizeof(*e));
+	struct sim_excuse *e;
 
+	if (life->client->sim->plan.forgetful)
+		return;
+	e = malloc(sizeof(*e));
 	if (!e)
 		abort();
 	*e = *excuse;
@@ -218,16 +233,14 @@ void sim_ledger_on_subgroup(struct sim_sub *sub, struct inlay_moq_incoming *in,
 		TELL(rx, "a stream before SUBSCRIBE_OK");
 }
 
-void sim_ledger_on_object(struct inlay_moq_incoming *in, const struct inlay_moq_object *object)
+/* Against what its publisher published. */
+static void check_object(struct sim_in *rx, const struct inlay_moq_object *object)
 {
-	struct sim_in *rx = inlay_moq_incoming_user(in);
 	struct sim_track *t = rx->sub->track;
-	const struct sim_object *o, *before;
 	__u32 index = find(t, rx->header.group, object->id);
+	const struct sim_object *o, *before;
 	__u8 *mark;
 
-	if (rx->n_objects == 0 && rx->header.id_mode == INLAY_MOQ_SUBGROUP_FIRST_OBJECT)
-		rx->header.subgroup = object->id;
 	if (index == t->n_objects) {
 		TELL(rx, "object %llu was never published", (unsigned long long)object->id);
 		return;
@@ -238,56 +251,71 @@ void sim_ledger_on_object(struct inlay_moq_incoming *in, const struct inlay_moq_
 		TELL(rx, "object %llu is of another subgroup", (unsigned long long)object->id);
 	else if (before && (before->stream != o->stream || o->place != before->place + 1))
 		TELL(rx, "a hole before object %llu", (unsigned long long)object->id);
-	else if (object->payload_len != o->len || object->status != INLAY_MOQ_STATUS_NORMAL)
-		TELL(rx, "object %llu has %llu bytes, not %u", (unsigned long long)object->id,
-		     (unsigned long long)object->payload_len, o->len);
 	rx->object = index;
-	rx->offset = 0;
-	rx->n_objects++;
 	mark = got(rx->sub, index);
 	if (*mark != SIM_MISSING)
 		TELL(rx, "object %llu comes twice", (unsigned long long)object->id);
 	*mark = o->len ? SIM_BEGUN : SIM_COMPLETE;
-	rx->sub->n_complete += o->len == 0;
+}
+
+void sim_ledger_on_object(struct inlay_moq_incoming *in, const struct inlay_moq_object *object)
+{
+	struct sim_in *rx = inlay_moq_incoming_user(in);
+	struct sim_track *t = rx->sub->track;
+
+	if (rx->n_objects == 0 && rx->header.id_mode == INLAY_MOQ_SUBGROUP_FIRST_OBJECT)
+		rx->header.subgroup = object->id;
+	rx->id = object->id;
+	rx->len = sim_object_len(t, rx->header.group, object->id);
+	rx->offset = 0;
+	if (object->payload_len != rx->len || object->status != INLAY_MOQ_STATUS_NORMAL)
+		TELL(rx, "object %llu has %llu bytes, not %u", (unsigned long long)object->id,
+		     (unsigned long long)object->payload_len, rx->len);
+	else if (!rx->sub->life->client->sim->plan.forgetful)
+		check_object(rx, object);
+	rx->n_objects++;
+	rx->sub->n_complete += rx->len == 0;
 }
 
 void sim_ledger_on_payload(struct inlay_moq_incoming *in, const __u8 *data, size_t len, bool end)
 {
 	struct sim_in *rx = inlay_moq_incoming_user(in);
-	const struct sim_object *o = &rx->sub->track->objects[rx->object];
-	__u64 seed = mix(rx->sub->track, o->group, o->id);
+	__u64 seed = mix(rx->sub->track, rx->header.group, rx->id);
 
 	for (size_t i = 0; i < len; i++)
 		if (data[i] != byte_at(seed, rx->offset + i)) {
-			TELL(rx, "object %llu is damaged at byte %llu", (unsigned long long)o->id,
+			TELL(rx, "object %llu is damaged at byte %llu", (unsigned long long)rx->id,
 			     (unsigned long long)(rx->offset + i));
 			return;
 		}
 	rx->offset += len;
 	if (!end)
 		return;
-	*got(rx->sub, rx->object) = SIM_COMPLETE;
 	rx->sub->n_complete++;
-	if (rx->offset != o->len)
-		TELL(rx, "object %llu ends early", (unsigned long long)o->id);
+	if (rx->offset != rx->len)
+		TELL(rx, "object %llu ends early", (unsigned long long)rx->id);
+	if (!rx->sub->life->client->sim->plan.forgetful)
+		*got(rx->sub, rx->object) = SIM_COMPLETE;
 }
 
-void sim_ledger_on_subgroup_end(struct inlay_moq_incoming *in, enum inlay_moq_end end, __u64 code)
+void sim_ledger_in_end(struct sim_in *rx)
 {
-	struct sim_in *rx = inlay_moq_incoming_user(in);
-	const struct sim_object *o;
+	struct sim_in **place = &rx->sub->streams;
 
-	if (!rx)
-		return;
-	if (rx->sub->life->client->sim->packets)
-		sim_trace(rx->sub->life->client->sim,
-			  "client %d: %s/%llu/%llu ends (%d, 0x%llx), %u objects",
-			  rx->sub->life->client->index, rx->sub->track->text,
-			  (unsigned long long)rx->header.group,
-			  (unsigned long long)rx->header.subgroup, end, (unsigned long long)code,
-			  rx->n_objects);
 	rx->in = NULL;
-	o = rx->n_objects ? &rx->sub->track->objects[rx->object] : NULL;
+	if (!rx->sub->life->client->sim->plan.forgetful)
+		return;
+	while (*place != rx)
+		place = &(*place)->next;
+	*place = rx->next;
+	free(rx);
+}
+
+/* An end that says that all was there, or that it was not. */
+static void check_end(struct sim_in *rx, enum inlay_moq_end end, __u64 code)
+{
+	const struct sim_object *o = rx->n_objects ? &rx->sub->track->objects[rx->object] : NULL;
+
 	if (end == INLAY_MOQ_END_CANCELLED &&
 	    (o || rx->header.id_mode != INLAY_MOQ_SUBGROUP_FIRST_OBJECT) &&
 	    !is_excused(rx->sub, rx->header.group, rx->header.subgroup))
@@ -301,32 +329,52 @@ void sim_ledger_on_subgroup_end(struct inlay_moq_incoming *in, enum inlay_moq_en
 		     (unsigned long long)o->id);
 }
 
+void sim_ledger_on_subgroup_end(struct inlay_moq_incoming *in, enum inlay_moq_end end, __u64 code)
+{
+	struct sim_in *rx = inlay_moq_incoming_user(in);
+	struct sim *s;
+
+	if (!rx)
+		return;
+	s = rx->sub->life->client->sim;
+	if (s->packets)
+		sim_trace(s, "client %d: %s/%llu/%llu ends (%d, 0x%llx), %u objects",
+			  rx->sub->life->client->index, rx->sub->track->text,
+			  (unsigned long long)rx->header.group,
+			  (unsigned long long)rx->header.subgroup, end, (unsigned long long)code,
+			  rx->n_objects);
+	if (!s->plan.forgetful)
+		check_end(rx, end, code);
+	sim_ledger_in_end(rx);
+}
+
 void sim_ledger_on_datagram(struct sim_sub *sub, const struct inlay_moq_datagram *d)
 {
 	struct sim *s = sub->life->client->sim;
-	__u32 index = find(sub->track, d->group, d->object);
 	__u64 seed = mix(sub->track, d->group, d->object);
+	__u32 index = find(sub->track, d->group, d->object);
+	const char *wrong = NULL;
+	__u8 *mark;
 
-	if (index == sub->track->n_objects || sub->track->objects[index].stream ||
-	    d->payload.len != sub->track->objects[index].len) {
-		sim_fail(s, "client %d, %s: datagram %llu/%llu was not published like this",
-			 sub->life->client->index, sub->track->text, (unsigned long long)d->group,
-			 (unsigned long long)d->object);
-		return;
+	if (d->payload.len != sim_object_len(sub->track, d->group, d->object))
+		wrong = "has another length";
+	for (size_t i = 0; i < d->payload.len && !wrong; i++)
+		if (d->payload.data[i] != byte_at(seed, i))
+			wrong = "is damaged";
+	if (!wrong && !s->plan.forgetful) {
+		if (index == sub->track->n_objects || sub->track->objects[index].stream)
+			wrong = "was not published";
+		mark = wrong ? NULL : got(sub, index);
+		if (mark && *mark != SIM_MISSING)
+			wrong = "comes twice";
+		if (mark)
+			*mark = SIM_COMPLETE;
 	}
-	for (size_t i = 0; i < d->payload.len; i++)
-		if (d->payload.data[i] != byte_at(seed, i)) {
-			sim_fail(s, "client %d, %s: datagram %llu/%llu is damaged",
-				 sub->life->client->index, sub->track->text,
-				 (unsigned long long)d->group, (unsigned long long)d->object);
-			return;
-		}
-	if (*got(sub, index) != SIM_MISSING)
-		sim_fail(s, "client %d, %s: datagram %llu/%llu comes twice",
-			 sub->life->client->index, sub->track->text, (unsigned long long)d->group,
-			 (unsigned long long)d->object);
-	*got(sub, index) = SIM_COMPLETE;
 	sub->n_datagrams++;
+	if (wrong)
+		sim_fail(s, "client %d, %s: datagram %llu/%llu %s", sub->life->client->index,
+			 sub->track->text, (unsigned long long)d->group,
+			 (unsigned long long)d->object, wrong);
 }
 
 /* --- The balance ----------------------------------------------------------------------------- */

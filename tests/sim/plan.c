@@ -141,7 +141,7 @@ void sim_plan_draw(struct sim_plan *p, __u64 seed)
 	p->burst = sim_chance(&rng, 50) ? 1 : 32;
 	if (sim_chance(&rng, 12))
 		p->n_foreign = (__u32)sim_between(&rng, 1, 3);
-	p->handshakes = sim_chance(&rng, 8);
+	p->handshakes = sim_chance(&rng, 8) ? 100 : 0;
 	p->retry = sim_chance(&rng, 30);
 	idle = sim_between(&rng, 3, 7) * INLAY_S; /* less than SETUP may take */
 	draw_endpoint(&rng, &p->relay_endpoint, idle);

@@ -30,11 +30,9 @@ static struct inlay_moq_params params_of(const struct sim_track *t)
 {
 	struct inlay_moq_params p = {0};
 
-	if (t->n_objects > 0) {
-		const struct sim_object *o = &t->objects[t->n_objects - 1];
-
+	if (t->any) {
 		p.present = INLAY_MOQ_HAS_LARGEST_OBJECT;
-		p.largest_object = (struct inlay_moq_location){o->group, o->id};
+		p.largest_object = t->largest;
 	}
 	return p;
 }
@@ -158,6 +156,16 @@ void sim_publisher_on_end(struct sim_track *t, struct inlay_moq_request *req)
 
 /* --- Objects --------------------------------------------------------------------------------- */
 
+/* It is through, one way or the other. */
+static void forget(struct sim_stream *st)
+{
+	st->out = NULL;
+	if (st->track->open[st->subgroup] == st)
+		st->track->open[st->subgroup] = NULL;
+	if (st->track->publisher->sim->plan.forgetful)
+		sim_ledger_stream_free(st);
+}
+
 void sim_publisher_on_outgoing_end(void *user, struct inlay_moq_outgoing *out,
 				   enum inlay_moq_end end, __u64 code)
 {
@@ -180,21 +188,17 @@ void sim_publisher_on_outgoing_end(void *user, struct inlay_moq_outgoing *out,
 		sim_trace(st->track->publisher->sim, "%s/%llu/%llu ends in state %d, code 0x%llx",
 			  st->track->text, (unsigned long long)st->group,
 			  (unsigned long long)st->subgroup, st->state, (unsigned long long)code);
-	st->out = NULL;
-	if (st->track->open[st->subgroup] == st)
-		st->track->open[st->subgroup] = NULL;
+	forget(st);
 }
 
 static void reset(struct sim_stream *st)
 {
 	inlay_moq_outgoing_reset(st->out, INLAY_MOQ_RESET_CANCELLED);
-	st->out = NULL;
 	st->state = SIM_STREAM_RESET;
-	if (st->track->open[st->subgroup] == st)
-		st->track->open[st->subgroup] = NULL;
 	sim_trace(st->track->publisher->sim, "client %d resets %s/%llu/%llu",
 		  st->track->publisher->index, st->track->text, (unsigned long long)st->group,
 		  (unsigned long long)st->subgroup);
+	forget(st);
 }
 
 /* The oldest of this life that is not through. */
@@ -256,8 +260,8 @@ static void open_stream(struct sim_client *c, struct sim_track *t, __u64 subgrou
 		t->open[subgroup] = st;
 		return;
 	}
-	st->out = NULL;
 	st->state = SIM_STREAM_CUT;
+	forget(st);
 	sim_trace(c->sim, "%s/%llu/%llu is not opened: %s", t->text, (unsigned long long)t->group,
 		  (unsigned long long)subgroup, strerror(-rv));
 }

@@ -46,8 +46,8 @@ struct sim_weights { /* of what clients do next */
 
 struct sim_plan {
 	__u32 n_clients, n_publishers, n_tracks;
-	__u32 n_foreign; /* clients on libngtcp2, from the last one down */
-	bool handshakes; /* real ones for ours as well */
+	__u32 n_foreign;  /* clients on libngtcp2, from the last one down */
+	__u32 handshakes; /* percent of ours that run a real one */
 	bool retry;
 	inlay_ns active;     /* how long clients do as they like */
 	inlay_ns pause;	     /* mean time between two things that a client does */
@@ -59,8 +59,8 @@ struct sim_plan {
 	struct inlay_relay_config relay;
 	struct sim_weights weights;
 	bool subscriber_timeouts;
-	/* Of churn alone. */
-	bool quiet; /* no ledger of objects: it would be what grows */
+	/* Churn: no account is kept of objects, which would be what grows; bytes are checked. */
+	bool forgetful;
 };
 
 void sim_plan_draw(struct sim_plan *p, __u64 seed);
@@ -104,6 +104,8 @@ struct sim_wire {
 extern const struct inlay_addr sim_relay_addr;
 
 void sim_wire_fini(struct sim_wire *w);
+/* Frees what is kept for packets to come. */
+void sim_wire_trim(struct sim_wire *w);
 /* |data| leaves the relay towards |remote|. */
 void sim_wire_down(struct sim *s, const struct inlay_addr *remote, const __u8 *data, size_t len,
 		   __u8 ecn);
@@ -238,6 +240,8 @@ struct sim_track {
 	struct sim_object *objects;
 	__u32 n_objects, room;
 	struct sim_stream *streams;
+	bool any;
+	struct inlay_moq_location largest;
 };
 
 enum sim_got { SIM_MISSING = 0, SIM_BEGUN, SIM_COMPLETE };
@@ -250,6 +254,8 @@ struct sim_in {
 	struct inlay_moq_subgroup header;
 	__u32 n_objects;
 	__u32 object; /* index of the current one in the track's */
+	__u64 id;     /* its own */
+	__u32 len;
 	__u64 offset;
 };
 
@@ -293,6 +299,8 @@ struct sim_life {
 	struct sim_client *client;
 	__u32 number;
 	bool established, ended;
+	bool relay_ended; /* the relay's end has, and its session goes with the next reaping */
+	inlay_ns ended_at;
 	struct inlay_moq_session *relay_moq; /* the relay's end */
 	struct sim_sub *subs;
 	struct sim_excuse *excuses;
@@ -300,12 +308,16 @@ struct sim_life {
 
 void sim_ledger_track_fini(struct sim_track *t);
 void sim_ledger_life_free(struct sim_life *life);
+/* Of a forgetful one. */
+void sim_ledger_stream_free(struct sim_stream *st);
 __u32 sim_object_len(const struct sim_track *t, __u64 group, __u64 id);
 void sim_object_fill(const struct sim_track *t, __u64 group, __u64 id, __u8 *dst, size_t len);
-/* Published now; objects come in order of location. NULL: no memory. */
-struct sim_object *sim_ledger_publish(struct sim *s, struct sim_track *t, struct sim_stream *st);
+/* Published now, the track's current object; |st| NULL: as a datagram. */
+void sim_ledger_publish(struct sim *s, struct sim_track *t, struct sim_stream *st);
 struct sim_stream *sim_ledger_stream(struct sim_track *t, struct sim_life *life, __u64 group,
 				     __u64 subgroup);
+/* No more of it arrives; the record may go. */
+void sim_ledger_in_end(struct sim_in *rx);
 void sim_ledger_excuse(struct sim_life *life, const struct sim_excuse *excuse);
 /* The relay's word; |rs| is one of its sessions. */
 void sim_ledger_on_reset(void *user, struct inlay_relay_session *rs,
@@ -471,6 +483,8 @@ bool sim_run(struct sim *s, inlay_ns until);
 struct sim_result sim_seed(__u64 seed, struct sim_tls *tls, int verbose);
 /* A new life of |c|. */
 struct sim_life *sim_life_new(struct sim_client *c);
+/* No security association and no CID outlives its connection. */
+void sim_check_providers(struct sim *s);
 /* Both ends of an established connection, without a handshake. 0 or negative errno. */
 int sim_join(struct sim_client *c);
 

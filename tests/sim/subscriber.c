@@ -306,7 +306,7 @@ static void stop_stream(struct sim_client *c)
 	e.track = sub->track;
 	sim_ledger_excuse(c->life, &e);
 	inlay_moq_incoming_stop(in->in, INLAY_MOQ_RESET_CANCELLED);
-	in->in = NULL;
+	sim_ledger_in_end(in);
 }
 
 static void update_keys(struct sim_client *c)

@@ -69,16 +69,21 @@ void sim_wire_give_back(struct sim_wire *w, struct sim_packet *p)
 	w->pool = p;
 }
 
-void sim_wire_fini(struct sim_wire *w)
+void sim_wire_trim(struct sim_wire *w)
 {
 	struct sim_packet *p;
 
-	while (w->n)
-		free(w->heap[--w->n]);
 	while ((p = w->pool)) {
 		w->pool = p->next;
 		free(p);
 	}
+}
+
+void sim_wire_fini(struct sim_wire *w)
+{
+	while (w->n)
+		free(w->heap[--w->n]);
+	sim_wire_trim(w);
 	free(w->heap);
 	free(w->places);
 }
@@ -113,7 +118,7 @@ struct sim_place *sim_wire_place(struct sim *s, const struct inlay_addr *addr)
 {
 	__u32 i = (__u32)ntohs(addr->port) - FIRST_PORT;
 
-	return i < s->wire.n_places ? &s->wire.places[i] : NULL;
+	return i < SIM_PLACES && i < s->wire.n_places ? &s->wire.places[i] : NULL;
 }
 
 void sim_wire_move(struct sim_client *c)
@@ -121,19 +126,20 @@ void sim_wire_move(struct sim_client *c)
 	struct sim *s = c->sim;
 	struct sim_wire *w = &s->wire;
 	struct sim_place *p;
+	__u32 i;
 
 	if (!w->places)
 		w->places = calloc(SIM_PLACES, sizeof(*w->places));
-	if (!w->places || w->n_places == SIM_PLACES)
+	if (!w->places)
 		abort();
 	if (c->place)
 		c->place->gone = true;
-	p = &w->places[w->n_places];
+	i = w->n_places++ % SIM_PLACES; /* after so many nobody remembers the first */
+	p = &w->places[i];
 	*p = (struct sim_place){.client = c, .life = c->life};
 	p->addr = (struct inlay_addr){.family = AF_INET,
-				      .port = htons((__u16)(FIRST_PORT + w->n_places)),
+				      .port = htons((__u16)(FIRST_PORT + i)),
 				      .ip = {192, 0, 2, (__u8)(1 + c->index)}};
-	w->n_places++;
 	c->place = p;
 }
 

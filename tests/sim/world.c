@@ -60,7 +60,10 @@ static void on_closed(void *user, const struct inlay_close_reason *why)
 {
 	struct inlay_transport_conn *t = user;
 	struct sim *s = inlay_list_entry((void *)t->now, struct sim, now);
+	struct sim_life *life;
 
+	for (life = s->lives; life; life = life->next)
+		life->relay_ended |= life->relay_moq == t->session;
 	sim_trace(s, "relay: a connection ends: %s0x%llx %s%s%s%s",
 		  why->application ? "application " : "", (unsigned long long)why->code, why->text,
 		  why->idle ? " (idle)" : "", why->reset ? " (reset)" : "",
@@ -82,16 +85,12 @@ static const struct inlay_conn_ops *on_connection(void *user, struct inlay_ep_co
 	const struct inlay_conn_ops *ops =
 		inlay_sessions_accept(&s->sessions, c, handover, ret_user);
 	struct inlay_transport_conn *t = *ret_user;
-	struct sim_life *life;
 
 	if (!ops || !p) {
 		sim_fail(s, "the relay takes no session");
 		return ops;
 	}
 	sim_watch_connection(&s->node, c);
-	for (life = s->lives; life; life = life->next)
-		if (life->relay_moq == t->session)
-			life->relay_moq = NULL; /* long gone */
 	p->life->relay_moq = t->session;
 	relay_ops = *ops;
 	relay_ops.on_closed = on_closed;
@@ -132,6 +131,30 @@ static inlay_ns earlier(inlay_ns a, inlay_ns b)
 	return a < b ? a : b;
 }
 
+/* Tells sessions of their end, which frees them. */
+static void reap(struct sim *s)
+{
+	struct sim_life **place, *life;
+	bool any = !inlay_list_is_empty(&s->sessions.ended);
+
+	inlay_sessions_reap(&s->sessions);
+	for (life = any ? s->lives : NULL; life; life = life->next)
+		if (life->relay_ended)
+			life->relay_moq = NULL;
+	if (!any || !s->plan.forgetful)
+		return;
+	for (place = &s->lives; (life = *place);) {
+		/* A handshake may come to its end when its client is long gone. */
+		if (!life->ended || life->relay_moq || life == life->client->life ||
+		    s->now < life->ended_at + INLAY_HANDSHAKE_TIMEOUT + INLAY_S) {
+			place = &life->next;
+			continue;
+		}
+		*place = life->next;
+		sim_ledger_life_free(life);
+	}
+}
+
 static inlay_ns relay_deadline(const struct sim *s)
 {
 	inlay_ns at = earlier(sim_node_deadline(&s->node), inlay_relay_deadline(s->relay));
@@ -152,14 +175,14 @@ static void relay_turn(struct sim *s)
 	inlay_sessions_on_timer(&s->sessions);
 	if (inlay_relay_deadline(s->relay) <= s->now)
 		inlay_relay_on_timer(s->relay, s->now);
-	inlay_sessions_reap(&s->sessions);
+	reap(s);
 	s->node.touched = true;
 }
 
 static void relay_flush(struct sim *s)
 {
 	sim_node_flush(&s->node);
-	inlay_sessions_reap(&s->sessions);
+	reap(s);
 	/* What sessions do at their end concerns others. */
 	sim_node_flush(&s->node);
 }
@@ -363,13 +386,15 @@ struct sim *sim_new(const struct sim_plan *plan, __u64 seed, struct sim_tls *tls
 	return s;
 }
 
-/* No security association outlives its connection. */
-static void check_provider(struct sim *s, bool relay)
+void sim_check_providers(struct sim *s)
 {
-	const struct inlay_local *l = inlay_local_of(sim_tls_provider(s->tls, relay));
+	for (int relay = 0; relay < 2; relay++) {
+		const struct inlay_local *l = inlay_local_of(sim_tls_provider(s->tls, relay));
 
-	if (l->n_free != l->max_sa)
-		sim_fail(s, "%u security associations are left over", l->max_sa - l->n_free);
+		if (l->n_free != l->max_sa || l->cids.count != 0)
+			sim_fail(s, "%u security associations and %u CIDs are left over",
+				 l->max_sa - l->n_free, l->cids.count);
+	}
 }
 
 void sim_close(struct sim *s)
@@ -380,8 +405,7 @@ void sim_close(struct sim *s)
 	inlay_endpoint_free(s->node.ep);
 	inlay_sessions_fini(&s->sessions);
 	inlay_relay_free(s->relay);
-	check_provider(s, true);
-	check_provider(s, false);
+	sim_check_providers(s);
 }
 
 void sim_free(struct sim *s)
