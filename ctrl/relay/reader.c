@@ -52,6 +52,31 @@ static void count_unread(const struct relay_subscription *sub, const struct inla
 	report(sub->track->relay, sub->session, &reset);
 }
 
+static bool is_read(const struct inlay_cache_stream *s, const struct relay_subscription *sub)
+{
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &s->readers)
+		if (inlay_list_entry(node, struct relay_reader, of_stream)->subscription == sub)
+			return true;
+	return false;
+}
+
+void relay_reader_miss_evicted(const struct relay_track *t, const struct inlay_cache_stream *stream)
+{
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &t->subscriptions) {
+		struct relay_subscription *sub =
+			inlay_list_entry(node, struct relay_subscription, of_track);
+
+		if (sub->state == RELAY_SUBSCRIPTION_ACTIVE && sub->params.forward &&
+		    relay_subscription_wants_group(sub, stream->header.group) &&
+		    !is_read(stream, sub))
+			count_unread(sub, stream, INLAY_RELAY_RULE_EVICTED, false);
+	}
+}
+
 /* --- the transport's view -------------------------------------------------------------------- */
 
 static int source_read(void *ctx, __u64 offset, __u8 *dst, size_t len)
@@ -303,7 +328,8 @@ static int try_open(struct relay_reader *rd)
 	if (rv == -EAGAIN)
 		return rv;
 	if (rv < 0) {
-		relay_reader_drop(rd, 0, INLAY_RELAY_RULE_MEMORY);
+		relay_reader_drop(rd, 0,
+				  rv == -ENOMEM ? INLAY_RELAY_RULE_MEMORY : INLAY_RELAY_RULE_ENDED);
 		return rv;
 	}
 	rd->held = true;

@@ -328,6 +328,10 @@ void relay_reader_drop(struct relay_reader *rd, __u64 code, enum inlay_relay_rul
 void relay_reader_ended(struct relay_reader *rd, enum inlay_moq_end end);
 /* Tells the transport its priority and class anew. */
 void relay_reader_set_order(struct relay_reader *rd);
+/* No more is taken of a stream whose group was evicted: who came later, and so never had a reader
+ * of it, misses what it would have brought. */
+void relay_reader_miss_evicted(const struct relay_track *t,
+			       const struct inlay_cache_stream *stream);
 /* Opens what waits for credit, best first. */
 void relay_reader_open_pending(struct relay_subscription *sub);
 void relay_reader_on_timer(struct relay_reader *rd);

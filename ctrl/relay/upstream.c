@@ -420,6 +420,8 @@ static void end_feed(struct relay_feed *feed, enum inlay_cache_end end, __u64 co
 
 static void abandon_feed(struct relay_feed *feed, struct inlay_moq_incoming *in, __u64 code)
 {
+	if (feed->stream->group == NULL)
+		relay_reader_miss_evicted(feed->upstream->track, feed->stream);
 	inlay_moq_incoming_set_user(in, NULL);
 	inlay_moq_incoming_stop(in, code);
 	end_feed(feed, INLAY_CACHE_RESET, code);

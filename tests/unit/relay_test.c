@@ -353,6 +353,31 @@ static void eviction_resets_who_needs_it(void **state)
 	world_free(w);
 }
 
+/* A group too old for the cache while a stream of it still arrives: the stream is refused, and that
+ * is counted for who reads it as for who came too late to have read any of it. */
+static void eviction_is_counted_for_who_came_later(void **state)
+{
+	struct inlay_relay_config config = {.max_cache_age = INLAY_S};
+	struct world *w = start(&config, 1);
+	struct client *late = world_client(w);
+	struct inlay_moq_outgoing *out;
+	bool stopped = false;
+
+	out = pub_open_watched(&w->clients[0], 0, 0, &stopped);
+	pub_object(&w->clients[0], out, 0, 0, 0);
+	world_run(w);
+	world_wait(w, 3 * INLAY_S);
+	client_subscribe(late, "video", NULL);
+	world_run(w);
+	assert_true(late->ok);
+	assert_int_equal(stats_of(w).reset_evicted, 0);
+	pub_object(&w->clients[0], out, 0, 0, 1);
+	world_run(w);
+	assert_true(stopped);
+	assert_int_equal(stats_of(w).reset_evicted, 2);
+	world_free(w);
+}
+
 /* One endless stream alone fills the cache: its front goes, who is near the end notices nothing. */
 static void endless_stream_is_trimmed(void **state)
 {
@@ -717,6 +742,7 @@ int main(void)
 		cmocka_unit_test(reset_streams_are_known_by_their_headers),
 		cmocka_unit_test(slow_subscriber_recovers),
 		cmocka_unit_test(eviction_resets_who_needs_it),
+		cmocka_unit_test(eviction_is_counted_for_who_came_later),
 		cmocka_unit_test(endless_stream_is_trimmed),
 		cmocka_unit_test(max_streams_exhausted),
 		cmocka_unit_test(upstream_reset_is_passed_on),
