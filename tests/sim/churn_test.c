@@ -46,6 +46,8 @@ static void make_plan(struct sim_plan *p)
 					  .update = 3,
 					  .stall = 1,
 					  .rebind = 1,
+					  .migrate = 1,
+					  .rotate = 1,
 					  .key_update = 2,
 					  .link = 2,
 					  .outage = 1,

@@ -34,11 +34,12 @@ static void consume(void *transport, __u64 id, size_t bytes)
 	}
 	while (i < c->n_held && c->held[i].id != id)
 		i++;
-	if (i == SIM_HELD)
-		i = 0; /* some stream's: it is the connection's that counts */
-	if (i == c->n_held)
-		c->held[c->n_held++].bytes = 0;
-	c->held[i].id = id;
+	if (i == c->n_held) {
+		c->held = realloc(c->held, (c->n_held + 1) * sizeof(*c->held));
+		if (!c->held)
+			abort();
+		c->held[c->n_held++] = (struct sim_held){.id = id};
+	}
 	c->held[i].bytes += bytes;
 }
 
@@ -127,7 +128,7 @@ static void dial_foreign(struct sim_client *c)
 	struct sim *s = c->sim;
 	struct inlay_peer_config peer = {
 		.role = INLAY_CLIENT,
-		.path = {.local = c->inside, .remote = sim_relay_addr},
+		.path = {.local = c->ways[0].inside, .remote = sim_relay_addr},
 		.server_name = "localhost",
 		.ca_file = sim_tls_ca(s->tls),
 		.keep_alive = INLAY_S,
@@ -157,7 +158,7 @@ static void dial_ours(struct sim_client *c)
 	struct inlay_endpoint_dial dial = {
 		.tls = sim_tls_client(s->tls, s->plan.cipher),
 		.host = "localhost",
-		.path = {.local = c->inside, .remote = sim_relay_addr},
+		.path = {.local = c->ways[0].inside, .remote = sim_relay_addr},
 		.user = c,
 	};
 	int err;
@@ -178,14 +179,52 @@ static void dial_ours(struct sim_client *c)
 	c->node.touched = true;
 }
 
+/* Another socket, in the network that it is in or in another one. */
+static void new_way(struct sim_client *c, bool elsewhere)
+{
+	__u32 i = c->n_ways < SIM_WAYS ? c->n_ways++ : (c->way + 1) % SIM_WAYS;
+
+	if (c->ways[i].place)
+		c->ways[i].place->gone = true;
+	c->ways[i] = (struct sim_way){
+		.inside = {.family = AF_INET, .ip = {10, 0, elsewhere, (__u8)(1 + c->index)}}};
+	c->ways[i].inside.port = htons((__u16)(20000 + c->sim->sockets++ % 40000));
+	sim_wire_move(c, i);
+}
+
+void sim_client_migrate(struct sim_client *c)
+{
+	struct inlay_path path = {.remote = sim_relay_addr};
+	__u32 before = c->way, n = c->n_ways;
+	int rv = -ENOTCONN;
+
+	/* libngtcp2 goes on without the old address at once, and the relay cannot follow before it
+	 * has another connection ID to use there. */
+	if (n == SIM_WAYS || (c->foreign && c->sim->now < c->migrated + 3 * INLAY_S))
+		return;
+	c->migrated = c->sim->now;
+	new_way(c, sim_chance(&c->rng, 30));
+	path.local = c->ways[c->way].inside;
+	if (c->link.peer)
+		rv = inlay_peer_migrate(c->link.peer, &path, sim_chance(&c->rng, 50), c->sim->now);
+	else if (c->conn)
+		rv = inlay_ep_conn_migrate(c->conn, &path, 0, c->sim->now);
+	sim_trace(c->sim, "client %d migrates: %d", c->index, rv);
+	if (rv) {
+		c->way = before;
+		c->n_ways = n;
+	}
+}
+
 static void dial(struct sim_client *c)
 {
 	struct sim *s = c->sim;
 
 	c->life = sim_life_new(c);
-	c->inside = (struct inlay_addr){.family = AF_INET, .ip = {10, 0, 0, (__u8)(1 + c->index)}};
-	c->inside.port = htons((__u16)(20000 + SIM_LIVES * c->index % 40000 + c->life->number));
-	sim_wire_move(c);
+	for (__u32 i = 0; i < c->n_ways; i++)
+		c->ways[i].place->gone = true;
+	c->n_ways = 0;
+	new_way(c, false);
 	c->state = SIM_CLIENT_DIALLING;
 	c->transport_ended = c->dial_failed = c->stalled = false;
 	c->n_held = 0;
@@ -340,6 +379,7 @@ void sim_client_fini(struct sim_client *c)
 {
 	if (c->life)
 		go_away(c);
+	free(c->held);
 }
 
 static inlay_ns earlier(inlay_ns a, inlay_ns b)
@@ -362,9 +402,12 @@ inlay_ns sim_client_deadline(const struct sim_client *c)
 void sim_client_arrive(struct sim_client *c, struct sim_packet *p)
 {
 	struct sim *s = c->sim;
+	__u32 i = 0;
 
-	/* It has another socket by now. */
-	if (memcmp(&p->path.local, &c->inside, sizeof(c->inside)) || (!c->foreign && !c->node.ep)) {
+	while (i < c->n_ways && memcmp(&p->path.local, &c->ways[i].inside, sizeof(p->path.local)))
+		i++;
+	/* It has other sockets by now. */
+	if (i == c->n_ways || (!c->foreign && !c->node.ep)) {
 		sim_wire_give_back(&s->wire, p);
 		return;
 	}
@@ -373,8 +416,10 @@ void sim_client_arrive(struct sim_client *c, struct sim_packet *p)
 		return;
 	}
 	c->last_arrival = s->now;
-	if (c->link.peer)
+	if (c->link.peer) {
+		inlay_peer_set_mark(c->link.peer, p->ecn);
 		inlay_peer_recv(c->link.peer, &p->path, p->data, p->len, s->now);
+	}
 	c->foreign_touched = true;
 	sim_wire_give_back(&s->wire, p);
 }
@@ -453,13 +498,14 @@ static void flush_foreign(struct sim_client *c)
 	struct sim *s = c->sim;
 	__u8 buf[INLAY_FRAME_ROOM];
 	const struct inlay_close_reason *why;
+	struct inlay_path path;
 	size_t len;
 
 	if (!c->link.peer || !c->foreign_touched)
 		return;
 	c->foreign_touched = false;
-	while ((len = inlay_peer_send(c->link.peer, buf, sizeof(buf), s->now)))
-		sim_wire_up(c, buf, len, 0);
+	while ((len = inlay_peer_send_by(c->link.peer, buf, sizeof(buf), &path, s->now)))
+		sim_wire_up(c, &path.local, buf, len, inlay_peer_mark(c->link.peer));
 	why = inlay_peer_close_reason(c->link.peer);
 	if (!why)
 		return;

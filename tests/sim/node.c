@@ -22,6 +22,30 @@ void sim_node_init(struct sim_node *n, struct sim *s, struct sim_client *c,
 	n->idle_since = s->now;
 }
 
+/* --- The provider ---------------------------------------------------------------------------- */
+
+/* Packets that come before the provider knows their address or CID are opened by the endpoint. */
+static struct sim_node *reading;
+static size_t (*real_open)(struct inlay_provider *p, struct inlay_open_item *items, size_t n);
+
+static size_t open_and_watch(struct inlay_provider *p, struct inlay_open_item *items, size_t n)
+{
+	size_t opened = real_open(p, items, n);
+
+	for (size_t i = 0; reading && i < n; i++)
+		if (items[i].verdict == INLAY_OK)
+			sim_watch_opened(reading, items[i].packet, items[i].len);
+	return opened;
+}
+
+void sim_node_hook(struct inlay_provider *p, struct inlay_provider_ops *ops)
+{
+	*ops = *p->ops;
+	real_open = ops->open;
+	ops->open = open_and_watch;
+	p->ops = ops;
+}
+
 static struct sim_packet *take(struct sim_node *n)
 {
 	struct sim_packet *p = n->ring;
@@ -83,11 +107,25 @@ void sim_node_arrive(struct sim_node *n, struct sim_packet *p)
 			  (s->plan.ring_delay ? seeded_below(&s->rng, s->plan.ring_delay) : 0);
 }
 
+/* Packets that keep a client's connection from being idle. */
+static __u64 n_processed(const struct sim_node *n)
+{
+	const struct inlay_conn *c =
+		n->client && n->client->conn ? inlay_ep_conn_peek(n->client->conn) : NULL;
+	struct inlay_conn_stats stats;
+
+	if (!c)
+		return 0;
+	inlay_conn_stats(c, &stats);
+	return stats.packets_received - stats.duplicates;
+}
+
 static void read_ring(struct sim_node *n)
 {
 	static struct inlay_frame f;
 	struct sim *s = n->sim;
 	struct sim_packet *p;
+	__u64 before;
 
 	while ((p = take(n))) {
 		memset(&f, 0, offsetof(struct inlay_frame, data));
@@ -98,10 +136,13 @@ static void read_ring(struct sim_node *n)
 		f.time = s->now;
 		memcpy(f.data, p->data, p->len);
 		if (f.kind == INLAY_FRAME_CLEAR)
-			sim_watch_opened(n, p);
-		if (f.kind == INLAY_FRAME_CLEAR && n->client)
-			n->client->last_arrival = s->now;
+			sim_watch_opened(n, f.data, f.len);
+		before = n_processed(n);
+		reading = n;
 		inlay_endpoint_recv(n->ep, &f, s->now);
+		reading = NULL;
+		if (n->client && n_processed(n) > before)
+			n->client->last_arrival = s->now;
 		sim_wire_give_back(&s->wire, p);
 	}
 	n->wake = INLAY_NEVER;
@@ -170,7 +211,7 @@ static void send_frame(struct sim_node *n, struct inlay_frame *f)
 	if (!seal(n, f))
 		return;
 	if (n->client)
-		sim_wire_up(n->client, f->data, f->len, ecn);
+		sim_wire_up(n->client, &f->path.local, f->data, f->len, ecn);
 	else
 		sim_wire_down(n->sim, &f->path.remote, f->data, f->len, ecn);
 }

@@ -60,6 +60,9 @@ static void draw_params(struct seeded *rng, struct inlay_transport_params *p, in
 	p->active_connection_id_limit = PICK_U64(rng, 2, 3, 4, 8);
 	p->ack_delay_exponent = PICK_U64(rng, 0, 3, 8);
 	p->max_ack_delay = PICK_U64(rng, 0, 10, 25, 60) * INLAY_MS;
+	p->has_min_ack_delay = sim_chance(rng, 70);
+	p->reset_stream_at = sim_chance(rng, 70);
+	p->disable_active_migration = sim_chance(rng, 10);
 	p->min_ack_delay = INLAY_MS < p->max_ack_delay ? INLAY_MS : p->max_ack_delay;
 	p->max_datagram_frame_size = PICK_U64(rng, 65535, 65535, 1200);
 }
@@ -75,6 +78,11 @@ static void draw_endpoint(struct seeded *rng, struct inlay_endpoint_config *e, i
 	e->cc = PICK(rng, cc);
 	/* Now and then less than the window that is granted: what has no room comes again. */
 	e->max_recv_buffer = sim_chance(rng, 20) ? 64 << 10 : e->params.initial_max_data;
+	e->max_window_growth = (__u32)PICK_U64(rng, 0, 1, 4);
+	e->max_recv_memory = PICK_U64(rng, 128 << 10, 256 << 20);
+	e->max_path_mtu = (__u32)PICK_U64(rng, 0, 1280, 1472, INLAY_FRAME_ROOM);
+	e->no_ecn = sim_chance(rng, 25);
+	e->keep_alive = PICK_U64(rng, 0, 800) * INLAY_MS;
 	e->max_datagram_queue = PICK_U64(rng, 4 << 10, 64 << 10, 256 << 10);
 	e->max_streams_open = PICK_U64(rng, 24, 200, 4096);
 	e->has_reset_key = true;
@@ -98,6 +106,16 @@ static void draw_relay(struct seeded *rng, struct inlay_relay_config *r)
 	r->hash_seed = seeded_u64(rng);
 }
 
+/* One policy for the relay's choice of streams and for the engine's limits, as the daemon has it.
+ */
+static void draw_policy(struct seeded *rng, struct sim_plan *p)
+{
+	static const struct inlay_policy *const policies[] = {NULL, &inlay_policy_fair,
+							      &inlay_policy_live};
+
+	p->relay.policy = p->relay_endpoint.policy = PICK(rng, policies);
+}
+
 static void draw_manners(struct seeded *rng, struct sim_plan *p)
 {
 	struct sim_weights *w = &p->weights;
@@ -113,6 +131,7 @@ static void draw_manners(struct seeded *rng, struct sim_plan *p)
 		.rebind = (__u32)seeded_below(rng, 4),
 		.key_update = (__u32)seeded_below(rng, 4),
 		.rotate = (__u32)seeded_below(rng, 3),
+		.migrate = (__u32)seeded_below(rng, 3),
 		.link = (__u32)seeded_below(rng, 4),
 		.outage = (__u32)seeded_below(rng, 3),
 		.leave = (__u32)seeded_below(rng, 3),
@@ -147,7 +166,10 @@ void sim_plan_draw(struct sim_plan *p, __u64 seed)
 	draw_endpoint(&rng, &p->relay_endpoint, idle);
 	draw_endpoint(&rng, &p->client_endpoint, idle);
 	p->relay_endpoint.retry = p->retry;
+	if (p->n_foreign > 0) /* each of their moves takes one, and that comes back late */
+		p->relay_endpoint.params.active_connection_id_limit = 8;
 	draw_relay(&rng, &p->relay);
+	draw_policy(&rng, p);
 	draw_manners(&rng, p);
 }
 

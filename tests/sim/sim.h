@@ -40,8 +40,8 @@ struct sim_client;
 /* --- plan ------------------------------------------------------------------------------------ */
 
 struct sim_weights { /* of what clients do next */
-	__u32 subscribe, unsubscribe, update, stall, rebind, key_update, rotate, link, outage,
-		leave, vanish, reset, status;
+	__u32 subscribe, unsubscribe, update, stall, rebind, key_update, rotate, migrate, link,
+		outage, leave, vanish, reset, status;
 };
 
 struct sim_plan {
@@ -74,8 +74,8 @@ void sim_plan_link(struct seeded *rng, __u32 harshness, struct link_settings *re
 struct sim_place {
 	struct sim_client *client;
 	struct sim_life *life;
-	struct inlay_addr addr;
-	bool gone; /* the NAT has forgotten it */
+	struct inlay_addr addr, inside; /* to the relay; to the client */
+	bool gone;			/* the NAT has forgotten it */
 	bool validated;
 	__u64 from, to; /* bytes that the relay got from there, and sent there */
 };
@@ -109,14 +109,16 @@ void sim_wire_trim(struct sim_wire *w);
 /* |data| leaves the relay towards |remote|. */
 void sim_wire_down(struct sim *s, const struct inlay_addr *remote, const __u8 *data, size_t len,
 		   __u8 ecn);
-/* |data| leaves |c|. */
-void sim_wire_up(struct sim_client *c, const __u8 *data, size_t len, __u8 ecn);
+/* |data| leaves |c| from |local|; family 0: from where it was last. */
+void sim_wire_up(struct sim_client *c, const struct inlay_addr *local, const __u8 *data, size_t len,
+		 __u8 ecn);
 inlay_ns sim_wire_next(const struct sim_wire *w);
 /* NULL: nothing has arrived. To be given back. */
 struct sim_packet *sim_wire_take(struct sim *s);
 void sim_wire_give_back(struct sim_wire *w, struct sim_packet *p);
-/* A new address for |c|, as seen by the relay; the one before leads nowhere any more. */
-void sim_wire_move(struct sim_client *c);
+/* A new address for one of |c|'s ways, as seen by the relay; the one before leads nowhere any more.
+ */
+void sim_wire_move(struct sim_client *c, __u32 way);
 struct sim_place *sim_wire_place(struct sim *s, const struct inlay_addr *addr);
 
 /* --- node ------------------------------------------------------------------------------------ */
@@ -134,6 +136,8 @@ struct sim_node {
 	inlay_ns idle_since; /* of the second that idle_turns counts in */
 };
 
+/* Has |p| tell of what endpoints open themselves; |ops| is its table from then on. */
+void sim_node_hook(struct inlay_provider *p, struct inlay_provider_ops *ops);
 void sim_node_init(struct sim_node *n, struct sim *s, struct sim_client *c,
 		   struct inlay_provider *provider);
 /* What waits in the ring is lost. */
@@ -181,7 +185,7 @@ struct sim_watch {
 void sim_watch_connection(struct sim_node *n, struct inlay_ep_conn *c);
 /* A clear packet, before it is sealed; after it was opened, to be delivered to |n|. */
 void sim_watch_sent(struct sim_node *n, const struct inlay_frame *f);
-void sim_watch_opened(struct sim_node *n, const struct sim_packet *p);
+void sim_watch_opened(struct sim_node *n, const __u8 *packet, size_t len);
 /* What is on the relay's wire, to the address and from it. */
 void sim_watch_down(struct sim *s, struct sim_place *place, size_t len);
 void sim_watch_up(struct sim *s, struct sim_place *place, const __u8 *data, size_t len);
@@ -342,7 +346,7 @@ enum sim_client_state {
 	SIM_CLIENT_LEAVING, /* the connection has ended, and says so for a while */
 };
 
-#define SIM_HELD 64
+#define SIM_WAYS 4
 
 struct sim_client {
 	struct sim *sim;
@@ -352,11 +356,15 @@ struct sim_client {
 	struct seeded rng;
 	inlay_ns next;	 /* when it does something, comes back, or is gone at last */
 	inlay_ns relink; /* its link changes; INLAY_NEVER: it stays */
-	inlay_ns unstall;
+	inlay_ns unstall, migrated;
 	__u32 n_lives;
 
-	struct inlay_addr inside;
-	struct sim_place *place; /* where the relay sees it */
+	/* Sockets of its own, and where the relay sees them. */
+	struct sim_way {
+		struct inlay_addr inside;
+		struct sim_place *place;
+	} ways[SIM_WAYS];
+	__u32 n_ways, way; /* |way|: the newest */
 	struct emulated_link up, down;
 	inlay_ns last_arrival; /* of what keeps the connection from being idle */
 
@@ -366,10 +374,10 @@ struct sim_client {
 	struct inlay_transport_conn transport;
 	bool transport_ended, dial_failed;
 	bool stalled; /* it reads nothing: what was consumed is not given back */
-	struct {
+	struct sim_held {
 		__u64 id;
 		size_t bytes;
-	} held[SIM_HELD];
+	} * held;
 	__u32 n_held;
 	/* Foreign. */
 	struct inlay_link link;
@@ -391,6 +399,8 @@ void sim_client_calm(struct sim_client *c);
 /* Closes its connection in the regular way; or is gone without a word. */
 void sim_client_leave(struct sim_client *c);
 void sim_client_vanish(struct sim_client *c);
+/* Goes over to another socket. */
+void sim_client_migrate(struct sim_client *c);
 void sim_client_stall(struct sim_client *c, bool stall);
 /* Makes it send something. */
 void sim_client_ping(struct sim_client *c);
@@ -449,7 +459,7 @@ struct sim {
 	struct sim_track tracks[SIM_TRACKS];
 	struct sim_life *lives;
 	__u32 n_lives;
-	__u64 steps, at_once;
+	__u64 steps, at_once, sockets;
 	inlay_ns next_check;
 	char failure[512];
 	/* What the run came to, for the curious. */

@@ -139,6 +139,9 @@ static void on_publish_done(void *user, struct inlay_moq_request *req,
 
 	sim_trace(c->sim, "client %d: %s is done, 0x%llx", c->index, sub->track->text,
 		  (unsigned long long)m->status);
+	if (!sub->has_until)
+		sub->until = sub->track->n_objects;
+	sub->has_until = true;
 	/* Otherwise the relay alone knows what it had when it gave up. */
 	if (m->status != INLAY_MOQ_DONE_TRACK_ENDED)
 		sub->has_from = false;
@@ -169,8 +172,9 @@ static void on_request_end(void *user, struct inlay_moq_request *req, enum inlay
 	}
 	sub = inlay_moq_request_user(req);
 	sub->request = NULL;
+	if (!sub->has_until)
+		sub->until = sub->track->n_objects;
 	sub->has_until = true;
-	sub->until = sub->track->n_objects;
 	if (end != INLAY_MOQ_END_DONE)
 		sub->has_from = false;
 	sim_trace(c->sim, "client %d: subscription of %s ends (%d, 0x%llx)", c->index,
@@ -327,6 +331,24 @@ static void update_keys(struct sim_client *c)
 	sim_trace(s, "client %d: key update: %d", c->index, rv);
 }
 
+/* Another connection ID of the other end's; or new ones of its own. */
+static void rotate(struct sim_client *c)
+{
+	struct inlay_ep_conn *relays = sim_client_at_relay(c);
+	struct inlay_conn *conn = sim_client_conn(c);
+	int rv = 0;
+
+	if (relays && sim_chance(&c->rng, 50)) {
+		conn = inlay_ep_conn_get(relays);
+		c->sim->node.touched = true;
+	}
+	if (conn && sim_chance(&c->rng, 50))
+		rv = inlay_conn_rotate_cid(conn);
+	else if (conn)
+		rv = inlay_conn_renew_cids(conn);
+	sim_trace(c->sim, "client %d: connection IDs: %d", c->index, rv);
+}
+
 static void stall(struct sim_client *c)
 {
 	sim_trace(c->sim, "client %d stalls", c->index);
@@ -337,7 +359,7 @@ static void stall(struct sim_client *c)
 static void rebind(struct sim_client *c)
 {
 	sim_trace(c->sim, "client %d is rebound", c->index);
-	sim_wire_move(c);
+	sim_wire_move(c, (__u32)seeded_below(&c->rng, c->n_ways));
 	if (sim_chance(&c->rng, 80))
 		sim_client_ping(c);
 }
@@ -393,6 +415,8 @@ void sim_deed(struct sim_client *c)
 		{w->update, update},
 		{w->stall, stall},
 		{w->rebind, rebind},
+		{w->rotate, rotate},
+		{w->migrate, sim_client_migrate},
 		{w->key_update, update_keys},
 		{w->link, new_link},
 		{w->outage, outage},

@@ -14,6 +14,7 @@ struct sim_tls {
 	char dir[32], cert[64], key[64];
 	struct inlay_tls *server[N_CIPHERS], *client[N_CIPHERS];
 	struct inlay_provider *provider[2]; /* the clients', the relay's */
+	struct inlay_provider_ops ops[2];
 	struct inlay_keystore *keystore;
 };
 
@@ -74,6 +75,8 @@ int sim_tls_new(struct sim_tls **ret)
 	for (int i = 0; i < 2 && !rv; i++) {
 		t->provider[i] = inlay_provider_local_new(&config);
 		rv = t->provider[i] ? 0 : -1;
+		if (!rv)
+			sim_node_hook(t->provider[i], &t->ops[i]);
 	}
 	t->keystore = inlay_keystore_new(2 * SIM_SAS);
 	if (rv || !t->keystore) {

@@ -105,7 +105,7 @@ static void check_window(struct sim *s, struct sim_flow *f, const struct content
 	struct inlay_conn_stats stats;
 	__u64 open, window;
 
-	if (s->plan.burst != 1 || !c || what->path || what->mtu_probe)
+	if (s->plan.burst != 1 || !c || what->mtu_probe)
 		return;
 	inlay_conn_stats(c, &stats);
 	f->probes += 2 * (stats.ptos - f->ptos);
@@ -116,8 +116,9 @@ static void check_window(struct sim *s, struct sim_flow *f, const struct content
 	if (open <= window)
 		return;
 	if (f->probes == 0)
-		sim_fail(s, "%llu bytes in flight with a window of %llu", (unsigned long long)open,
-			 (unsigned long long)stats.cwnd);
+		sim_fail(s, "%llu bytes in flight with a window of %llu (%llu says the engine)",
+			 (unsigned long long)open, (unsigned long long)window,
+			 (unsigned long long)stats.bytes_in_flight);
 	else
 		f->probes--;
 }
@@ -132,7 +133,7 @@ static void tell(const struct sim_node *n, const struct inlay_frame *frame, __u8
 
 	if (!inlay_quic_clear_parse(frame->data, frame->len, cid_len, &clear))
 		return;
-	p = n->client ? n->client->place : sim_wire_place(s, &frame->path.remote);
+	p = n->client ? n->client->ways[0].place : sim_wire_place(s, &frame->path.remote);
 	fprintf(stderr,
 		"%11.6f   %s client %d, %llu, %u bytes:", (double)(s->now - s->began) / INLAY_S,
 		n->client ? "from" : "to", p ? p->client->index : -1, (unsigned long long)clear.pn,
@@ -172,7 +173,8 @@ void sim_watch_sent(struct sim_node *n, const struct inlay_frame *frame)
 	f->next_pn = clear.pn + 1;
 	if (!n->client && what.challenge)
 		note_challenge(s, &frame->path.remote, what.challenge);
-	if (!what.eliciting && !what.padded)
+	/* What asks whether another path works says nothing of this one's congestion. */
+	if ((!what.eliciting && !what.padded) || what.path)
 		return;
 	f->eliciting_bytes += frame->len;
 	f->log[clear.pn % SIM_FLOW_LOG].pn = clear.pn;
@@ -197,14 +199,14 @@ static void take_ack(struct sim_flow *f, const struct inlay_quic_ack *ack)
 	}
 }
 
-void sim_watch_opened(struct sim_node *n, const struct sim_packet *p)
+void sim_watch_opened(struct sim_node *n, const __u8 *packet, size_t len)
 {
 	struct inlay_quic_clear clear;
 	struct inlay_sa_ref twin;
 	struct content what;
 	struct sim_flow *f;
 
-	if (!look(p->data, p->len, INLAY_OWN_CID, &clear, &what)) {
+	if (!look(packet, len, INLAY_OWN_CID, &clear, &what)) {
 		sim_fail(n->sim, "an authentic packet does not parse");
 		return;
 	}

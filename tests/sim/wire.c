@@ -121,10 +121,11 @@ struct sim_place *sim_wire_place(struct sim *s, const struct inlay_addr *addr)
 	return i < SIM_PLACES && i < s->wire.n_places ? &s->wire.places[i] : NULL;
 }
 
-void sim_wire_move(struct sim_client *c)
+void sim_wire_move(struct sim_client *c, __u32 way)
 {
 	struct sim *s = c->sim;
 	struct sim_wire *w = &s->wire;
+	struct sim_way *y = &c->ways[way];
 	struct sim_place *p;
 	__u32 i;
 
@@ -132,15 +133,17 @@ void sim_wire_move(struct sim_client *c)
 		w->places = calloc(SIM_PLACES, sizeof(*w->places));
 	if (!w->places)
 		abort();
-	if (c->place)
-		c->place->gone = true;
+	if (y->place)
+		y->place->gone = true;
 	i = w->n_places++ % SIM_PLACES; /* after so many nobody remembers the first */
 	p = &w->places[i];
-	*p = (struct sim_place){.client = c, .life = c->life};
+	*p = (struct sim_place){.client = c, .life = c->life, .inside = y->inside};
+	/* Another network inside has another address outside. */
 	p->addr = (struct inlay_addr){.family = AF_INET,
 				      .port = htons((__u16)(FIRST_PORT + i)),
-				      .ip = {192, 0, 2, (__u8)(1 + c->index)}};
-	c->place = p;
+				      .ip = {192, 0, 2 + y->inside.ip[2], (__u8)(1 + c->index)}};
+	y->place = p;
+	c->way = way;
 }
 
 void sim_wire_down(struct sim *s, const struct inlay_addr *remote, const __u8 *data, size_t len,
@@ -156,15 +159,24 @@ void sim_wire_down(struct sim *s, const struct inlay_addr *remote, const __u8 *d
 	sim_watch_down(s, p, len);
 	if (p->gone)
 		return;
-	path.local = p->client->inside;
+	path.local = p->inside;
 	path.remote = sim_relay_addr;
 	carry(s, &p->client->down, p->client, &path, data, len, ecn);
 }
 
-void sim_wire_up(struct sim_client *c, const __u8 *data, size_t len, __u8 ecn)
+void sim_wire_up(struct sim_client *c, const struct inlay_addr *local, const __u8 *data, size_t len,
+		 __u8 ecn)
 {
-	struct inlay_path path = {.local = sim_relay_addr, .remote = c->place->addr};
+	struct inlay_path path = {.local = sim_relay_addr};
+	__u32 i = c->way;
 
+	if (local->family)
+		for (i = 0; i < c->n_ways; i++)
+			if (!memcmp(&c->ways[i].inside, local, sizeof(*local)))
+				break;
+	if (i == c->n_ways) /* that socket is closed */
+		return;
+	path.remote = c->ways[i].place->addr;
 	carry(c->sim, &c->up, NULL, &path, data, len, ecn);
 }
 

@@ -225,10 +225,10 @@ static void make_handovers(struct sim_client *c, struct inlay_handover h[2])
 	h[INLAY_CLIENT].peer.has_stateless_reset_token = true;
 	inlay_reset_token(s->plan.relay_endpoint.reset_key, &h[INLAY_SERVER].own_cid,
 			  h[INLAY_CLIENT].peer.stateless_reset_token);
-	h[INLAY_CLIENT].path.local = c->inside;
+	h[INLAY_CLIENT].path.local = c->ways[0].inside;
 	h[INLAY_CLIENT].path.remote = sim_relay_addr;
 	h[INLAY_SERVER].path.local = sim_relay_addr;
-	h[INLAY_SERVER].path.remote = c->place->addr;
+	h[INLAY_SERVER].path.remote = c->ways[0].place->addr;
 }
 
 int sim_join(struct sim_client *c)
@@ -246,7 +246,7 @@ int sim_join(struct sim_client *c)
 		return err;
 	for (int i = 0; i < 2; i++)
 		h[i].secret = secret[i];
-	c->place->validated = true;
+	c->ways[0].place->validated = true;
 	a.handover = &h[INLAY_SERVER];
 	err = inlay_endpoint_adopt(s->node.ep, &a, s->now, &conn);
 	s->node.touched = true;
