@@ -131,6 +131,15 @@ int inlay_acks_on_packet(struct inlay_acks *a, __u64 pn, bool eliciting, bool ce
 	return 0;
 }
 
+void inlay_acks_on_refused(struct inlay_acks *a, inlay_ns now)
+{
+	/* Not for each of them: a sender that floods us is not to be answered in kind. */
+	inlay_ns at = a->sent + a->max_ack_delay > now ? a->sent + a->max_ack_delay : now;
+
+	if (a->report.n > 0 && at < a->deadline)
+		a->deadline = at;
+}
+
 enum inlay_quic_error inlay_acks_on_frequency(struct inlay_acks *a,
 					      const struct inlay_quic_ack_frequency *f,
 					      inlay_ns now)

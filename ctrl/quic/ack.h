@@ -57,6 +57,11 @@ static inline void inlay_acks_hurry(struct inlay_acks *a, inlay_ns now)
 	a->deadline = now;
 }
 
+/* A packet that asks for an ACK could not be taken: it gets none, but the peer is told once more
+ * what was taken. The last ACK may be lost, and while nothing more can be taken no other would
+ * follow. */
+void inlay_acks_on_refused(struct inlay_acks *a, inlay_ns now);
+
 /* ... and how its IP header was marked (section 13.4.1). */
 static inline void inlay_acks_count_ecn(struct inlay_acks *a, __u8 ecn)
 {

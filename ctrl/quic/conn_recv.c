@@ -430,8 +430,13 @@ static void take(struct inlay_conn *c, struct packet *p, size_t len)
 	c->refused = false;
 	inlay_conn_path_received(c, p->path, len);
 	on_frames(c, p);
-	if (!inlay_conn_is_open(c) || c->refused)
+	if (!inlay_conn_is_open(c))
 		return;
+	if (c->refused) {
+		if (p->eliciting)
+			inlay_acks_on_refused(&c->acks, p->now);
+		return;
+	}
 	if (!c->ecn.enabled)
 		ecn = INLAY_ECN_NOT_ECT;
 	c->acks.pause = c->recovery.rtt.smoothed > INLAY_ACK_PAUSE ? c->recovery.rtt.smoothed

@@ -93,6 +93,28 @@ static void test_duplicates(void **state)
 	inlay_acks_fini(&a);
 }
 
+/* What cannot be taken draws the last ACK again, in case it was lost; not one for each. */
+static void test_a_refused_packet_repeats_the_last_ack(void **state)
+{
+	struct inlay_acks a;
+
+	inlay_acks_init(&a, DELAY, 0);
+	inlay_acks_on_refused(&a, T0); /* nothing to tell yet */
+	assert_true(a.deadline == INLAY_NEVER);
+	inlay_acks_on_packet(&a, 1, true, false, T0);
+	inlay_acks_on_sent(&a, T0);
+	inlay_acks_on_refused(&a, T0 + INLAY_MS);
+	assert_true(a.deadline == T0 + DELAY);
+	inlay_acks_on_refused(&a, T0 + 2 * INLAY_MS);
+	assert_true(a.deadline == T0 + DELAY);
+	inlay_acks_on_sent(&a, T0 + DELAY);
+	inlay_acks_on_refused(&a, T0 + INLAY_S);
+	assert_true(inlay_acks_is_due(&a, T0 + INLAY_S));
+	assert_true(inlay_acks_is_duplicate(&a, 1));
+	assert_int_equal(a.report.n, 1);
+	inlay_acks_fini(&a);
+}
+
 static void test_acked_acks_are_forgotten(void **state)
 {
 	struct inlay_acks a;
@@ -431,6 +453,7 @@ int main(void)
 		cmocka_unit_test(test_at_once_out_of_order_and_on_ce),
 		cmocka_unit_test(test_duplicates),
 		cmocka_unit_test(test_acked_acks_are_forgotten),
+		cmocka_unit_test(test_a_refused_packet_repeats_the_last_ack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
