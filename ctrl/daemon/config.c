@@ -11,6 +11,7 @@
 
 #include "config_check.h"
 #include "config_schema.h"
+#include "conn.h"
 #include "uri.h"
 
 /* --- Defaults --------------------------------------------------------------------------------- */
@@ -28,9 +29,6 @@ void inlay_config_default_socket(char ret_path[INLAY_CONFIG_TEXT])
 			 (unsigned int)getuid());
 }
 
-/* Own connection IDs that a connection may have at once, for the provider's table. */
-#define CIDS_PER_CONNECTION 8
-
 struct inlay_provider_local_config inlay_config_provider(const struct inlay_config *config)
 {
 	static const char *const backends[] = {"auto", "libcrypto", "ipsec-mb"};
@@ -38,7 +36,7 @@ struct inlay_provider_local_config inlay_config_provider(const struct inlay_conf
 
 	return (struct inlay_provider_local_config){
 		.max_sa = 2 * connections,
-		.max_cids = CIDS_PER_CONNECTION * connections,
+		.max_cids = INLAY_CONN_CIDS * connections,
 		.backend = backends[config->crypto_backend],
 	};
 }

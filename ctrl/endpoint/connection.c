@@ -23,7 +23,7 @@ int inlay_ep_conn_add_cid(struct inlay_ep_conn *c, struct inlay_cid *ret_cid)
 	struct inlay_cid cid = {.len = INLAY_OWN_CID};
 	int err = -ENOSPC;
 
-	if (c->n_own == INLAY_EP_OWN_CIDS)
+	if (c->n_own == INLAY_CONN_CIDS)
 		return -ENOSPC;
 	for (int i = 0; i < ADD_CID_TRIES; i++) {
 		inlay_endpoint_random(c->ep, cid.data, INLAY_OWN_CID);

@@ -16,7 +16,6 @@
 #include "reset.h"
 #include "timers.h"
 
-#define INLAY_EP_OWN_CIDS    8 /* of ours in force at once, per connection */
 #define INLAY_EP_PEER_TOKENS 8
 #define INLAY_EP_PEER_LEFT   8 /* CIDs of the peer's that packets under way may carry */
 #define INLAY_EP_PORTS	     4 /* local addresses whose port is remembered, per connection */
@@ -55,7 +54,7 @@ struct inlay_ep_conn {
 		__u16 port;
 	} ports[INLAY_EP_PORTS];
 	unsigned int n_ports;
-	struct inlay_cid own[INLAY_EP_OWN_CIDS];
+	struct inlay_cid own[INLAY_CONN_CIDS];
 	unsigned int n_own;
 	struct inlay_cid initial; /* DCID of an accepted client's first Initial; len 0: none */
 	struct inlay_cid left[INLAY_EP_PEER_LEFT]; /* the peer's, not sent with any more */

@@ -9,9 +9,9 @@
 #include "conn.h"
 #include "intervals.h"
 
-#define INLAY_CIDS_OWN_MAX  4			     /* of ours in force at once */
-#define INLAY_CIDS_OWN_ROOM (2 * INLAY_CIDS_OWN_MAX) /* with those being replaced */
-#define INLAY_CIDS_PEER_MAX 8			     /* of the peer's that we would ever keep */
+#define INLAY_CIDS_OWN_MAX  4		    /* of ours in force at once */
+#define INLAY_CIDS_OWN_ROOM INLAY_CONN_CIDS /* with those retired of late */
+#define INLAY_CIDS_PEER_MAX 8		    /* of the peer's that we would ever keep */
 
 struct inlay_own_cid {
 	bool used;

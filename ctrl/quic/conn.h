@@ -20,6 +20,10 @@
 struct inlay_budget;
 struct inlay_conn;
 struct inlay_policy;
+
+/* CIDs of ours that a connection has at most: those in force, and twice as many that the peer has
+ * retired of late, and packets under way may carry. */
+#define INLAY_CONN_CIDS 12
 struct inlay_trace;
 struct inlay_policy_view;
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "keyupdate.h"
 
-#define KEEP_PTOS   3 /* RFC 9001 section 6.5 */
-#define SILENT_PTOS 20
+#define KEEP_PTOS 3 /* RFC 9001 section 6.5 */
+/* In which a peer that has anything to say has said it. Updates are hours apart, so that it costs
+ * nothing; what it may save is the connection. */
+#define SILENCE (10 * INLAY_S)
 
 void inlay_keyupdate_init(struct inlay_keyupdate *k, __u64 next_pn)
 {
@@ -91,7 +93,7 @@ bool inlay_keyupdate_may_start(const struct inlay_keyupdate *k, inlay_ns pto, in
 	/* A peer may hold its own part for unconfirmed, and have no next keys, until it has heard
 	 * of a packet of this phase that it sent: it could read nothing from us any more. One that
 	 * never asks to be told has to do with time. */
-	if (k->rx_phase > 0 && !k->rx_told && now < k->updated + SILENT_PTOS * pto)
+	if (k->rx_phase > 0 && !k->rx_told && now < k->updated + SILENCE)
 		return false;
 	return k->tx_phase == k->rx_phase && k->tx_acked &&
 	       (k->updated == 0 || now >= k->updated + KEEP_PTOS * pto);

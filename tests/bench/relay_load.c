@@ -360,7 +360,7 @@ static int make_endpoint(struct relay_load *l)
 static int make_data_path(struct relay_load *l)
 {
 	struct inlay_provider_local_config provider = {.max_sa = 2 * MAX_CLIENTS,
-						       .max_cids = 8 * MAX_CLIENTS};
+						       .max_cids = INLAY_CONN_CIDS * MAX_CLIENTS};
 	struct inlay_datathread_config dt = {.ports = l->ports, .n_ports = l->n_clients, .cpu = -1};
 
 	l->keystore = inlay_keystore_new(MAX_CLIENTS);

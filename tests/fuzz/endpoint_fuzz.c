@@ -27,7 +27,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	struct inlay_tls_config config = {
 		.role = INLAY_SERVER, .self_signed = true, .alpn = alpn, .n_alpn = 1};
 	struct inlay_provider_local_config local = {.max_sa = 2 * MAX_CONNECTIONS,
-						    .max_cids = 8 * MAX_CONNECTIONS};
+						    .max_cids = INLAY_CONN_CIDS * MAX_CONNECTIONS};
 
 	provider = inlay_provider_local_new(&local);
 	keystore = inlay_keystore_new(MAX_CONNECTIONS);

@@ -41,6 +41,7 @@ struct journey {
 	bool at_once;			    /* without asking first: a libngtcp2 client only */
 	bool burn; /* a client's address before is dead as soon as it has another */
 	unsigned int rebindings;
+	unsigned int rotations; /* of CIDs: the peer's by another, ours all at once, in turn */
 	unsigned int updates_ours, updates_peer;
 	__u64 seed;
 };
@@ -49,7 +50,7 @@ struct run {
 	const struct journey *j;
 	struct world *w;
 	struct node *ours, *peer;
-	unsigned int migrations, rebindings, updates_ours, updates_peer;
+	unsigned int migrations, rebindings, rotations, updates_ours, updates_peer;
 	__be16 dead[WORLD_OTHERS]; /* addresses that nothing reaches any more */
 	unsigned int n_dead;
 	inlay_ns start, last; /* when the first transfer began, and it moved last */
@@ -144,6 +145,11 @@ static bool may_be_updated(const struct app *ours)
 	return k->tx_phase == k->rx_phase;
 }
 
+static int rotate(struct run *r, struct inlay_conn *c)
+{
+	return r->rotations % 2 ? inlay_conn_renew_cids(c) : inlay_conn_rotate_cid(c);
+}
+
 static void travel(struct run *r)
 {
 	struct app *ours = our_app(r);
@@ -164,6 +170,9 @@ static void travel(struct run *r)
 		r->w->nat_outside = htons((__u16)(20000 + ++r->rebindings));
 		r->last = r->w->now;
 	}
+	if (is_due(r, r->rotations, r->j->rotations, 300 * INLAY_MS) &&
+	    !rotate(r, inlay_ep_conn_get(ours->ours)))
+		r->rotations++;
 	if (is_due(r, r->updates_ours, r->j->updates_ours, 500 * INLAY_MS) &&
 	    !inlay_conn_update_keys(inlay_ep_conn_get(ours->ours), r->w->now))
 		r->updates_ours++;
@@ -175,8 +184,8 @@ static void travel(struct run *r)
 static bool is_over(const struct run *r)
 {
 	return r->migrations == r->j->migrations && r->rebindings == r->j->rebindings &&
-	       r->updates_ours == r->j->updates_ours && r->updates_peer == r->j->updates_peer &&
-	       r->w->now >= r->last + INLAY_S;
+	       r->rotations == r->j->rotations && r->updates_ours == r->j->updates_ours &&
+	       r->updates_peer == r->j->updates_peer && r->w->now >= r->last + INLAY_S;
 }
 
 static bool arrived(struct world *w, void *user)
@@ -251,6 +260,7 @@ static void assert_arrived(struct run *r, bool done)
 			 r->peer->app.why.idle ? "(idle)" : "");
 	assert_int_equal(r->migrations, r->j->migrations);
 	assert_int_equal(r->rebindings, r->j->rebindings);
+	assert_int_equal(r->rotations, r->j->rotations);
 	assert_int_equal(r->updates_ours, r->j->updates_ours);
 	assert_int_equal(r->updates_peer, r->j->updates_peer);
 	/* Nothing was sent but to addresses and with CIDs that were in force. */
@@ -345,6 +355,15 @@ static void we_move_and_are_followed(void **state)
 		&(struct journey){.dial = true, .cipher = INLAY_AES_128_GCM, .rebindings = 4});
 }
 
+static void connection_ids_are_exchanged(void **state)
+{
+	for (int dial = 0; dial < 2; dial++)
+		travel_all_the_way(&(struct journey){.dial = dial,
+						     .cipher = INLAY_AES_128_GCM,
+						     .migrations = 1,
+						     .rotations = 8});
+}
+
 static void keys_change_on_the_way(void **state)
 {
 	for (int dial = 0; dial < 2; dial++)
@@ -380,6 +399,7 @@ static void all_of_it_at_ten_percent_loss(void **state)
 					.migrations = 2,
 					.at_once = !dial && seed % 2,
 					.rebindings = dial ? 0 : 2,
+					.rotations = 3,
 					.updates_ours = 1 + seed % 2,
 					.updates_peer = 2 - seed % 2,
 					.seed = seed * 3 + (__u64)i,
@@ -482,6 +502,7 @@ int main(void)
 		cmocka_unit_test(a_peer_moves_again_and_again),
 		cmocka_unit_test(a_nat_that_forgets_is_followed),
 		cmocka_unit_test(we_move_and_are_followed),
+		cmocka_unit_test(connection_ids_are_exchanged),
 		cmocka_unit_test(keys_change_on_the_way),
 		cmocka_unit_test(all_of_it_at_ten_percent_loss),
 		cmocka_unit_test(packets_replayed_from_elsewhere_move_nothing),

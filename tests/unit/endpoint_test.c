@@ -507,7 +507,7 @@ static void key_limits_are_heeded(void **state)
 	provider_says(n, c, INLAY_EVENT_SOFT_LIMIT);
 	world_step(w, w->now);
 	assert_int_equal(updates_of(c), 1);
-	world_pass(w, 2 * INLAY_S);
+	world_pass(w, 12 * INLAY_S);
 	inlay_ep_conn_get(c);
 	world_pass(w, INLAY_S);
 	inlay_ep_conn_get(c);

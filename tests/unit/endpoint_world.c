@@ -290,8 +290,8 @@ static void start_endpoint(struct node *n, struct inlay_endpoint_config *config)
 struct node *world_add_endpoint(struct world *w, __u16 port, struct inlay_endpoint_config *config,
 				__u32 max_connections)
 {
-	struct inlay_provider_local_config provider = {.max_sa = 2 * max_connections,
-						       .max_cids = 8 * max_connections};
+	struct inlay_provider_local_config provider = {
+		.max_sa = 2 * max_connections, .max_cids = INLAY_CONN_CIDS * max_connections};
 	struct node *n = add_node(w, port);
 
 	n->provider = inlay_provider_local_new(&provider);

@@ -65,8 +65,8 @@ static void test_the_peer_answers_ours(void **state)
 	inlay_keyupdate_on_acked(&k, 20);
 	inlay_keyupdate_on_ack(&k, SOLO_T0 + 2 * PTO);
 	/* Nor while the peer may not know that its part has been seen; though not for ever. */
-	assert_false(inlay_keyupdate_may_start(&k, PTO, SOLO_T0 + 22 * PTO - 1));
-	assert_true(inlay_keyupdate_may_start(&k, PTO, SOLO_T0 + 22 * PTO));
+	assert_false(inlay_keyupdate_may_start(&k, PTO, SOLO_T0 + 2 * PTO + 10 * INLAY_S - 1));
+	assert_true(inlay_keyupdate_may_start(&k, PTO, SOLO_T0 + 2 * PTO + 10 * INLAY_S));
 	inlay_keyupdate_on_eliciting(&k, 2); /* of the phase before */
 	inlay_keyupdate_on_told(&k, 2);
 	inlay_keyupdate_on_eliciting(&k, 4);
