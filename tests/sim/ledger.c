@@ -160,6 +160,7 @@ void sim_ledger_excuse(struct sim_life *life, const struct sim_excuse *excuse)
 	if (!e)
 		abort();
 	*e = *excuse;
+	e->at = life->client->sim->now;
 	e->next = life->excuses;
 	life->excuses = e;
 }
@@ -189,6 +190,20 @@ void sim_ledger_on_reset(void *user, struct inlay_relay_session *rs,
 		  (unsigned long long)e.request, inlay_relay_rule_name(e.rule));
 }
 
+/* Evicted under others before this one came: nobody gets it any more. */
+static bool was_evicted(const struct sim_sub *sub, __u64 group, __u64 subgroup)
+{
+	const struct sim_excuse *e;
+	const struct sim_life *life;
+
+	for (life = sub->life->client->sim->lives; life; life = life->next)
+		for (e = life->excuses; e; e = e->next)
+			if (e->rule == INLAY_RELAY_RULE_EVICTED && e->track == sub->track &&
+			    e->group == group && e->subgroup == subgroup && e->at <= sub->ok_at)
+				return true;
+	return false;
+}
+
 static bool is_excused(const struct sim_sub *sub, __u64 group, __u64 subgroup)
 {
 	const struct sim_excuse *e;
@@ -201,7 +216,7 @@ static bool is_excused(const struct sim_sub *sub, __u64 group, __u64 subgroup)
 		if (e->and_older && group <= e->group)
 			return true;
 	}
-	return false;
+	return was_evicted(sub, group, subgroup);
 }
 
 /* --- What arrived ---------------------------------------------------------------------------- */
@@ -384,6 +399,10 @@ static bool is_expected(const struct sim_sub *sub, const struct sim_object *o)
 	const struct inlay_moq_location where = {o->group, o->id};
 
 	if (!sub->ok || !sub->has_from || !o->stream || o->group > sub->end_group)
+		return false;
+	/* The track ended as its publisher was gone; what one that came back has published since
+	 * then is another subscription's. */
+	if (sub->done_at && (!o->stream->life->ended || o->stream->life->ended_at > sub->done_at))
 		return false;
 	if (inlay_moq_location_less(sub->from, where))
 		return true;

@@ -120,8 +120,12 @@ static void draw_manners(struct seeded *rng, struct sim_plan *p)
 {
 	struct sim_weights *w = &p->weights;
 
-	p->active = sim_between(rng, 1500, 6000) * INLAY_MS;
-	p->pause = sim_between(rng, 100, 1500) * INLAY_MS;
+	p->active = sim_between(rng, 1500, 9000) * INLAY_MS;
+	p->pause = sim_between(rng, 60, 1500) * INLAY_MS;
+	if (sim_chance(rng, 4))
+		p->restart = p->active / 100 * sim_between(rng, 20, 80);
+	if (sim_chance(rng, 25))
+		p->damage_ppm = (__u32)seeded_below(rng, 10000);
 	p->subscriber_timeouts = sim_chance(rng, 20);
 	*w = (struct sim_weights){
 		.subscribe = 10,
@@ -151,9 +155,9 @@ void sim_plan_draw(struct sim_plan *p, __u64 seed)
 	for (int i = 0; i < 4; i++)
 		seeded_u64(&rng); /* small seeds differ in few bits */
 	*p = (struct sim_plan){0};
-	p->n_publishers = (__u32)sim_between(&rng, 1, 2);
-	p->n_clients = p->n_publishers + (__u32)sim_between(&rng, 1, 5);
-	p->n_tracks = (__u32)sim_between(&rng, p->n_publishers, 4);
+	p->n_publishers = (__u32)sim_between(&rng, 1, 3);
+	p->n_clients = p->n_publishers + (__u32)sim_between(&rng, 1, SIM_CLIENTS - 3);
+	p->n_tracks = (__u32)sim_between(&rng, p->n_publishers, SIM_TRACKS);
 	p->harshness = (__u32)seeded_below(&rng, 4);
 	p->cipher = PICK(&rng, ciphers);
 	p->ring_delay = sim_chance(&rng, 50) ? sim_between(&rng, 0, 3000) * INLAY_US : 0;
@@ -179,12 +183,14 @@ void sim_plan_print(const struct sim_plan *p, FILE *to)
 
 	fprintf(to,
 		"plan: %u clients, %u publish, %u tracks, %u on libngtcp2%s%s, harshness %u, "
-		"active %llu ms, pause %llu ms, ring %llu us, burst %u, cipher %d\n",
+		"active %llu ms, pause %llu ms, ring %llu us, burst %u, cipher %d, damage %u "
+		"ppm%s\n",
 		p->n_clients, p->n_publishers, p->n_tracks, p->n_foreign,
 		p->handshakes ? ", handshakes" : "", p->retry ? ", retry" : "", p->harshness,
 		(unsigned long long)(p->active / INLAY_MS),
 		(unsigned long long)(p->pause / INLAY_MS),
-		(unsigned long long)(p->ring_delay / INLAY_US), p->burst, p->cipher);
+		(unsigned long long)(p->ring_delay / INLAY_US), p->burst, p->cipher, p->damage_ppm,
+		p->restart ? ", the relay restarts" : "");
 	for (int i = 0; i < 2; i++, r = c)
 		fprintf(to,
 			"  %s: log %u, cc %d, data %llu, stream %llu, streams %llu, receive %llu, "

@@ -141,7 +141,9 @@ struct sim_result sim_seed(__u64 seed, struct sim_tls *tls, int verbose)
 	if (verbose)
 		sim_plan_print(&plan, stderr);
 	s = sim_new(&plan, seed, tls, verbose);
-	if (sim_run(s, s->now + plan.active))
+	if (plan.restart && sim_run(s, s->now + plan.restart))
+		sim_restart(s);
+	if (sim_run(s, s->began + plan.active))
 		settle(s);
 	if (!s->failed)
 		farewell(s);

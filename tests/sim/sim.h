@@ -52,6 +52,8 @@ struct sim_plan {
 	inlay_ns active;     /* how long clients do as they like */
 	inlay_ns pause;	     /* mean time between two things that a client does */
 	__u32 harshness;     /* of the network: 0 to 3 */
+	__u32 damage_ppm;    /* of packets arrive with a bit turned over */
+	inlay_ns restart;    /* the relay dies then, and another one begins; 0: it does not */
 	inlay_ns ring_delay; /* most that a packet waits between provider and engine */
 	__u32 burst;	     /* frames taken from an endpoint at once; 1: all is checked */
 	enum inlay_cipher cipher;
@@ -270,6 +272,7 @@ struct sim_excuse {
 	__u64 request, group, subgroup;
 	bool and_older;
 	struct sim_track *track;
+	inlay_ns at;
 };
 
 /* A subscription, from SUBSCRIBE to its end. */
@@ -280,6 +283,7 @@ struct sim_sub {
 	struct inlay_moq_request *request; /* NULL: it has ended */
 	__u64 request_id;
 	bool ok, updating, resuming;
+	inlay_ns ok_at;
 	struct inlay_moq_filter asked;
 	bool filtered;
 	__u64 next_group;
@@ -289,9 +293,8 @@ struct sim_sub {
 	__u64 end_group;
 	bool has_until; /* it ended: none behind the |until|th is expected */
 	__u32 until;
-	bool done;
-	__u64 done_status;
-	__u8 *got; /* enum sim_got by index of the track's objects */
+	inlay_ns done_at; /* PUBLISH_DONE; 0: none yet */
+	__u8 *got;	  /* enum sim_got by index of the track's objects */
 	__u32 n_got;
 	struct sim_in *streams;
 	__u64 n_complete, n_datagrams;
@@ -483,6 +486,8 @@ struct inlay_provider *sim_tls_provider(struct sim_tls *tls, bool relay);
 struct inlay_keystore *sim_tls_keystore(struct sim_tls *tls);
 
 struct sim *sim_new(const struct sim_plan *plan, __u64 seed, struct sim_tls *tls, int verbose);
+/* The relay is gone without a word, and another one stands in its place. */
+void sim_restart(struct sim *s);
 /* Ends everything without a word, and looks whether anything is left; then frees. */
 void sim_close(struct sim *s);
 void sim_free(struct sim *s);

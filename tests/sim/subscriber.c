@@ -112,6 +112,7 @@ static void on_subscribe_ok(void *user, struct inlay_moq_request *req,
 	struct sim_sub *sub = inlay_moq_request_user(req);
 
 	sub->ok = true;
+	sub->ok_at = sub->life->client->sim->now;
 	sub->request_id = inlay_moq_request_id(req);
 	expect(sub, &m->params);
 	sim_trace(sub->life->client->sim, "client %d has %s, request %llu, from %llu/%llu",
@@ -139,9 +140,7 @@ static void on_publish_done(void *user, struct inlay_moq_request *req,
 
 	sim_trace(c->sim, "client %d: %s is done, 0x%llx", c->index, sub->track->text,
 		  (unsigned long long)m->status);
-	if (!sub->has_until)
-		sub->until = sub->track->n_objects;
-	sub->has_until = true;
+	sub->done_at = c->sim->now;
 	/* Otherwise the relay alone knows what it had when it gave up. */
 	if (m->status != INLAY_MOQ_DONE_TRACK_ENDED)
 		sub->has_from = false;

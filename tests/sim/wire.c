@@ -110,6 +110,8 @@ static void carry(struct sim *s, struct emulated_link *l, struct sim_client *to,
 		p->ecn = a.ecn;
 		p->len = (__u32)len;
 		memcpy(p->data, data, len);
+		if (s->plan.damage_ppm && seeded_below(&s->rng, 1000000) < s->plan.damage_ppm)
+			p->data[seeded_below(&s->rng, len)] ^= 1U << seeded_below(&s->rng, 8);
 		push(&s->wire, p);
 	}
 }

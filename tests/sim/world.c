@@ -345,8 +345,8 @@ static void new_track(struct sim *s, __u32 i)
 	t->name.track = (struct inlay_moq_bytes){(const __u8 *)"video", 5};
 	t->datagrams = i > 0 && sim_chance(rng, 25);
 	t->by_publish = sim_chance(rng, 40);
-	t->interval = sim_between(rng, 15, 80) * INLAY_MS;
-	t->group_objects = (__u32)sim_between(rng, 2, 20);
+	t->interval = sim_between(rng, 8, 80) * INLAY_MS;
+	t->group_objects = (__u32)sim_between(rng, 2, 40);
 	t->n_subgroups = (__u32)sim_between(rng, 1, 3);
 	t->max_key = (__u32)sim_between(rng, 1, 40) << 10;
 	t->max_delta = (__u32)sim_between(rng, 1, 4000);
@@ -361,6 +361,26 @@ static void new_track(struct sim *s, __u32 i)
 	if (!inlay_moq18_track_properties_put(&w, p))
 		abort();
 	p->bytes = (struct inlay_moq_bytes){t->properties, inlay_writer_len(&w)};
+}
+
+static void end_relay(struct sim *s)
+{
+	struct sim_life *life;
+
+	sim_node_drain(&s->node);
+	inlay_endpoint_free(s->node.ep);
+	inlay_sessions_fini(&s->sessions);
+	inlay_relay_free(s->relay);
+	for (life = s->lives; life; life = life->next)
+		life->relay_moq = NULL;
+}
+
+void sim_restart(struct sim *s)
+{
+	sim_trace(s, "--- another relay");
+	end_relay(s);
+	new_relay(s);
+	s->node.touched = true;
 }
 
 struct sim *sim_new(const struct sim_plan *plan, __u64 seed, struct sim_tls *tls, int verbose)
@@ -401,10 +421,7 @@ void sim_close(struct sim *s)
 {
 	for (__u32 i = 0; i < s->plan.n_clients; i++)
 		sim_client_fini(&s->clients[i]);
-	sim_node_drain(&s->node);
-	inlay_endpoint_free(s->node.ep);
-	inlay_sessions_fini(&s->sessions);
-	inlay_relay_free(s->relay);
+	end_relay(s);
 	sim_check_providers(s);
 }
 
