@@ -133,6 +133,7 @@ static void add_relay(json_t *o, const struct inlay_daemon *d)
 	set(o, "datagrams_sent", s.datagrams_out);
 	set(o, "datagrams_dropped", s.datagrams_dropped);
 	set(o, "duplicates", s.duplicates);
+	set(o, "streams_refused", s.streams_refused);
 	set(o, "requests_refused", s.refused);
 	set(o, "malformed_tracks", s.malformed_tracks);
 	json_object_set_new(o, "stream_resets", stream_resets(&s));

@@ -18,7 +18,10 @@
 static void report(struct inlay_relay *r, struct inlay_relay_session *rs,
 		   const struct inlay_relay_reset *reset)
 {
-	r->stats.resets[reset->rule]++;
+	if (reset->upstream)
+		r->stats.streams_refused++;
+	else
+		r->stats.resets[reset->rule]++;
 	if (r->config.on_reset != NULL)
 		r->config.on_reset(r->config.on_reset_user, rs, reset);
 }
@@ -50,6 +53,21 @@ static void count_unread(const struct relay_subscription *sub, const struct inla
 	};
 
 	report(sub->track->relay, sub->session, &reset);
+}
+
+void relay_reader_refuse(const struct relay_upstream *up, const struct inlay_cache_stream *s,
+			 enum inlay_relay_rule rule)
+{
+	const struct inlay_relay_reset reset = {
+		.rule = rule,
+		.upstream = true,
+		.name = up->track->name,
+		.request = inlay_moq_request_id(up->request),
+		.group = s->header.group,
+		.subgroup = s->header.subgroup,
+	};
+
+	report(up->track->relay, up->session, &reset);
 }
 
 static bool is_read(const struct inlay_cache_stream *s, const struct relay_subscription *sub)

@@ -49,11 +49,12 @@ enum inlay_relay_action {
 enum inlay_relay_rule { INLAY_RELAY_RULES(INLAY_RELAY_RULE) INLAY_RELAY_N_RULES };
 #undef INLAY_RELAY_RULE
 
-/* A stream that was reset, or never opened. */
+/* A stream that was reset, or never opened; or one of a publisher's that was refused. */
 struct inlay_relay_reset {
 	enum inlay_relay_rule rule;
+	bool upstream; /* the publisher's: what it still brings is nobody's */
 	const struct inlay_moq_name *name;
-	__u64 request; /* ID of the SUBSCRIBE */
+	__u64 request; /* ID of the SUBSCRIBE, or of the PUBLISH */
 	__u64 group, subgroup;
 	bool and_older; /* and no older stream of the cache either */
 };
@@ -88,7 +89,8 @@ struct inlay_relay_config {
 			  enum inlay_relay_action action, const struct inlay_moq_name *name,
 			  const struct inlay_moq_tokens *tokens);
 	void *authorise_user;
-	/* Hears of every stream that a rule takes from a subscriber. May be NULL. */
+	/* Hears of every stream that a rule takes from a subscriber, or refuses of a publisher's.
+	 * May be NULL. */
 	void (*on_reset)(void *user, struct inlay_relay_session *session,
 			 const struct inlay_relay_reset *reset);
 	void *on_reset_user;
@@ -113,6 +115,7 @@ struct inlay_relay_stats {
 	__u64 ended_behind; /* subscriptions ended TOO_FAR_BEHIND */
 	__u64 duplicates;   /* streams and datagrams of a further publisher, or sent twice */
 	__u64 malformed_tracks;
+	__u64 streams_refused;	 /* of publishers: evicted as they arrived, or no memory */
 	__u64 datagrams_dropped; /* too large, or the queue is full */
 	__u64 refused; /* requests answered with an error for a limit or a missing right */
 };

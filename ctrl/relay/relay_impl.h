@@ -328,6 +328,9 @@ void relay_reader_drop(struct relay_reader *rd, __u64 code, enum inlay_relay_rul
 void relay_reader_ended(struct relay_reader *rd, enum inlay_moq_end end);
 /* Tells the transport its priority and class anew. */
 void relay_reader_set_order(struct relay_reader *rd);
+/* A publisher's stream is refused. */
+void relay_reader_refuse(const struct relay_upstream *up, const struct inlay_cache_stream *stream,
+			 enum inlay_relay_rule rule);
 /* No more is taken of a stream whose group was evicted: who came later, and so never had a reader
  * of it, misses what it would have brought. */
 void relay_reader_miss_evicted(const struct relay_track *t,

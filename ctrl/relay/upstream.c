@@ -420,6 +420,10 @@ static void end_feed(struct relay_feed *feed, enum inlay_cache_end end, __u64 co
 
 static void abandon_feed(struct relay_feed *feed, struct inlay_moq_incoming *in, __u64 code)
 {
+	if (code == INLAY_MOQ_RESET_EXCESSIVE_LOAD)
+		relay_reader_refuse(feed->upstream, feed->stream,
+				    feed->stream->group == NULL ? INLAY_RELAY_RULE_EVICTED
+								: INLAY_RELAY_RULE_MEMORY);
 	if (feed->stream->group == NULL)
 		relay_reader_miss_evicted(feed->upstream->track, feed->stream);
 	inlay_moq_incoming_set_user(in, NULL);

@@ -374,6 +374,7 @@ static void eviction_is_counted_for_who_came_later(void **state)
 	pub_object(&w->clients[0], out, 0, 0, 1);
 	world_run(w);
 	assert_true(stopped);
+	assert_int_equal(stats_of(w).streams_refused, 1);
 	assert_int_equal(stats_of(w).reset_evicted, 2);
 	world_free(w);
 }
