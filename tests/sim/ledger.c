@@ -160,9 +160,20 @@ void sim_ledger_excuse(struct sim_life *life, const struct sim_excuse *excuse)
 	if (!e)
 		abort();
 	*e = *excuse;
-	e->at = life->client->sim->now;
 	e->next = life->excuses;
 	life->excuses = e;
+}
+
+/* Before its first object the relay may not know which subgroup it is. */
+static void refuse(struct sim_track *t, const struct sim_life *life,
+		   const struct inlay_relay_reset *reset)
+{
+	struct sim_stream *st;
+
+	for (st = t->streams; st; st = st->next)
+		if (st->life == life && st->group == reset->group &&
+		    (st->subgroup == reset->subgroup || reset->subgroup == 0))
+			st->refused = true;
 }
 
 void sim_ledger_on_reset(void *user, struct inlay_relay_session *rs,
@@ -184,24 +195,14 @@ void sim_ledger_on_reset(void *user, struct inlay_relay_session *rs,
 		return;
 	}
 	e.track = track_of(s, reset->name);
+	if (reset->upstream) {
+		refuse(e.track, life, reset);
+		return;
+	}
 	sim_ledger_excuse(life, &e);
 	sim_trace(s, "relay: %s/%llu/%llu to client %d, request %llu: %s", e.track->text,
 		  (unsigned long long)e.group, (unsigned long long)e.subgroup, life->client->index,
 		  (unsigned long long)e.request, inlay_relay_rule_name(e.rule));
-}
-
-/* Evicted under others before this one came: nobody gets it any more. */
-static bool was_evicted(const struct sim_sub *sub, __u64 group, __u64 subgroup)
-{
-	const struct sim_excuse *e;
-	const struct sim_life *life;
-
-	for (life = sub->life->client->sim->lives; life; life = life->next)
-		for (e = life->excuses; e; e = e->next)
-			if (e->rule == INLAY_RELAY_RULE_EVICTED && e->track == sub->track &&
-			    e->group == group && e->subgroup == subgroup && e->at <= sub->ok_at)
-				return true;
-	return false;
 }
 
 static bool is_excused(const struct sim_sub *sub, __u64 group, __u64 subgroup)
@@ -216,7 +217,7 @@ static bool is_excused(const struct sim_sub *sub, __u64 group, __u64 subgroup)
 		if (e->and_older && group <= e->group)
 			return true;
 	}
-	return was_evicted(sub, group, subgroup);
+	return false;
 }
 
 /* --- What arrived ---------------------------------------------------------------------------- */
@@ -412,7 +413,7 @@ static bool is_expected(const struct sim_sub *sub, const struct sim_object *o)
 /* Its publisher's stream came to a bad end: whoever read it was reset, or never began. */
 static bool is_cut(const struct sim_stream *st)
 {
-	return st->state == SIM_STREAM_RESET || st->state == SIM_STREAM_STOPPED ||
+	return st->refused || st->state == SIM_STREAM_RESET || st->state == SIM_STREAM_STOPPED ||
 	       st->state == SIM_STREAM_CUT;
 }
 
@@ -431,12 +432,13 @@ __u32 sim_ledger_missing(struct sim *s, struct sim_sub *sub, bool tell)
 		if (n++ == 0 && tell)
 			sim_fail(s,
 				 "client %d, %s: object %llu/%llu (subgroup %llu) was neither "
-				 "delivered nor reset (request %llu, from %llu/%llu)",
+				 "delivered nor reset (request %llu, from %llu/%llu; its stream "
+				 "is in state %d)",
 				 sub->life->client->index, t->text, (unsigned long long)o->group,
 				 (unsigned long long)o->id, (unsigned long long)o->stream->subgroup,
 				 (unsigned long long)sub->request_id,
 				 (unsigned long long)sub->from.group,
-				 (unsigned long long)sub->from.object);
+				 (unsigned long long)sub->from.object, o->stream->state);
 	}
 	return n;
 }

@@ -213,7 +213,8 @@ struct sim_stream {
 	__u64 group, subgroup;
 	__u32 n_objects;
 	enum sim_stream_state state;
-	bool fin; /* was written, whatever came after */
+	bool fin;     /* was written, whatever came after */
+	bool refused; /* by the relay, as it says */
 	struct inlay_moq_outgoing *out;
 };
 
@@ -272,7 +273,6 @@ struct sim_excuse {
 	__u64 request, group, subgroup;
 	bool and_older;
 	struct sim_track *track;
-	inlay_ns at;
 };
 
 /* A subscription, from SUBSCRIBE to its end. */
@@ -283,7 +283,6 @@ struct sim_sub {
 	struct inlay_moq_request *request; /* NULL: it has ended */
 	__u64 request_id;
 	bool ok, updating, resuming;
-	inlay_ns ok_at;
 	struct inlay_moq_filter asked;
 	bool filtered;
 	__u64 next_group;

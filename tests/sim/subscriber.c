@@ -112,7 +112,6 @@ static void on_subscribe_ok(void *user, struct inlay_moq_request *req,
 	struct sim_sub *sub = inlay_moq_request_user(req);
 
 	sub->ok = true;
-	sub->ok_at = sub->life->client->sim->now;
 	sub->request_id = inlay_moq_request_id(req);
 	expect(sub, &m->params);
 	sim_trace(sub->life->client->sim, "client %d has %s, request %llu, from %llu/%llu",
