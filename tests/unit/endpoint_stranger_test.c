@@ -41,10 +41,7 @@ static struct node *add_server(struct world *w, struct inlay_endpoint_config *co
 
 static struct node *add_client(struct world *w, __u16 port)
 {
-	struct inlay_peer_config peer = {0};
-
-	endpoint_tls_peer(&tls, &peer, false);
-	return world_add_peer(w, port, OURS, peer, small_app);
+	return endpoint_tls_add_client(&tls, w, port, small_app);
 }
 
 static __u64 reason(const struct node *n, enum inlay_reason r)

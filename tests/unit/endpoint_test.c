@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Our endpoint, whole, with peers on unmodified libngtcp2 in memory: transfers in both roles with
- * each cipher, Retry, key updates, loss and a NAT that changes its mind; and how connections end.
- * What strangers send is in endpoint_stranger_test.c.
+ * each cipher, Retry, key updates, loss and a NAT that changes its mind. How connections end is in
+ * endpoint_ends_test.c, what strangers send in endpoint_stranger_test.c.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -40,6 +40,7 @@ struct transfer {
 	unsigned int loss, repeat, reorder;
 	int updates_ours, updates_peer; /* key updates to start on the way */
 	bool rebind;			/* the client's port changes on the way */
+	__u32 lose;			/* these datagrams: bit 0 is the first on the wire */
 	__u64 seed;
 };
 
@@ -48,7 +49,9 @@ struct run {
 	struct world *w;
 	struct node *ours, *peer;
 	int updated_ours, updated_peer;
-	unsigned int retries; /* Retry packets seen on the wire */
+	unsigned int retries;	       /* Retry packets seen on the wire */
+	unsigned int carried, dropped; /* datagrams that the wire took; the first, by |lose| */
+	bool connected;
 };
 
 static const struct app client_app = {
@@ -64,6 +67,25 @@ static struct app *our_app(const struct run *r)
 static const struct app *initiator(const struct run *r)
 {
 	return r->t->dial ? &r->ours->app : &r->peer->app;
+}
+
+/*
+ * RFC 9002 section 6.2: until the first answer a client tries again after 1, 2, 4, ... s, and a
+ * server repeats no Retry of its own accord (RFC 9000 section 8.1.2); so each lost datagram at most
+ * doubles what a handshake takes. Either end's usual 10 s are over with four lost rounds in a row,
+ * one run in 800 at 10 % loss, with nobody at fault. Hence the patience; what must not take long is
+ * held to account by the datagrams that were lost.
+ */
+#define PATIENCE (250 * INLAY_S)
+
+static void check_connected(struct run *r)
+{
+	__u64 lost = r->w->link.lost + r->dropped;
+
+	if (r->connected || !initiator(r)->connected)
+		return;
+	r->connected = true;
+	assert_true(r->w->now - 100 * INLAY_S < (INLAY_S << (lost < 20 ? lost : 20)));
 }
 
 /* An update each time so much more has come back. */
@@ -90,18 +112,21 @@ static bool transferred(struct world *w, void *user)
 {
 	struct run *r = user;
 
+	check_connected(r);
 	update_keys(r);
 	return app_is_done(initiator(r), r->t->loss > 0 || r->t->rebind) || r->peer->app.closed ||
 	       (our_app(r) && our_app(r)->closed);
 }
 
-static bool count_retries(struct world *w, struct inlay_path *path, __u8 *data, size_t len,
-			  void *user)
+static bool on_wire(struct world *w, struct inlay_path *path, __u8 *data, size_t len, void *user)
 {
 	struct run *r = user;
+	bool lost = r->carried < 32 && r->t->lose >> r->carried & 1;
 
+	r->carried++;
+	r->dropped += lost;
 	r->retries += (data[0] & 0xf0) == 0xf0;
-	return true;
+	return !lost;
 }
 
 static void start(struct run *r)
@@ -111,6 +136,8 @@ static void start(struct run *r)
 
 	inlay_endpoint_config_init(&config);
 	config.retry = r->t->retry && !r->t->dial;
+	config.handshake_timeout = peer.handshake_timeout = PATIENCE;
+	config.params.max_idle_timeout = peer.params.max_idle_timeout = PATIENCE;
 	config.tls = r->t->dial ? NULL : endpoint_tls_server(&tls, r->t->cipher);
 	r->ours = world_add_endpoint(r->w, OURS, &config, 4);
 	endpoint_tls_peer(&tls, &peer, r->t->dial);
@@ -174,7 +201,7 @@ static void transfer(const struct transfer *t)
 	bool done;
 
 	start(&r);
-	r.w->hook = count_retries;
+	r.w->hook = on_wire;
 	r.w->hook_user = &r;
 	r.w->loss = t->loss;
 	r.w->repeat = t->repeat;
@@ -242,25 +269,17 @@ static void over_loss(void **state)
 				});
 }
 
+/* Lost: an Initial, two Retries, an Initial; the fifth round begins after 15 s. */
+static void four_lost_rounds_are_made_up_for(void **state)
+{
+	for (int dial = 0; dial < 2; dial++)
+		transfer(&(struct transfer){
+			.dial = dial, .cipher = INLAY_AES_128_GCM, .retry = true, .lose = 0x35});
+}
+
 static void nat_rebinding(void **state)
 {
 	transfer(&(struct transfer){.cipher = INLAY_AES_128_GCM, .rebind = true});
-}
-
-static struct node *add_server(struct world *w, struct inlay_endpoint_config *config,
-			       __u32 max_connections)
-{
-	inlay_endpoint_config_init(config);
-	config->tls = endpoint_tls_server(&tls, 0);
-	return world_add_endpoint(w, OURS, config, max_connections);
-}
-
-static struct node *add_client(struct world *w, __u16 port, struct app app)
-{
-	struct inlay_peer_config peer = {0};
-
-	endpoint_tls_peer(&tls, &peer, false);
-	return world_add_peer(w, port, OURS, peer, app);
 }
 
 /* --- Connection IDs ------------------------------------------------------------------------- */
@@ -303,10 +322,8 @@ static void cids_reach_the_provider(void **state)
 	__u8 token[16];
 	size_t n_own;
 
-	inlay_endpoint_config_init(&config);
-	config.tls = endpoint_tls_server(&tls, 0);
-	n = world_add_endpoint(w, OURS, &config, 4);
-	peer = add_client(w, PEER, (struct app){.initiator = true});
+	n = endpoint_tls_add_server(&tls, w, &config);
+	peer = endpoint_tls_add_client(&tls, w, PEER, (struct app){.initiator = true});
 	world_pass(w, INLAY_S);
 	assert_true(peer->app.connected);
 	c = n->accepted[0]->ours;
@@ -379,10 +396,8 @@ static void other_paths_get_their_answers_alone(void **state)
 	size_t sent;
 	__u64 id;
 
-	inlay_endpoint_config_init(&config);
-	config.tls = endpoint_tls_server(&tls, 0);
-	n = world_add_endpoint(w, OURS, &config, 4);
-	add_client(w, PEER, (struct app){.initiator = true});
+	n = endpoint_tls_add_server(&tls, w, &config);
+	endpoint_tls_add_client(&tls, w, PEER, (struct app){.initiator = true});
 	world_pass(w, INLAY_S);
 	c = n->accepted[0]->ours;
 	path = c->path;
@@ -421,13 +436,13 @@ static void connections_send_in_turn_and_in_bursts(void **state)
 	static struct inlay_frame frames[64];
 	struct world *w = world_new(1);
 	struct inlay_endpoint_config config;
-	struct node *n = add_server(w, &config, 4);
+	struct node *n = endpoint_tls_add_server(&tls, w, &config);
 	size_t sent, runs = 0, turns[3] = {0};
 	static __u8 data[40000];
 	__u64 id;
 
 	for (__u16 i = 0; i < 3; i++)
-		add_client(w, PEER + i, (struct app){.initiator = true});
+		endpoint_tls_add_client(&tls, w, PEER + i, (struct app){.initiator = true});
 	world_pass(w, INLAY_S);
 	assert_int_equal(n->n_accepted, 3);
 	for (int i = 0; i < 3; i++) {
@@ -491,13 +506,11 @@ static void key_limits_are_heeded(void **state)
 	struct node *n, *peer;
 	struct inlay_ep_conn *c;
 
-	inlay_endpoint_config_init(&config);
-	config.tls = endpoint_tls_server(&tls, 0);
-	n = world_add_endpoint(w, OURS, &config, 4);
+	n = endpoint_tls_add_server(&tls, w, &config);
 	ops = *n->provider->ops;
 	ops.events = give_pending_event;
 	n->provider->ops = &ops;
-	peer = add_client(w, PEER, (struct app){.initiator = true});
+	peer = endpoint_tls_add_client(&tls, w, PEER, (struct app){.initiator = true});
 	world_pass(w, INLAY_S);
 	c = n->accepted[0]->ours;
 	provider_says(n, c, INLAY_EVENT_SOFT_LIMIT);
@@ -545,12 +558,12 @@ static void packets_behind_one_that_does_not_open_are_taken(void **state)
 	size_t head = 6 + INLAY_OWN_CID + 3 + 32;
 	struct world *w = world_new(1);
 	struct inlay_endpoint_config config;
-	struct node *n = add_server(w, &config, 4), *peer;
+	struct node *n = endpoint_tls_add_server(&tls, w, &config), *peer;
 	struct inlay_conn_stats before, after;
 	struct inlay_ep_conn *c;
 
 	assert_non_null(kept);
-	peer = add_client(w, PEER, (struct app){.initiator = true});
+	peer = endpoint_tls_add_client(&tls, w, PEER, (struct app){.initiator = true});
 	world_pass(w, INLAY_S);
 	c = n->accepted[0]->ours;
 	w->hook = keep_short;
@@ -573,215 +586,20 @@ static void packets_behind_one_that_does_not_open_are_taken(void **state)
 	world_free(w);
 }
 
-/* --- Ends ----------------------------------------------------------------------------------- */
-
-static bool peer_is_done(struct world *w, void *user)
-{
-	const struct node *n = user;
-
-	return app_is_done(&n->app, false) || n->app.closed;
-}
-
-/* More than the provider and the key store hold at once: what is not given back is missed. */
-static void many_come_and_go(void **state)
-{
-	const struct app app = {.initiator = true, .n_streams = 2, .bytes = 1000, .n_datagrams = 2};
-	struct world *w = world_new(1);
-	struct inlay_endpoint_config config;
-	struct node *server = add_server(w, &config, 4), *clients[4];
-	struct inlay_endpoint_stats stats;
-
-	for (int round = 0; round < 8; round++) {
-		for (int i = 0; i < 4; i++)
-			clients[i] = add_client(w, (__u16)(5000 + 10 * round + i), app);
-		for (int i = 0; i < 4; i++) {
-			assert_true(world_run(w, peer_is_done, clients[i], 10 * INLAY_S));
-			assert_false(clients[i]->app.closed);
-			assert_int_equal(clients[i]->app.wrong, 0);
-		}
-		inlay_endpoint_stats(server->ep, &stats);
-		assert_int_equal(stats.connections, 4);
-		for (int i = 0; i < 4; i++)
-			inlay_peer_close(clients[i]->peer, true, 0, "");
-		world_pass(w, 5 * INLAY_S);
-		assert_true(inlay_endpoint_is_idle(server->ep));
-		for (int i = 0; i < 4; i++)
-			world_remove(clients[i]);
-	}
-	inlay_endpoint_stats(server->ep, &stats);
-	assert_int_equal(stats.established, 32);
-	assert_int_equal(stats.connections, 0);
-	world_free(w);
-}
-
-static void shutdown_is_heard(void **state)
-{
-	const struct app app = {.initiator = true, .n_streams = 1, .bytes = 10};
-	struct world *w = world_new(1);
-	struct inlay_endpoint_config config;
-	struct node *server = add_server(w, &config, 4);
-	struct node *client = add_client(w, PEER, app), *late;
-
-	assert_true(world_run(w, peer_is_done, client, 10 * INLAY_S));
-	/* One more has only begun. */
-	late = add_client(w, 5001, app);
-	world_pass(w, 15 * INLAY_MS);
-	inlay_endpoint_close(server->ep, 0x42, "good night", w->now);
-	assert_int_equal(
-		world_connect(server, 5001, endpoint_tls_client(&tls, 0), "localhost", app),
-		-ESHUTDOWN);
-	world_pass(w, 5 * INLAY_S);
-	assert_true(client->app.closed);
-	assert_true(client->app.why.application);
-	assert_int_equal(client->app.why.code, 0x42);
-	assert_string_equal(client->app.why.text, "good night");
-	assert_true(late->app.closed);
-	assert_int_equal(late->app.why.code, INLAY_QUIC_CONNECTION_REFUSED);
-	assert_true(inlay_endpoint_is_idle(server->ep));
-	world_free(w);
-}
-
-static void application_refuses(void **state)
-{
-	struct world *w = world_new(1);
-	struct inlay_endpoint_config config;
-	struct node *server = add_server(w, &config, 4);
-	struct node *client = add_client(w, PEER, (struct app){.initiator = true});
-
-	server->refuse = true;
-	world_pass(w, 5 * INLAY_S);
-	assert_true(client->app.closed);
-	assert_true(client->app.why.by_peer);
-	assert_int_equal(client->app.why.code, INLAY_QUIC_CONNECTION_REFUSED);
-	assert_true(inlay_endpoint_is_idle(server->ep));
-	world_free(w);
-}
-
-static void idle_connections_go(void **state)
-{
-	const struct app app = {.initiator = true, .n_streams = 1, .bytes = 10};
-	struct world *w = world_new(1);
-	struct inlay_endpoint_config config;
-	struct node *server = add_server(w, &config, 4);
-	struct node *client = add_client(w, PEER, app);
-
-	assert_true(world_run(w, peer_is_done, client, 10 * INLAY_S));
-	world_remove(client); /* without a word */
-	world_pass(w, 120 * INLAY_S);
-	assert_true(server->accepted[0]->closed);
-	assert_true(server->accepted[0]->why.idle);
-	assert_true(inlay_endpoint_is_idle(server->ep));
-	world_free(w);
-}
-
-static void freed_while_open(void **state)
-{
-	const struct app app = {.initiator = true, .n_streams = 1, .bytes = 10};
-	struct world *w = world_new(1);
-	struct inlay_endpoint_config config;
-	struct node *server = add_server(w, &config, 4);
-	struct node *client = add_client(w, PEER, app);
-
-	assert_true(world_run(w, peer_is_done, client, 10 * INLAY_S));
-	world_restart_endpoint(server, &config);
-	assert_true(server->accepted[0]->closed);
-	/* And everything was given back. */
-	for (int i = 0; i < 4; i++)
-		client = add_client(w, (__u16)(5001 + i), app);
-	assert_true(world_run(w, peer_is_done, client, 10 * INLAY_S));
-	assert_false(client->app.closed);
-	world_free(w);
-}
-
-/* --- Dialling that fails -------------------------------------------------------------------- */
-
-static bool dial_failed(struct world *w, void *user)
-{
-	return ((struct node *)user)->app.failed;
-}
-
-static void dials_nobody(void **state)
-{
-	struct world *w = world_new(1);
-	struct inlay_endpoint_config config;
-	struct node *n = add_server(w, &config, 4);
-
-	assert_int_equal(
-		world_connect(n, 9999, endpoint_tls_client(&tls, 0), "localhost", (struct app){0}),
-		0);
-	assert_true(world_run(w, dial_failed, n, 20 * INLAY_S));
-	assert_int_equal(w->now, 100 * INLAY_S + config.handshake_timeout);
-	assert_non_null(strstr(n->app.failure, "too long"));
-	world_pass(w, INLAY_S);
-	assert_true(inlay_endpoint_is_idle(n->ep));
-	assert_int_equal(n->n_failed, 1);
-	world_free(w);
-}
-
-static void dials_the_wrong_host(void **state)
-{
-	struct inlay_peer_config peer = {0};
-	struct world *w = world_new(1);
-	struct inlay_endpoint_config config;
-	struct node *n = add_server(w, &config, 4), *server;
-
-	endpoint_tls_peer(&tls, &peer, true);
-	server = world_add_peer(w, PEER, 0, peer, (struct app){0});
-	assert_int_equal(world_connect(n, PEER, endpoint_tls_client(&tls, 0), "example.org",
-				       (struct app){0}),
-			 0);
-	world_pass(w, 5 * INLAY_S);
-	assert_true(n->app.failed);
-	assert_non_null(strstr(n->app.failure, "example.org"));
-	assert_true(server->app.closed); /* it was told */
-	assert_true(inlay_endpoint_is_idle(n->ep));
-	world_free(w);
-}
-
-static void ours_with_ours(void **state)
-{
-	const struct app app = {
-		.initiator = true, .n_streams = 6, .bytes = 50000, .n_datagrams = 5};
-	struct world *w = world_new(1);
-	struct inlay_endpoint_config config;
-	struct node *server = add_server(w, &config, 4), *client;
-
-	inlay_endpoint_config_init(&config);
-	client = world_add_endpoint(w, PEER, &config, 4);
-	assert_int_equal(
-		world_connect(client, OURS, endpoint_tls_client(&tls, 0), "localhost", app), 0);
-	assert_true(world_run(w, peer_is_done, client, 30 * INLAY_S));
-	assert_int_equal(client->app.wrong, 0);
-	assert_false(client->app.closed);
-	inlay_endpoint_close(client->ep, 3, "", w->now);
-	world_pass(w, 5 * INLAY_S);
-	assert_true(inlay_endpoint_is_idle(client->ep));
-	assert_true(inlay_endpoint_is_idle(server->ep));
-	assert_int_equal(server->accepted[0]->why.code, 3);
-	world_free(w);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ours_with_ours),
 		cmocka_unit_test(each_cipher),
 		cmocka_unit_test(after_retry),
 		cmocka_unit_test(key_updates),
 		cmocka_unit_test(over_loss),
+		cmocka_unit_test(four_lost_rounds_are_made_up_for),
 		cmocka_unit_test(nat_rebinding),
 		cmocka_unit_test(cids_reach_the_provider),
 		cmocka_unit_test(key_limits_are_heeded),
 		cmocka_unit_test(packets_behind_one_that_does_not_open_are_taken),
 		cmocka_unit_test(other_paths_get_their_answers_alone),
 		cmocka_unit_test(connections_send_in_turn_and_in_bursts),
-		cmocka_unit_test(many_come_and_go),
-		cmocka_unit_test(shutdown_is_heard),
-		cmocka_unit_test(application_refuses),
-		cmocka_unit_test(idle_connections_go),
-		cmocka_unit_test(freed_while_open),
-		cmocka_unit_test(dials_nobody),
-		cmocka_unit_test(dials_the_wrong_host),
 	};
 
 	return cmocka_run_group_tests_name("endpoint", tests, set_up, tear_down);

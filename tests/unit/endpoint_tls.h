@@ -79,4 +79,23 @@ static inline void endpoint_tls_peer(const struct endpoint_tls *t, struct inlay_
 	config->key_file = server ? t->files.key : NULL;
 }
 
+/* A server for four connections; |config| is set here. */
+static inline struct node *endpoint_tls_add_server(struct endpoint_tls *t, struct world *w,
+						   struct inlay_endpoint_config *config)
+{
+	inlay_endpoint_config_init(config);
+	config->tls = endpoint_tls_server(t, 0);
+	return world_add_endpoint(w, OURS, config, 4);
+}
+
+/* A client of it on libngtcp2. */
+static inline struct node *endpoint_tls_add_client(const struct endpoint_tls *t, struct world *w,
+						   __u16 port, struct app app)
+{
+	struct inlay_peer_config peer = {0};
+
+	endpoint_tls_peer(t, &peer, false);
+	return world_add_peer(w, port, OURS, peer, app);
+}
+
 #endif
