@@ -427,8 +427,9 @@ static void abandon_feed(struct relay_feed *feed, struct inlay_moq_incoming *in,
 	if (feed->stream->group == NULL)
 		relay_reader_miss_evicted(feed->upstream->track, feed->stream);
 	inlay_moq_incoming_set_user(in, NULL);
-	inlay_moq_incoming_stop(in, code);
 	end_feed(feed, INLAY_CACHE_RESET, code);
+	/* Last: if the publisher is done, and waited for this stream alone, the upstream ends. */
+	inlay_moq_incoming_stop(in, code);
 }
 
 enum object_fate {

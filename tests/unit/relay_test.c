@@ -379,6 +379,34 @@ static void eviction_is_counted_for_who_came_later(void **state)
 	world_free(w);
 }
 
+/* The last stream of a publisher that is done already, refused as it arrives: with it the upstream
+ * ends, in the midst of the refusal. */
+static void the_last_stream_is_refused_and_the_upstream_ends(void **state)
+{
+	struct inlay_relay_config config = {.max_cache_age = INLAY_S};
+	struct world *w = start(&config, 1);
+	struct client *pub = &w->clients[0];
+	struct inlay_moq_outgoing *out = pub_open(pub, 0, 0);
+
+	pub_object(pub, out, 0, 0, 0);
+	world_run(w);
+	world_wait(w, 3 * INLAY_S);
+	pub->link->ends[0].stalled = true;
+	pub_object(pub, out, 0, 0, 1);
+	assert_int_equal(inlay_moq_outgoing_finish(out), 0);
+	assert_int_equal(
+		inlay_moq_request_publish_done(pub->publishing, INLAY_MOQ_DONE_TRACK_ENDED, ""), 0);
+	pub->publishing = NULL;
+	world_run(w);
+	assert_int_equal(stats_of(w).upstreams_now, 1);
+	pub->link->ends[0].stalled = false;
+	world_run(w);
+	assert_int_equal(stats_of(w).streams_refused, 1);
+	assert_int_equal(stats_of(w).upstreams_now, 0);
+	assert_true(w->clients[1].done);
+	world_free(w);
+}
+
 /* One endless stream alone fills the cache: its front goes, who is near the end notices nothing. */
 static void endless_stream_is_trimmed(void **state)
 {
@@ -744,6 +772,7 @@ int main(void)
 		cmocka_unit_test(slow_subscriber_recovers),
 		cmocka_unit_test(eviction_resets_who_needs_it),
 		cmocka_unit_test(eviction_is_counted_for_who_came_later),
+		cmocka_unit_test(the_last_stream_is_refused_and_the_upstream_ends),
 		cmocka_unit_test(endless_stream_is_trimmed),
 		cmocka_unit_test(max_streams_exhausted),
 		cmocka_unit_test(upstream_reset_is_passed_on),
