@@ -70,31 +70,6 @@ void relay_reader_refuse(const struct relay_upstream *up, const struct inlay_cac
 	report(up->track->relay, up->session, &reset);
 }
 
-static bool is_read(const struct inlay_cache_stream *s, const struct relay_subscription *sub)
-{
-	struct inlay_list *node;
-
-	inlay_list_for_each (node, &s->readers)
-		if (inlay_list_entry(node, struct relay_reader, of_stream)->subscription == sub)
-			return true;
-	return false;
-}
-
-void relay_reader_miss_evicted(const struct relay_track *t, const struct inlay_cache_stream *stream)
-{
-	struct inlay_list *node;
-
-	inlay_list_for_each (node, &t->subscriptions) {
-		struct relay_subscription *sub =
-			inlay_list_entry(node, struct relay_subscription, of_track);
-
-		if (sub->state == RELAY_SUBSCRIPTION_ACTIVE && sub->params.forward &&
-		    relay_subscription_wants_group(sub, stream->header.group) &&
-		    !is_read(stream, sub))
-			count_unread(sub, stream, INLAY_RELAY_RULE_EVICTED, false);
-	}
-}
-
 /* --- the transport's view -------------------------------------------------------------------- */
 
 static int source_read(void *ctx, __u64 offset, __u8 *dst, size_t len)

@@ -92,6 +92,7 @@ struct relay_track {
 	struct inlay_list subscriptions; /* relay_subscription.of_track */
 	struct inlay_list statuses;	 /* relay_status.of_track: TRACK_STATUS not answered */
 	struct inlay_list upstreams;	 /* relay_upstream.of_track; the first feeds datagrams */
+	struct inlay_list feeds;	 /* relay_feed.of_track; also of what the cache gave up */
 	__u32 n_subscriptions, n_upstreams;
 	__u32 n_orphans; /* readers that go on without their subscription, and read our cache */
 
@@ -175,6 +176,7 @@ struct relay_upstream {
 
 /* One of its streams that is arriving; the user pointer of the inlay_moq_incoming. */
 struct relay_feed {
+	struct inlay_list of_track;
 	struct relay_upstream *upstream;
 	struct inlay_cache_stream *stream;
 	bool begun;   /* an object has arrived */
@@ -331,10 +333,6 @@ void relay_reader_set_order(struct relay_reader *rd);
 /* A publisher's stream is refused. */
 void relay_reader_refuse(const struct relay_upstream *up, const struct inlay_cache_stream *stream,
 			 enum inlay_relay_rule rule);
-/* No more is taken of a stream whose group was evicted: who came later, and so never had a reader
- * of it, misses what it would have brought. */
-void relay_reader_miss_evicted(const struct relay_track *t,
-			       const struct inlay_cache_stream *stream);
 /* Opens what waits for credit, best first. */
 void relay_reader_open_pending(struct relay_subscription *sub);
 void relay_reader_on_timer(struct relay_reader *rd);

@@ -254,6 +254,24 @@ static void attach_live(struct relay_subscription *sub, const struct relay_subsc
 	}
 }
 
+/* As attach_live(), streams that are arriving though their group was evicted: what they would have
+ * brought is refused, and missed by who comes now as by who read them before. */
+static void attach_evicted(struct relay_subscription *sub, const struct relay_subscription *before)
+{
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &sub->track->feeds) {
+		struct inlay_cache_stream *stream =
+			inlay_list_entry(node, struct relay_feed, of_track)->stream;
+		__u64 group = stream->header.group;
+
+		if (stream->group == NULL && relay_subscription_wants_group(sub, group) &&
+		    (before == NULL || !relay_subscription_wants_group(before, group)) &&
+		    !is_read(sub, stream))
+			relay_reader_attach(sub, stream);
+	}
+}
+
 /* Section 5.1.2: a range that is over, and of which nothing is left. */
 static bool is_past(const struct relay_subscription *sub)
 {
@@ -298,6 +316,7 @@ void relay_subscription_accept(struct relay_subscription *sub)
 		attach_live(sub, NULL);
 	else
 		attach_cached(sub);
+	attach_evicted(sub, NULL);
 	relay_reader_open_pending(sub);
 }
 
@@ -386,6 +405,7 @@ static void attach_more(struct relay_subscription *sub, const struct relay_subsc
 		attach_live(sub, NULL);
 	else
 		attach_cached(sub);
+	attach_evicted(sub, before->params.forward ? before : NULL);
 	sub->served = true;
 }
 

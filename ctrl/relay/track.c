@@ -62,6 +62,7 @@ struct relay_track *relay_track_find_or_new(struct inlay_relay *r,
 	inlay_list_init(&t->subscriptions);
 	inlay_list_init(&t->statuses);
 	inlay_list_init(&t->upstreams);
+	inlay_list_init(&t->feeds);
 	inlay_list_append(&r->tracks, &t->node);
 	t->properties.publisher_priority = 128;
 	t->properties.group_order = INLAY_MOQ_ASCENDING;

@@ -394,6 +394,7 @@ void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_inco
 	r->stats.streams_in++;
 	feed->upstream = up;
 	feed->stream->group->owner = up;
+	inlay_list_append(&t->feeds, &feed->of_track);
 	inlay_moq_incoming_set_user(in, feed);
 	inlay_list_for_each_safe (node, after, &t->subscriptions) {
 		struct relay_subscription *sub =
@@ -411,6 +412,7 @@ static void end_feed(struct relay_feed *feed, enum inlay_cache_end end, __u64 co
 	struct inlay_cache_stream *s = feed->stream;
 	struct inlay_list *node, *after;
 
+	inlay_list_remove(&feed->of_track);
 	inlay_cache_stream_end(s, end, code, feed->upstream->track->relay->now);
 	inlay_list_for_each_safe (node, after, &s->readers)
 		relay_reader_on_growth(inlay_list_entry(node, struct relay_reader, of_stream));
@@ -424,8 +426,6 @@ static void abandon_feed(struct relay_feed *feed, struct inlay_moq_incoming *in,
 		relay_reader_refuse(feed->upstream, feed->stream,
 				    feed->stream->group == NULL ? INLAY_RELAY_RULE_EVICTED
 								: INLAY_RELAY_RULE_MEMORY);
-	if (feed->stream->group == NULL)
-		relay_reader_miss_evicted(feed->upstream->track, feed->stream);
 	inlay_moq_incoming_set_user(in, NULL);
 	end_feed(feed, INLAY_CACHE_RESET, code);
 	/* Last: if the publisher is done, and waited for this stream alone, the upstream ends. */

@@ -354,11 +354,12 @@ static void eviction_resets_who_needs_it(void **state)
 }
 
 /* A group too old for the cache while a stream of it still arrives: the stream is refused, and that
- * is counted for who reads it as for who came too late to have read any of it. */
+ * is counted for who reads it as for who came too late to have read any of it; not again for who
+ * lost it before. */
 static void eviction_is_counted_for_who_came_later(void **state)
 {
 	struct inlay_relay_config config = {.max_cache_age = INLAY_S};
-	struct world *w = start(&config, 1);
+	struct world *w = start(&config, 2);
 	struct client *late = world_client(w);
 	struct inlay_moq_outgoing *out;
 	bool stopped = false;
@@ -366,6 +367,9 @@ static void eviction_is_counted_for_who_came_later(void **state)
 	out = pub_open_watched(&w->clients[0], 0, 0, &stopped);
 	pub_object(&w->clients[0], out, 0, 0, 0);
 	world_run(w);
+	link_stop(&w->clients[2].link->ends[0], 1 << 2 | 3, 1);
+	world_run(w);
+	assert_int_equal(stats_of(w).reset_stopped, 1);
 	world_wait(w, 3 * INLAY_S);
 	client_subscribe(late, "video", NULL);
 	world_run(w);
