@@ -293,9 +293,16 @@ static inline bool solo_send(struct solo *s, __u8 *room, struct inlay_quic_clear
 	struct inlay_path path;
 	size_t len = inlay_conn_send(s->conn, room, INLAY_FRAME_MAX, &path, s->now);
 
+	struct inlay_desc desc;
+
 	if (len == 0)
 		return false;
-	if (!inlay_quic_clear_parse(room, len, inlay_cids_peer(&s->conn->cids)->len, ret))
+	if (len < sizeof(desc))
+		abort();
+	/* Packets of different paths have connection IDs of their own, maybe of other lengths. */
+	memcpy(&desc, room + len - sizeof(desc), sizeof(desc));
+	if (desc.hdr_len < 1 + INLAY_TX_PN ||
+	    !inlay_quic_clear_parse(room, len, desc.hdr_len - 1U - INLAY_TX_PN, ret))
 		abort();
 	return true;
 }
