@@ -327,7 +327,7 @@ size_t inlay_conn_send(struct inlay_conn *c, __u8 *dst, size_t room, struct inla
 		return send_close(c, dst, size, now);
 	if (!inlay_conn_is_open(c))
 		return 0;
-	if (!inlay_sentlog_may_take(&c->log, false))
+	if (!inlay_sentlog_may_take(&c->log, false) || inlay_sentlog_is_short(&c->log))
 		inlay_recovery_relieve(&c->recovery, now);
 	len = inlay_conn_path_send(c, dst, room, ret_path, now);
 	if (len == 0)

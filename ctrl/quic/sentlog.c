@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inlay_quic_frame.h"
+
 /* Numbers kept back from ordinary packets: for ACKs, probes and closes, and for takers who looked
  * at pn_limit at the same moment as another. */
 #define RESERVE_PNS	  16
 #define CONCURRENCY_PNS	  4
 #define FRAMES_PER_PACKET 4 /* records in the pool, per log entry */
+#define RESERVE_FRAMES	  (4 * RESERVE_PNS)
 #define NO_PN		  (~0ULL)
 
 static struct inlay_sent_slot *slot_of(const struct inlay_sentlog *l, __u64 pn)
@@ -39,6 +42,7 @@ int inlay_sentlog_init(struct inlay_sentlog *l, struct inlay_subscriber *entry,
 	l->log = log;
 	l->size = size;
 	l->pool_room = size * FRAMES_PER_PACKET;
+	l->pool_left = l->pool_room;
 	l->slots = calloc(size, sizeof(*l->slots));
 	l->pool = calloc(l->pool_room, sizeof(*l->pool));
 	if (!l->slots || !l->pool) {
@@ -82,18 +86,34 @@ __u64 inlay_sentlog_take(struct inlay_sentlog *l)
 	return inlay_fetch_add_u64(&l->entry->next_pn, 1);
 }
 
+bool inlay_sentlog_is_short(const struct inlay_sentlog *l)
+{
+	return l->pool_left <= RESERVE_FRAMES;
+}
+
+/* What a probe, or an answer, consists of. */
+static bool is_urgent(__u8 type)
+{
+	return type == INLAY_QUIC_ACK || type == INLAY_QUIC_PING ||
+	       type == INLAY_QUIC_IMMEDIATE_ACK || type == INLAY_QUIC_PATH_CHALLENGE ||
+	       type == INLAY_QUIC_PATH_RESPONSE;
+}
+
 bool inlay_sentlog_frame_add(struct inlay_sentlog *l, __u32 *head,
 			     const struct inlay_sent_frame *frame)
 {
 	__u32 index = l->pool_free;
 	struct inlay_sent_frame *f;
 
+	if (inlay_sentlog_is_short(l) && !is_urgent(frame->type))
+		return false;
 	if (index)
 		l->pool_free = l->pool[index - 1].next;
 	else if (l->pool_used < l->pool_room)
 		index = ++l->pool_used;
 	else
 		return false;
+	l->pool_left--;
 	f = &l->pool[index - 1];
 	*f = *frame;
 	f->next = *head;
@@ -109,6 +129,7 @@ void inlay_sentlog_frames_free(struct inlay_sentlog *l, __u32 head)
 
 		f->next = l->pool_free;
 		l->pool_free = head;
+		l->pool_left++;
 		head = next;
 	}
 }

@@ -54,6 +54,7 @@ struct inlay_sentlog {
 	__u32 pool_room;
 	__u32 pool_used; /* records behind were never touched, and cost no memory */
 	__u32 pool_free; /* index + 1 of the first freed record; 0: none */
+	__u32 pool_left; /* records that are free, or were never touched */
 	__u64 first;	 /* no number below was ever taken */
 	__u64 oldest;
 	__u64 resolved_bytes;
@@ -72,8 +73,10 @@ void inlay_sentlog_fini(struct inlay_sentlog *l);
 bool inlay_sentlog_may_take(const struct inlay_sentlog *l, bool urgent);
 /* Takes the next number. */
 __u64 inlay_sentlog_take(struct inlay_sentlog *l);
+/* Few records are left: ordinary frames get none until packets are resolved. */
+bool inlay_sentlog_is_short(const struct inlay_sentlog *l);
 /* Adds a frame record to the chain |*head| (0: empty), in no particular order. False: the pool is
- * empty. */
+ * empty, but for a reserve: for ACKs, PINGs and the like, which resolve what holds the records. */
 bool inlay_sentlog_frame_add(struct inlay_sentlog *l, __u32 *head,
 			     const struct inlay_sent_frame *frame);
 void inlay_sentlog_frames_free(struct inlay_sentlog *l, __u32 head);

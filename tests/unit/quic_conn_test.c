@@ -513,6 +513,39 @@ static void test_a_bottleneck_is_filled(void **state)
 	}
 }
 
+/* Packets full of small frames use up the records of frames before the log's numbers. What is left
+ * is for ACKs and probes, by which others come free; and who acknowledges does not spin. */
+static void test_no_records_of_frames_are_no_dead_end(void **state)
+{
+	struct quic_pair_config config = quic_pair_defaults(8);
+	struct quic_pair *p = quic_pair_new(&config, keystore, provider);
+	struct quic_pair_side *client = &p->side[INLAY_CLIENT], *server = &p->side[INLAY_SERVER];
+	const struct inlay_sent_frame f = {.type = INLAY_QUIC_MAX_STREAM_DATA};
+	static __u8 data[30000];
+	inlay_ns until;
+	__u32 held = 0;
+	__u64 id;
+	int steps;
+
+	quic_pair_run(p, p->now + INLAY_S);
+	while (inlay_sentlog_frame_add(&client->conn->log, &held, &f))
+		;
+	assert_int_equal(inlay_conn_stream_open(server->conn, false, 0, NULL, NULL, &id), 0);
+	assert_int_equal(inlay_conn_stream_write(server->conn, id, data, sizeof(data), true), 0);
+	assert_int_equal(inlay_conn_stream_open(client->conn, false, 0, NULL, NULL, &id), 0);
+	assert_int_equal(inlay_conn_stream_write(client->conn, id, data, 100, true), 0);
+	until = p->now + 2 * INLAY_S;
+	for (steps = 0; steps < 1000 && quic_pair_step(p, until); steps++)
+		;
+	assert_true(steps < 500);
+	assert_int_equal(inlay_sentlog_in_flight(&server->conn->log), 0);
+	assert_int_equal(server->conn->streams.n_own, 0);
+	inlay_sentlog_frames_free(&client->conn->log, held);
+	quic_pair_run(p, p->now + INLAY_S);
+	assert_int_equal(client->conn->streams.n_own, 0);
+	quic_pair_free(p);
+}
+
 static void test_a_small_log_is_no_dead_end(void **state)
 {
 	struct quic_pair_config config = quic_pair_defaults(6);
@@ -639,6 +672,7 @@ int main(void)
 		cmocka_unit_test(test_nat_rebinding),
 		cmocka_unit_test(test_an_outage_after_a_rebinding_ends_nothing),
 		cmocka_unit_test(test_a_bottleneck_is_filled),
+		cmocka_unit_test(test_no_records_of_frames_are_no_dead_end),
 		cmocka_unit_test(test_a_small_log_is_no_dead_end),
 		cmocka_unit_test(test_a_forged_address_is_left_again),
 		cmocka_unit_test(test_answers_elsewhere_do_not_amplify),
