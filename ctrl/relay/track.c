@@ -213,6 +213,8 @@ static void refuse_waiting(struct relay_track *t, __u64 code, bool patient)
 	inlay_list_for_each_safe (node, after, &t->statuses) {
 		struct relay_status *st = inlay_list_entry(node, struct relay_status, of_track);
 
+		/* A session that is ending takes no answer: its request outlives |st|. */
+		inlay_moq_request_set_user(st->request, NULL);
 		(void)inlay_moq_request_error(st->request, code, 0,
 					      inlay_moq_request_code_text(code));
 		relay_status_end(st);
@@ -317,6 +319,7 @@ void relay_track_established(struct relay_track *t)
 	inlay_list_for_each_safe (node, after, &t->statuses) {
 		struct relay_status *st = inlay_list_entry(node, struct relay_status, of_track);
 
+		inlay_moq_request_set_user(st->request, NULL);
 		(void)inlay_moq_request_ok(st->request, &params, &t->properties.bytes);
 		relay_status_end(st);
 	}

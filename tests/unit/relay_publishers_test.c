@@ -530,6 +530,34 @@ static void publisher_subscribes_to_itself(void **state)
 	world_free(w);
 }
 
+/* Its end takes the track's last publisher, and so answers a request of the same session, which
+ * takes no answers any more. */
+static void publisher_asks_about_its_own_track(void **state)
+{
+	struct inlay_moq_params patient = {.present = INLAY_MOQ_HAS_RENDEZVOUS_TIMEOUT,
+					   .rendezvous_timeout = 5000};
+	struct inlay_moq_subscribe m = {.name = track_name("video")};
+	struct world *w = world_new(NULL);
+	struct client *pub = world_client(w), *c = world_client(w);
+	struct inlay_moq_request *req;
+
+	pub->mute = true;
+	client_announce(pub);
+	world_run(w);
+	client_subscribe(c, "video", &patient);
+	world_run(w);
+	assert_int_equal(pub->asked, 1);
+	assert_int_equal(inlay_moq_session_track_status(pub->moq, &m, NULL, &req), 0);
+	world_run(w);
+	client_kill(pub);
+	world_run(w);
+	assert_false(c->ended);
+	world_wait(w, 20 * INLAY_S);
+	assert_true(c->ended);
+	assert_int_equal(stats_of(w).tracks_now, 0);
+	world_free(w);
+}
+
 static void authorisation(void **state)
 {
 	struct inlay_relay_config config = {.authorise = refuse_publishing};
@@ -749,6 +777,7 @@ int main(void)
 		cmocka_unit_test(what_was_served_before_a_pause_does_not_come_again),
 		cmocka_unit_test(second_subscription_is_refused),
 		cmocka_unit_test(publisher_subscribes_to_itself),
+		cmocka_unit_test(publisher_asks_about_its_own_track),
 		cmocka_unit_test(authorisation),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(namespaces_are_told),
