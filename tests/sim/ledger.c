@@ -228,6 +228,15 @@ static bool is_excused(const struct sim_sub *sub, __u64 group, __u64 subgroup)
 		 (unsigned long long)(in)->header.group,                                           \
 		 (unsigned long long)(in)->header.subgroup, ##__VA_ARGS__)
 
+void sim_ledger_on_subscribe_ok(struct sim_sub *sub, struct inlay_moq_location largest)
+{
+	const struct sim_track *t = sub->track;
+	__u32 index = find(t, largest.group, largest.object);
+
+	if (index < t->n_objects && t->objects[index].stream)
+		sub->newest = t->objects[index].stream->life->number;
+}
+
 void sim_ledger_on_subgroup(struct sim_sub *sub, struct inlay_moq_incoming *in,
 			    const struct inlay_moq_subgroup *header)
 {
@@ -268,6 +277,8 @@ static void check_object(struct sim_in *rx, const struct inlay_moq_object *objec
 	else if (before && (before->stream != o->stream || o->place != before->place + 1))
 		TELL(rx, "a hole before object %llu", (unsigned long long)object->id);
 	rx->object = index;
+	if (o->stream && o->stream->life->number > rx->sub->newest)
+		rx->sub->newest = o->stream->life->number;
 	mark = got(rx->sub, index);
 	if (*mark != SIM_MISSING)
 		TELL(rx, "object %llu comes twice", (unsigned long long)object->id);
@@ -402,8 +413,10 @@ static bool is_expected(const struct sim_sub *sub, const struct sim_object *o)
 	if (!sub->ok || !sub->has_from || !o->stream || o->group > sub->end_group)
 		return false;
 	/* The track ended as its publisher was gone; what one that came back has published since
-	 * then is another subscription's. */
-	if (sub->done_at && (!o->stream->life->ended || o->stream->life->ended_at > sub->done_at))
+	 * then is another subscription's. One may have come and gone while PUBLISH_DONE was on its
+	 * way: that is one of whom nothing came. */
+	if (sub->done_at && (!o->stream->life->ended || o->stream->life->ended_at > sub->done_at ||
+			     o->stream->life->number > sub->newest))
 		return false;
 	if (inlay_moq_location_less(sub->from, where))
 		return true;

@@ -293,6 +293,7 @@ struct sim_sub {
 	bool has_until; /* it ended: none behind the |until|th is expected */
 	__u32 until;
 	inlay_ns done_at; /* PUBLISH_DONE; 0: none yet */
+	__u32 newest;	  /* number of the newest life whose objects it has, or had begun behind */
 	__u8 *got;	  /* enum sim_got by index of the track's objects */
 	__u32 n_got;
 	struct sim_in *streams;
@@ -329,6 +330,7 @@ void sim_ledger_excuse(struct sim_life *life, const struct sim_excuse *excuse);
 void sim_ledger_on_reset(void *user, struct inlay_relay_session *rs,
 			 const struct inlay_relay_reset *reset);
 /* What arrives at subscribers. */
+void sim_ledger_on_subscribe_ok(struct sim_sub *sub, struct inlay_moq_location largest);
 void sim_ledger_on_subgroup(struct sim_sub *sub, struct inlay_moq_incoming *in,
 			    const struct inlay_moq_subgroup *header);
 void sim_ledger_on_object(struct inlay_moq_incoming *in, const struct inlay_moq_object *object);

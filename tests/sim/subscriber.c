@@ -114,6 +114,8 @@ static void on_subscribe_ok(void *user, struct inlay_moq_request *req,
 	sub->ok = true;
 	sub->request_id = inlay_moq_request_id(req);
 	expect(sub, &m->params);
+	if (m->params.present & INLAY_MOQ_HAS_LARGEST_OBJECT)
+		sim_ledger_on_subscribe_ok(sub, m->params.largest_object);
 	sim_trace(sub->life->client->sim, "client %d has %s, request %llu, from %llu/%llu",
 		  sub->life->client->index, sub->track->text, (unsigned long long)sub->request_id,
 		  (unsigned long long)sub->from.group, (unsigned long long)sub->from.object);
