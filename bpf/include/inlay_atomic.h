@@ -18,7 +18,9 @@
 #define inlay_store_u64(p, v)	   ((void)__sync_lock_test_and_set((p), (v)))
 #define inlay_store_u32(p, v)	   ((void)__sync_lock_test_and_set((p), (v)))
 #define inlay_xchg_u32(p, v)	   __sync_lock_test_and_set((p), (v))
+#define inlay_xchg_u64(p, v)	   __sync_lock_test_and_set((p), (v))
 #define inlay_cas_u64(p, old, new) (__sync_val_compare_and_swap((p), (old), (new)) == (old))
+#define inlay_cas_u32(p, old, new) (__sync_val_compare_and_swap((p), (old), (new)) == (old))
 #else
 #define inlay_fetch_add_u64(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define inlay_load_u64(p)	  __atomic_load_n((p), __ATOMIC_ACQUIRE)
@@ -26,8 +28,14 @@
 #define inlay_store_u64(p, v)	  __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define inlay_store_u32(p, v)	  __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define inlay_xchg_u32(p, v)	  __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
+#define inlay_xchg_u64(p, v)	  __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
 /* True if *p was |old| and is now |new|. */
 INLAY_INLINE bool inlay_cas_u64(__u64 *p, __u64 old, __u64 new_value)
+{
+	return __atomic_compare_exchange_n(p, &old, new_value, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST);
+}
+INLAY_INLINE bool inlay_cas_u32(__u32 *p, __u32 old, __u32 new_value)
 {
 	return __atomic_compare_exchange_n(p, &old, new_value, false, __ATOMIC_SEQ_CST,
 					   __ATOMIC_SEQ_CST);

@@ -14,6 +14,22 @@
 struct inlay_stream_source;
 struct inlay_datagram_order;
 struct inlay_policy_view;
+struct inlay_loan_ops;
+
+/* What a forwarder knows a connection by (bpf/include/inlay_abi.h). */
+struct inlay_moq_shared {
+	__u32 subscriber; /* index of its subscriber entry */
+	__u16 generation; /* of that entry */
+	__u16 rx_sa_generation;
+	__u32 rx_sa; /* receive SA: what its packets are opened by */
+};
+
+/* How far a stream of ours is. */
+struct inlay_moq_progress {
+	__u64 sent;  /* bytes sent at least once, by whom ever */
+	__u64 acked; /* bytes acknowledged without a gap */
+	bool lent;
+};
 
 struct inlay_moq_transport_ops {
 	/* 0; -EAGAIN: MAX_STREAMS reached, on_streams_available() follows; -ENOTCONN; -ENOMEM.
@@ -43,6 +59,19 @@ struct inlay_moq_transport_ops {
 	 * none ever waits. */
 	size_t (*datagrams_queued)(void *transport, __u64 flow);
 	void (*datagrams_drop)(void *transport, __u64 flow);
+	/* For a forwarder; NULL, all of them: none serves this transport. */
+	/* 0; -ENOTSUP: not this connection. */
+	int (*shared)(void *transport, struct inlay_moq_shared *ret);
+	/* See inlay_conn_stream_adopt(), _lend(), _recall(), _progress(). |number|: stream number.
+	 */
+	int (*stream_adopt)(void *transport, __u64 number, __u64 priority,
+			    const struct inlay_stream_source *source, void *ctx,
+			    const struct inlay_loan_ops *loan, void *loan_ctx, __u64 *ret_id);
+	int (*stream_lend)(void *transport, __u64 id, const struct inlay_loan_ops *loan,
+			   void *loan_ctx, __u64 *ret_offset);
+	int (*stream_recall)(void *transport, __u64 id);
+	/* False: no such stream any more. */
+	bool (*stream_progress)(void *transport, __u64 id, struct inlay_moq_progress *ret);
 };
 
 struct inlay_moq_transport {

@@ -108,6 +108,23 @@ struct inlay_stream_source {
 	__u64 evicted_code;
 };
 
+/*
+ * A stream of ours whose new bytes a forwarder sends: it is lent (design section 5, rules 4 to 7).
+ * What the forwarder sent stands in the sent log, and that is all the engine goes by: a gap in it,
+ * and whatever was lost, is the engine's to send, from the source; what is above is the
+ * forwarder's, until the stream is back.
+ */
+struct inlay_loan_ops {
+	/*
+	 * Has the stream come back: the forwarder sends no more of it, and all that it sent is in
+	 * the log? |recall|: it is to come back, as soon as may be. Asked again until it is true;
+	 * then the loan is over, and this is not called any more.
+	 */
+	bool (*back)(void *loan, bool recall);
+	/* The peer raised MAX_STREAM_DATA. */
+	void (*limit)(void *loan, __u64 limit);
+};
+
 /* When a datagram is sent, and until when. All 0: before every stream, and at any time. */
 struct inlay_datagram_order {
 	__u64 priority;	   /* as of streams; among equals datagrams go first */
@@ -163,6 +180,8 @@ struct inlay_conn_ops {
 	/* A few packets go by this path besides (add), or will not any more: it is validated, or
 	 * was left a moment ago. */
 	void (*path_probe)(void *user, const struct inlay_path *path, bool add);
+	/* Index of the port that packets by |path| leave by: for a forwarder's copies. */
+	__u16 (*port_of)(void *user, const struct inlay_path *path);
 	/* |len| random bytes, cryptographically good. */
 	void (*random)(void *user, __u8 *dst, size_t len);
 };
@@ -255,6 +274,35 @@ bool inlay_conn_can_reset_at(const struct inlay_conn *c);
 int inlay_conn_stream_stop(struct inlay_conn *c, __u64 id, __u64 code);
 /* |bytes| delivered by on_stream_data() are done with: grants flow control credit. */
 void inlay_conn_stream_consume(struct inlay_conn *c, __u64 id, size_t bytes);
+
+/*
+ * The forwarder has opened unidirectional stream |number| of ours, perhaps sent on it, and goes on
+ * sending: from now on it is a stream like others, but lent. What the forwarder sent before counts.
+ * Each stream number that a forwarder takes is adopted, once, if only to be reset.
+ * 0; -EINVAL: no such number was taken; -EEXIST; -ENOMEM; -ENOTCONN: closing.
+ */
+int inlay_conn_stream_adopt(struct inlay_conn *c, __u64 number, __u64 priority,
+			    const struct inlay_stream_source *source, void *ctx,
+			    const struct inlay_loan_ops *loan, void *loan_ctx, __u64 *ret_id);
+/*
+ * Lends a stream of ours with a source, which is not lent: from the offset it returns on (no byte
+ * at or above it was ever sent or charged) new bytes are the forwarder's. 0; -ENOENT; -EAGAIN:
+ * bytes that were extended to are not all sent yet; -EINVAL: FIN or reset; -ENOTCONN.
+ */
+int inlay_conn_stream_lend(struct inlay_conn *c, __u64 id, const struct inlay_loan_ops *loan,
+			   void *loan_ctx, __u64 *ret_offset);
+/* Asks for a lent stream back; as long as it takes, what is to be done with it (a reset, new bytes)
+ * waits. 0; -ENOENT. */
+int inlay_conn_stream_recall(struct inlay_conn *c, __u64 id);
+/* Our sending side of |id|: how far it was sent, by whom ever, and acknowledged without a gap; is
+ * it lent. False: no such stream any more. */
+struct inlay_stream_progress {
+	__u64 sent, acked;
+	__u64 number; /* stream number: ID >> 2 */
+	bool lent;
+};
+bool inlay_conn_stream_progress(const struct inlay_conn *c, __u64 id,
+				struct inlay_stream_progress *ret);
 
 /* Queues a datagram (RFC 9221); copied. 0; -EMSGSIZE: larger than the peer or the path takes;
  * -ENOBUFS: the queue is full; -ENOTSUP; -ENOTCONN; -EINVAL: no such class. */
