@@ -222,10 +222,11 @@ _Static_assert(sizeof(struct inlay_alias) == 32, "ABI");
  * smaller than the one that stands there is below the window: conventional. Who replaces a number
  * that has a slot detaches every position of that slot first.
  */
-#define INLAY_SEEN_EMPTY	      0ULL
-#define INLAY_SEEN_CONVENTIONAL	      0xffffU
-#define INLAY_SEEN_WORD(number, what) ((__u64)(number) << 16 | (what)) /* |what|: slot + 1, or so  \
-									*/
+#define INLAY_SEEN_EMPTY	0ULL
+#define INLAY_SEEN_CONVENTIONAL 0xffffU
+#define INLAY_SEEN_WORD(number, what)                                                              \
+	((__u64)(number) << 16 | (what)) /* |what|: slot + 1, or so                                \
+					  */
 #define INLAY_SEEN_NUMBER(w)  ((w) >> 16)
 #define INLAY_SEEN_WHAT(w)    ((__u32)((w)&0xffff))
 #define INLAY_SEEN_NUMBER_MAX ((1ULL << 47) - 1)
@@ -286,16 +287,17 @@ enum inlay_position_state {
 	INLAY_POSITION_OFF = 3,	   /* [C] no new stream, no datagram */
 };
 
-#define INLAY_ALIAS_BYTES 4 /* of every alias that a copy carries, so that copies are of one size  \
-			     */
+/* Every alias that a copy carries has this length: copies of one frame are of one size. */
+#define INLAY_ALIAS_BYTES 4
+* /
 #define INLAY_ALIAS_MAX ((1U << 28) - 1)
 
-/*
- * positions[track * INLAY_POSITIONS + i]. A datagram in an upstream packet is the forwarder's to
- * deliver to a position if the packet's journal serial is at or above |since| (32 bits, modular),
- * and the position was not OFF when the packet was claimed.
- */
-struct inlay_position {
+	/*
+	 * positions[track * INLAY_POSITIONS + i]. A datagram in an upstream packet is the
+	 * forwarder's to deliver to a position if the packet's journal serial is at or above
+	 * |since| (32 bits, modular), and the position was not OFF when the packet was claimed.
+	 */
+	struct inlay_position {
 	__u32 state;	  /* [B] enum inlay_position_state; publishes the rest */
 	__u32 since;	  /* [F] serial of the first packet that was forwarded to it; by ACTIVE */
 	__u32 subscriber; /* [C] index of its connection */
