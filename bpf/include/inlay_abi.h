@@ -289,15 +289,14 @@ enum inlay_position_state {
 
 /* Every alias that a copy carries has this length: copies of one frame are of one size. */
 #define INLAY_ALIAS_BYTES 4
-* /
-#define INLAY_ALIAS_MAX ((1U << 28) - 1)
+#define INLAY_ALIAS_MAX	  ((1U << 28) - 1)
 
-	/*
-	 * positions[track * INLAY_POSITIONS + i]. A datagram in an upstream packet is the
-	 * forwarder's to deliver to a position if the packet's journal serial is at or above
-	 * |since| (32 bits, modular), and the position was not OFF when the packet was claimed.
-	 */
-	struct inlay_position {
+/*
+ * positions[track * INLAY_POSITIONS + i]. A datagram in an upstream packet is the
+ * forwarder's to deliver to a position if the packet's journal serial is at or above
+ * |since| (32 bits, modular), and the position was not OFF when the packet was claimed.
+ */
+struct inlay_position {
 	__u32 state;	  /* [B] enum inlay_position_state; publishes the rest */
 	__u32 since;	  /* [F] serial of the first packet that was forwarded to it; by ACTIVE */
 	__u32 subscriber; /* [C] index of its connection */
