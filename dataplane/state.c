@@ -485,5 +485,7 @@ void inlay_state_position_put(struct inlay_state *st, __u32 track, __u32 index)
 
 void inlay_state_slot_put(struct inlay_state *st, __u32 index)
 {
+	/* What is seen of it as a stream's slot until it is free is not followed any more. */
+	inlay_xchg_u32(&st->tables.slots[index].state, INLAY_SLOT_DECLINED);
 	put_later(st, SLOT, index, 0);
 }
