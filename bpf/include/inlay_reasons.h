@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The named reasons of inlay_reasons.def as an enum, and their texts (invariant 5).
+ * The named reasons of inlay_reasons.def as an enum, their texts, and what to do about them
+ * (invariant 5).
  */
 #ifndef INLAY_REASONS_H
 #define INLAY_REASONS_H
@@ -8,7 +9,7 @@
 #include "inlay_types.h"
 
 enum inlay_reason {
-#define REASON(name, text) INLAY_REASON_##name,
+#define REASON(name, text, advice) INLAY_REASON_##name,
 #include "inlay_reasons.def"
 #undef REASON
 	INLAY_N_REASONS
@@ -24,7 +25,7 @@ struct inlay_reason_counters {
 INLAY_INLINE const char *inlay_reason_name(__u32 reason)
 {
 	static const char *const names[] = {
-#define REASON(name, text) #name,
+#define REASON(name, text, advice) #name,
 #include "inlay_reasons.def"
 #undef REASON
 	};
@@ -35,12 +36,24 @@ INLAY_INLINE const char *inlay_reason_name(__u32 reason)
 INLAY_INLINE const char *inlay_reason_text(__u32 reason)
 {
 	static const char *const texts[] = {
-#define REASON(name, text) text,
+#define REASON(name, text, advice) text,
 #include "inlay_reasons.def"
 #undef REASON
 	};
 
 	return reason < INLAY_N_REASONS ? texts[reason] : "unknown reason";
+}
+
+/* What a person can do about it: a sentence. */
+INLAY_INLINE const char *inlay_reason_advice(__u32 reason)
+{
+	static const char *const advice_for[] = {
+#define REASON(name, text, advice) advice,
+#include "inlay_reasons.def"
+#undef REASON
+	};
+
+	return reason < INLAY_N_REASONS ? advice_for[reason] : "Report it as a defect of inlay.";
 }
 #endif
 
