@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Memory and lifetimes of the shared state. One thread, the control thread, calls all of this; what
+ * forwarders may touch meanwhile is touched by atomic words alone, or after a quiet moment.
+ */
 #include "state.h"
 
 #include <errno.h>
@@ -10,6 +14,8 @@
 #include <unistd.h>
 
 #define PAGE 4096U
+/* Of two entries, a cache line: see log_stride. */
+#define LOG_PAD (INLAY_CACHELINE / sizeof(struct inlay_sent))
 
 enum kind {
 	SUBSCRIBER,
@@ -17,6 +23,7 @@ enum kind {
 	TRACK,
 	POSITION,
 	SLOT,
+	ROUTE, /* a place in the table of SAs */
 	N_KINDS,
 };
 
@@ -40,11 +47,11 @@ struct inlay_state {
 	int fd;
 	__u8 *memory;
 	size_t size;
-	struct pool pools[N_KINDS]; /* POSITION: unused */
+	struct pool pools[N_KINDS]; /* SUBSCRIBER, UPSTREAM, TRACK */
 	struct pool *positions;	    /* one a track */
+	bool *unrouted;		    /* places of SAs, not quiet yet */
 	struct limbo *limbo;	    /* oldest first */
 	struct limbo **limbo_end;
-	__u64 lost; /* entries that could not be given back: no memory */
 };
 
 /* --- Memory ---------------------------------------------------------------------------------- */
@@ -69,7 +76,7 @@ static int complete(struct inlay_state_config *c)
 		return -EINVAL;
 	if (c->log_size < 64 || c->log_size > 1U << 20 || c->slots > 1U << 15 ||
 	    c->subscribers > 1U << 20 || c->upstreams > 1U << 16 || c->tracks > 1U << 16 ||
-	    c->journal_size > 1U << 20)
+	    c->journal_size > 1U << 20 || c->sas > 1U << 22)
 		return -EINVAL;
 	return 0;
 }
@@ -83,6 +90,11 @@ static size_t place(size_t *at, size_t n, size_t size)
 	return begin;
 }
 
+static __u32 log_stride(const struct inlay_state *st)
+{
+	return st->config.log_size + LOG_PAD;
+}
+
 static int map_tables(struct inlay_state *st)
 {
 	const struct inlay_state_config *c = &st->config;
@@ -91,7 +103,7 @@ static int map_tables(struct inlay_state *st)
 	size_t contexts = place(&at, INLAY_CONTEXTS, sizeof(*t->contexts));
 	size_t sas = place(&at, c->sas, sizeof(*t->sas));
 	size_t subscribers = place(&at, c->subscribers, sizeof(*t->subscribers));
-	size_t logs = place(&at, (size_t)c->subscribers * c->log_size, sizeof(*t->logs));
+	size_t logs = place(&at, (size_t)c->subscribers * log_stride(st), sizeof(*t->logs));
 	size_t upstreams = place(&at, c->upstreams, sizeof(*t->upstreams));
 	size_t journals = place(&at, (size_t)c->upstreams * c->journal_size, sizeof(*t->journals));
 	size_t tracks = place(&at, c->tracks, sizeof(*t->tracks));
@@ -121,7 +133,7 @@ static int map_tables(struct inlay_state *st)
 	t->legs = (void *)(st->memory + legs);
 	t->n_sas = c->sas;
 	t->n_subscribers = c->subscribers;
-	t->log_size = c->log_size;
+	t->log_stride = log_stride(st);
 	t->n_upstreams = c->upstreams;
 	t->journal_size = c->journal_size;
 	t->n_tracks = c->tracks;
@@ -173,7 +185,8 @@ int inlay_state_new(const struct inlay_state_config *config, struct inlay_state 
 		err = pool_init(&st->pools[TRACK], st->config.tracks);
 	if (!err) {
 		st->positions = calloc(st->config.tracks, sizeof(*st->positions));
-		err = st->positions ? 0 : -ENOMEM;
+		st->unrouted = calloc(st->config.sas, sizeof(*st->unrouted));
+		err = st->positions && st->unrouted ? 0 : -ENOMEM;
 	}
 	if (err) {
 		inlay_state_free(st);
@@ -197,6 +210,7 @@ void inlay_state_free(struct inlay_state *st)
 	for (i = 0; st->positions && i < st->config.tracks; i++)
 		free(st->positions[i].freed);
 	free(st->positions);
+	free(st->unrouted);
 	for (i = 0; i < N_KINDS; i++)
 		free(st->pools[i].freed);
 	if (st->memory)
@@ -245,10 +259,9 @@ static void put_later(struct inlay_state *st, enum kind kind, __u32 index, __u32
 {
 	struct limbo *l = calloc(1, sizeof(*l));
 
-	if (!l) {
-		st->lost++;
+	/* Without memory it is never used again, which harms nobody but us. */
+	if (!l)
 		return;
-	}
 	l->kind = kind;
 	l->index = index;
 	l->track = track;
@@ -257,18 +270,21 @@ static void put_later(struct inlay_state *st, enum kind kind, __u32 index, __u32
 	st->limbo_end = &l->next;
 }
 
-static void clear_log(struct inlay_state *st, __u32 index)
-{
-	memset(inlay_state_log(st, index), 0, st->config.log_size * sizeof(struct inlay_sent));
-}
-
-/* Memory of an entry that may not be used again soon goes back to the system. */
+/* Zeroes the log; whole pages of it go back to the system. */
 static void release_log(struct inlay_state *st, __u32 index)
 {
-	size_t bytes = st->config.log_size * sizeof(struct inlay_sent);
+	__u8 *log = (__u8 *)inlay_state_log(st, index);
+	size_t begin = (size_t)(log - st->memory);
+	size_t end = begin + st->config.log_size * sizeof(struct inlay_sent);
+	size_t first = (begin + PAGE - 1) & ~(size_t)(PAGE - 1);
+	size_t last = end & ~(size_t)(PAGE - 1);
 
-	if (bytes % PAGE || madvise(inlay_state_log(st, index), bytes, MADV_REMOVE))
-		clear_log(st, index);
+	if (last <= first || madvise(st->memory + first, last - first, MADV_REMOVE)) {
+		memset(log, 0, end - begin);
+		return;
+	}
+	memset(log, 0, first - begin);
+	memset(st->memory + last, 0, end - last);
 }
 
 /* How many were ever used. */
@@ -292,60 +308,69 @@ static void free_slot(struct inlay_state *st, __u32 index)
 	inlay_store_u32(&s->state, INLAY_SLOT_FREE);
 }
 
-/* Who gets the position next finds no leg of the one before. */
-static void free_position(struct inlay_state *st, __u32 track, __u32 index)
+/* A slot's |track| is there to be read, and stays: only this thread frees it. Legs of one that is
+ * FREE are zero; of one being claimed too, where positions were not ACTIVE. */
+static bool belongs_to(const struct inlay_slot *s, __u32 track)
 {
-	for (__u32 i = 0; i < st->config.slots; i++) {
-		const struct inlay_slot *s = &st->tables.slots[i];
+	__u32 state = inlay_load_u32(&s->state);
 
-		if (inlay_load_u32(&s->state) != INLAY_SLOT_FREE && s->track == track)
-			memset(&st->tables.legs[(size_t)i * INLAY_POSITIONS + index], 0,
-			       sizeof(struct inlay_leg));
-	}
-	memset(&st->tables.positions[(size_t)track * INLAY_POSITIONS + index], 0,
-	       sizeof(struct inlay_position));
-	pool_put(&st->positions[track], index);
+	return state != INLAY_SLOT_FREE && state != INLAY_SLOT_CLAIMED && s->track == track;
+}
+
+/* Who gets positions [begin, end) next finds no leg of the ones before. */
+static void clear_positions(struct inlay_state *st, __u32 track, __u32 begin, __u32 end)
+{
+	for (__u32 i = 0; i < st->config.slots; i++)
+		if (belongs_to(&st->tables.slots[i], track))
+			memset(&st->tables.legs[(size_t)i * INLAY_POSITIONS + begin], 0,
+			       (end - begin) * sizeof(struct inlay_leg));
+	memset(&st->tables.positions[(size_t)track * INLAY_POSITIONS + begin], 0,
+	       (end - begin) * sizeof(struct inlay_position));
 }
 
 static void free_track(struct inlay_state *st, __u32 index)
 {
-	__u32 n = positions_of(st, index);
-
+	clear_positions(st, index, 0, positions_of(st, index));
 	inlay_store_u32(&st->tables.tracks[index].n_positions, 0);
-	memset(&st->tables.positions[(size_t)index * INLAY_POSITIONS], 0,
-	       n * sizeof(struct inlay_position));
 	st->positions[index].n_freed = 0;
 	st->positions[index].fresh = 0;
 	pool_put(&st->pools[TRACK], index);
 }
 
+static void free_upstream(struct inlay_state *st, __u32 index)
+{
+	struct inlay_upstream *up = &st->tables.upstreams[index];
+	__u16 generation = up->generation;
+
+	memset(up, 0, sizeof(*up));
+	up->generation = generation;
+	memset(&st->tables.journals[(size_t)index * st->config.journal_size], 0,
+	       st->config.journal_size * sizeof(struct inlay_journal));
+	pool_put(&st->pools[UPSTREAM], index);
+}
+
 static void free_entry(struct inlay_state *st, const struct limbo *l)
 {
-	struct inlay_upstream *up;
-	__u16 generation;
-
 	switch (l->kind) {
 	case SUBSCRIBER:
 		release_log(st, l->index);
 		pool_put(&st->pools[SUBSCRIBER], l->index);
 		break;
 	case UPSTREAM:
-		up = &st->tables.upstreams[l->index];
-		generation = up->generation;
-		memset(up, 0, sizeof(*up));
-		up->generation = generation;
-		memset(&st->tables.journals[(size_t)l->index * st->config.journal_size], 0,
-		       st->config.journal_size * sizeof(struct inlay_journal));
-		pool_put(&st->pools[UPSTREAM], l->index);
+		free_upstream(st, l->index);
 		break;
 	case TRACK:
 		free_track(st, l->index);
 		break;
 	case POSITION:
-		free_position(st, l->track, l->index);
+		clear_positions(st, l->track, l->index, l->index + 1);
+		pool_put(&st->positions[l->track], l->index);
 		break;
 	case SLOT:
 		free_slot(st, l->index);
+		break;
+	case ROUTE:
+		st->unrouted[l->index] = false;
 		break;
 	case N_KINDS:
 		break;
@@ -407,8 +432,8 @@ struct inlay_subscriber *inlay_state_subscriber(const struct inlay_state *st, __
 
 struct inlay_sent *inlay_state_log(const struct inlay_state *st, __u32 index)
 {
-	return &st->tables
-			.logs[(size_t)(index & (st->config.subscribers - 1)) * st->config.log_size];
+	index &= st->config.subscribers - 1;
+	return &st->tables.logs[(size_t)index * st->tables.log_stride];
 }
 
 int inlay_state_upstream_get(struct inlay_state *st, __u32 *ret_index)
@@ -434,7 +459,9 @@ int inlay_state_route(struct inlay_state *st, __u32 sa, __u16 generation, __u32 
 {
 	struct inlay_rx_sa *e = &st->tables.sas[sa & (st->config.sas - 1)];
 
-	if (inlay_load_u32(&e->upstream))
+	inlay_state_reclaim(st);
+	/* Who still reads the place as it was must not take the new SA for the old one's. */
+	if (inlay_load_u32(&e->upstream) || st->unrouted[sa & (st->config.sas - 1)])
 		return -EEXIST;
 	e->number = sa;
 	e->generation = generation;
@@ -444,10 +471,14 @@ int inlay_state_route(struct inlay_state *st, __u32 sa, __u16 generation, __u32 
 
 void inlay_state_unroute(struct inlay_state *st, __u32 sa, __u16 generation)
 {
-	struct inlay_rx_sa *e = &st->tables.sas[sa & (st->config.sas - 1)];
+	__u32 place = sa & (st->config.sas - 1);
+	struct inlay_rx_sa *e = &st->tables.sas[place];
 
-	if (inlay_load_u32(&e->upstream) && e->number == sa && e->generation == generation)
-		inlay_xchg_u32(&e->upstream, 0);
+	if (!inlay_load_u32(&e->upstream) || e->number != sa || e->generation != generation)
+		return;
+	inlay_xchg_u32(&e->upstream, 0);
+	st->unrouted[place] = true;
+	put_later(st, ROUTE, place, 0);
 }
 
 int inlay_state_track_get(struct inlay_state *st, __u32 *ret_index)

@@ -30,14 +30,17 @@ struct inlay_tables {
 	struct inlay_context *contexts;	      /* INLAY_CONTEXTS */
 	struct inlay_rx_sa *sas;	      /* [number & (n_sas - 1)] */
 	struct inlay_subscriber *subscribers; /* [i] */
-	struct inlay_sent *logs;	      /* [subscriber * log_size + (pn & log_mask)] */
+	struct inlay_sent *logs;	      /* [subscriber * log_stride + (pn & log_mask)] */
 	struct inlay_upstream *upstreams;     /* [i] */
 	struct inlay_journal *journals;	      /* [upstream * journal_size + (pn & journal_mask)] */
 	struct inlay_track *tracks;	      /* [i] */
 	struct inlay_position *positions;     /* [track * INLAY_POSITIONS + i] */
 	struct inlay_slot *slots;	      /* [i] */
 	struct inlay_leg *legs;		      /* [slot * INLAY_POSITIONS + i] */
-	__u32 n_sas, n_subscribers, log_size, n_upstreams, journal_size, n_tracks, n_slots;
+	__u32 n_sas, n_subscribers, n_upstreams, journal_size, n_tracks, n_slots;
+	/* Entries from one log to the next: a little more than each has, so that the entries of one
+	 * number, which fan-out writes one after the other, fall on different sets of the cache. */
+	__u32 log_stride;
 };
 
 struct inlay_state;
@@ -76,11 +79,13 @@ struct inlay_sent *inlay_state_log(const struct inlay_state *st, __u32 index);
 int inlay_state_upstream_get(struct inlay_state *st, __u32 *ret_index);
 /* Its SA is not routed to it any more, its slots were given up. */
 void inlay_state_upstream_put(struct inlay_state *st, __u32 index);
-/* Packets opened by this SA belong to |upstream|. -EEXIST: its place is taken by another. */
+/* Packets opened by this SA belong to |upstream|. -EEXIST: its place is taken by another, or was a
+ * moment ago. */
 int inlay_state_route(struct inlay_state *st, __u32 sa, __u16 generation, __u32 upstream);
 void inlay_state_unroute(struct inlay_state *st, __u32 sa, __u16 generation);
 
 int inlay_state_track_get(struct inlay_state *st, __u32 *ret_index);
+/* No alias names it any more, and its positions were put. */
 void inlay_state_track_put(struct inlay_state *st, __u32 index);
 /* A free position of |track|, stable until it is put; its legs are NONE in every slot. */
 int inlay_state_position_get(struct inlay_state *st, __u32 track, __u32 *ret_index);
@@ -98,12 +103,12 @@ void inlay_state_reclaim(struct inlay_state *st);
 
 static inline void inlay_context_enter(struct inlay_context *c)
 {
-	inlay_xchg_u64(&c->epoch, c->epoch + 1);
+	inlay_xchg_u64(&c->epoch, inlay_load_u64(&c->epoch) + 1);
 }
 
 static inline void inlay_context_leave(struct inlay_context *c)
 {
-	inlay_xchg_u64(&c->epoch, c->epoch + 1);
+	inlay_xchg_u64(&c->epoch, inlay_load_u64(&c->epoch) + 1);
 }
 
 #endif
