@@ -397,7 +397,7 @@ _Static_assert(sizeof(struct inlay_leg) == 48, "ABI: design section 5");
 
 /* |epoch| is odd while the context may hold anything it read from here: quiescence (rule 7). */
 struct inlay_context {
-	__u64 epoch; /* [F] by exchange: a full barrier either way */
+	__u64 epoch; /* [F] by fetch-add: a full barrier either way */
 	__u64 pad[7];
 };
 _Static_assert(sizeof(struct inlay_context) == 64, "ABI");
