@@ -1,15 +1,60 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The one way to read a packet (invariant 7). A cursor never moves past |end|: every read checks
+ * The one way to read a packet (invariant 7). A cursor never moves past its end: every read checks
  * first and returns false, leaving cursor and output alone, where the bytes are not there.
  *
- * For BPF the comparison has the shape that the kernel verifier follows; elsewhere it is one that
- * forms no pointer beyond the bytes.
+ * Its fields are nobody else's business where BPF compiles, for there they are others: the kernel's
+ * verifier follows a pointer with a masked offset, but loses a pointer that moved, once two
+ * paths meet. What a cursor reads there is a map value, with INLAY_CURSOR_ROOM bytes readable from
+ * the address it was made of, however few are the packet's; the masks are for the verifier alone,
+ * the checks against the end are the same as everywhere.
  */
 #ifndef INLAY_CURSOR_H
 #define INLAY_CURSOR_H
 
 #include "inlay_types.h"
+
+#ifdef __bpf__
+
+struct inlay_cursor {
+	const __u8 *base;
+	__u32 pos;
+	__u32 end;
+};
+
+#define INLAY_CURSOR_MASK (INLAY_FRAME_MAX - 1)
+/* A read of up to 16 bytes, from the last position there is. */
+#define INLAY_CURSOR_ROOM (INLAY_FRAME_MAX + 16)
+
+INLAY_INLINE struct inlay_cursor inlay_cursor_of(const void *data, size_t len)
+{
+	struct inlay_cursor c = {.base = data, .pos = 0, .end = (__u32)len};
+
+	return c;
+}
+
+INLAY_INLINE size_t inlay_cursor_left(const struct inlay_cursor *c)
+{
+	return c->end - c->pos;
+}
+
+/* Where the next read begins. */
+INLAY_INLINE const __u8 *inlay_cursor_at(const struct inlay_cursor *c)
+{
+	return c->base + (c->pos & INLAY_CURSOR_MASK);
+}
+
+INLAY_INLINE void inlay_cursor_move(struct inlay_cursor *c, __u64 len)
+{
+	c->pos += (__u32)len;
+}
+
+INLAY_INLINE void inlay_cursor_cut(struct inlay_cursor *c, __u64 len)
+{
+	c->end = c->pos + (__u32)len;
+}
+
+#else
 
 struct inlay_cursor {
 	const __u8 *pos;
@@ -25,72 +70,161 @@ INLAY_INLINE struct inlay_cursor inlay_cursor_of(const void *data, size_t len)
 	return c;
 }
 
-/* Are |n| bytes there? |n| is constant or bounded. */
-INLAY_INLINE bool inlay_cursor_has(const struct inlay_cursor *c, size_t n)
-{
-#ifdef __bpf__
-	return c->pos + n <= c->end;
-#else
-	return n <= (size_t)(c->end - c->pos);
-#endif
-}
-
 INLAY_INLINE size_t inlay_cursor_left(const struct inlay_cursor *c)
 {
 	return (size_t)(c->end - c->pos);
 }
 
-INLAY_INLINE bool inlay_cursor_u8(struct inlay_cursor *c, __u8 *ret)
+/* Where the next read begins. */
+INLAY_INLINE const __u8 *inlay_cursor_at(const struct inlay_cursor *c)
 {
-	if (!inlay_cursor_has(c, 1))
-		return false;
-	*ret = *c->pos++;
-	return true;
+	return c->pos;
+}
+
+/* The two below: |len| bytes are there; for this file alone. */
+INLAY_INLINE void inlay_cursor_move(struct inlay_cursor *c, __u64 len)
+{
+	if (len > 0)
+		c->pos += len;
+}
+
+INLAY_INLINE void inlay_cursor_cut(struct inlay_cursor *c, __u64 len)
+{
+	if (len > 0)
+		c->end = c->pos + len;
+	else
+		c->end = c->pos;
+}
+
+#endif
+
+/* Are |n| bytes there? */
+INLAY_INLINE bool inlay_cursor_has(const struct inlay_cursor *c, size_t n)
+{
+	return n <= inlay_cursor_left(c);
 }
 
 INLAY_INLINE bool inlay_cursor_peek_u8(const struct inlay_cursor *c, __u8 *ret)
 {
 	if (!inlay_cursor_has(c, 1))
 		return false;
-	*ret = *c->pos;
+	*ret = *inlay_cursor_at(c);
+	return true;
+}
+
+INLAY_INLINE bool inlay_cursor_u8(struct inlay_cursor *c, __u8 *ret)
+{
+	if (!inlay_cursor_peek_u8(c, ret))
+		return false;
+	inlay_cursor_move(c, 1);
 	return true;
 }
 
 /* Host byte order out. */
 INLAY_INLINE bool inlay_cursor_be16(struct inlay_cursor *c, __u16 *ret)
 {
+	const __u8 *p = inlay_cursor_at(c);
+
 	if (!inlay_cursor_has(c, 2))
 		return false;
-	*ret = (__u16)((__u16)c->pos[0] << 8 | c->pos[1]);
-	c->pos += 2;
+	*ret = (__u16)((__u16)p[0] << 8 | p[1]);
+	inlay_cursor_move(c, 2);
 	return true;
 }
 
 INLAY_INLINE bool inlay_cursor_be32(struct inlay_cursor *c, __u32 *ret)
 {
+	const __u8 *p = inlay_cursor_at(c);
+
 	if (!inlay_cursor_has(c, 4))
 		return false;
-	*ret = (__u32)c->pos[0] << 24 | (__u32)c->pos[1] << 16 | (__u32)c->pos[2] << 8 | c->pos[3];
-	c->pos += 4;
+	*ret = (__u32)p[0] << 24 | (__u32)p[1] << 16 | (__u32)p[2] << 8 | p[3];
+	inlay_cursor_move(c, 4);
+	return true;
+}
+
+/* An integer of |n| bytes, 0 to 8, most significant first. */
+INLAY_INLINE bool inlay_cursor_uint(struct inlay_cursor *c, size_t n, __u64 *ret)
+{
+	const __u8 *p = inlay_cursor_at(c);
+	__u64 v = 0;
+	size_t i;
+
+	if (!inlay_cursor_has(c, n))
+		return false;
+#ifdef __bpf__
+	/* There is always room to read eight: no loop for the verifier to walk. */
+	i = 64 - 8 * n;
+	v = __builtin_bswap64(*(const __u64 *)p);
+	v = n > 0 ? v >> (i & 63) : 0;
+#else
+	for (i = 0; i < n; i++)
+		v = v << 8 | p[i];
+#endif
+	*ret = v;
+	inlay_cursor_move(c, n);
 	return true;
 }
 
 /* |ret| points into the packet; |len| bytes from there are readable. */
 INLAY_INLINE bool inlay_cursor_bytes(struct inlay_cursor *c, __u64 len, const __u8 **ret)
 {
-	if (len > (__u64)(c->end - c->pos))
+	if (len > inlay_cursor_left(c))
 		return false;
-	*ret = c->pos;
-	if (len > 0)
-		c->pos += len;
+	*ret = inlay_cursor_at(c);
+	inlay_cursor_move(c, len);
+	return true;
+}
+
+/* |len| is a constant, at most 16. */
+INLAY_INLINE bool inlay_cursor_copy(struct inlay_cursor *c, void *to, size_t len)
+{
+	if (!inlay_cursor_has(c, len))
+		return false;
+	__builtin_memcpy(to, inlay_cursor_at(c), len);
+	inlay_cursor_move(c, len);
 	return true;
 }
 
 INLAY_INLINE bool inlay_cursor_skip(struct inlay_cursor *c, __u64 len)
 {
-	const __u8 *ignored;
+	if (len > inlay_cursor_left(c))
+		return false;
+	inlay_cursor_move(c, len);
+	return true;
+}
 
-	return inlay_cursor_bytes(c, len, &ignored);
+/* The next |len| bytes become a cursor of their own. */
+INLAY_INLINE bool inlay_cursor_take(struct inlay_cursor *c, __u64 len, struct inlay_cursor *ret)
+{
+	struct inlay_cursor t = *c;
+
+	if (!inlay_cursor_skip(c, len))
+		return false;
+	inlay_cursor_cut(&t, len);
+	*ret = t;
+	return true;
+}
+
+/* The last |len| bytes do; |c| ends before them. */
+INLAY_INLINE bool inlay_cursor_take_last(struct inlay_cursor *c, __u64 len,
+					 struct inlay_cursor *ret)
+{
+	struct inlay_cursor t = *c;
+
+	if (len > inlay_cursor_left(c))
+		return false;
+	inlay_cursor_move(&t, inlay_cursor_left(c) - len);
+	inlay_cursor_cut(c, inlay_cursor_left(c) - len);
+	*ret = t;
+	return true;
+}
+
+/* Bytes that |c| has read since it was where |earlier| stands. */
+INLAY_INLINE size_t inlay_cursor_since(const struct inlay_cursor *c,
+				       const struct inlay_cursor *earlier)
+{
+	return (size_t)(c->pos - earlier->pos);
 }
 
 #endif

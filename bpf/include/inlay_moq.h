@@ -46,6 +46,18 @@ INLAY_INLINE bool inlay_moq_location_less(struct inlay_moq_location a, struct in
 /* Length of an encoding, by its first byte: 1 to 9. */
 INLAY_INLINE __u8 inlay_vi64_len_of(__u8 first)
 {
+#ifdef __bpf__
+	/* The zeros at its end, once the leading ones are gone: without a branch, each of which
+	 * would be one more path for the verifier. */
+	__u32 v = (__u8)~first;
+
+	v |= v >> 1;
+	v |= v >> 2;
+	v |= v >> 4;
+	v -= v >> 1 & 0x55;
+	v = (v & 0x33) + (v >> 2 & 0x33);
+	return (__u8)(9 - ((v + (v >> 4)) & 0xf));
+#else
 	__u8 len = 1;
 
 	while (len < INLAY_VI64_MAX_LEN && (first & 0x80)) {
@@ -53,26 +65,26 @@ INLAY_INLINE __u8 inlay_vi64_len_of(__u8 first)
 		len++;
 	}
 	return len;
+#endif
 }
 
 /* Any length that holds the value is valid, so false is always: not all bytes there. */
 INLAY_INLINE bool inlay_vi64_get(struct inlay_cursor *c, __u64 *ret)
 {
 	struct inlay_cursor d = *c;
-	__u8 first, byte, len, i;
+	__u8 first, len;
 	__u64 v;
 
 	if (!inlay_cursor_u8(&d, &first))
 		return false;
 	len = inlay_vi64_len_of(first);
-	v = len < 8 ? first & (0x7fU >> (len - 1)) : 0;
-	for (i = 1; i < INLAY_VI64_MAX_LEN && i < len; i++) {
-		if (!inlay_cursor_u8(&d, &byte))
-			return false;
-		v = v << 8 | byte;
-	}
-	*c = d;
+	if (!inlay_cursor_uint(&d, len - 1U, &v))
+		return false;
+	/* The first byte's own bits; with eight and nine bytes it has none. */
+	if (len < 8)
+		v |= (__u64)(first & (0x7fU >> (len - 1))) << (8 * (len - 1));
 	*ret = v;
+	*c = d;
 	return true;
 }
 
@@ -90,18 +102,12 @@ INLAY_INLINE size_t inlay_vi64_len(__u64 v)
 /* |len|: bytes to use, at least inlay_vi64_len(v), at most 9. False: no room. */
 INLAY_INLINE bool inlay_vi64_put_sized(struct inlay_writer *w, __u64 v, size_t len)
 {
-	__u8 *p;
-	size_t i;
-
-	if (len < inlay_vi64_len(v) || len > INLAY_VI64_MAX_LEN ||
-	    !inlay_writer_reserve(w, len, &p))
+	if (len < inlay_vi64_len(v) || len > INLAY_VI64_MAX_LEN || !inlay_writer_has(w, len))
 		return false;
-	for (i = len; i > 1; i--) {
-		p[i - 1] = (__u8)v;
-		v >>= 8;
-	}
-	p[0] = (__u8)(len == 9 ? 0xff : (0xff00U >> (len - 1)) | v);
-	return true;
+	if (len == INLAY_VI64_MAX_LEN) /* the first byte has no bit of |v| */
+		return inlay_writer_u8(w, 0xff) && inlay_writer_uint(w, v, 8);
+	/* As many ones as bytes follow, then a zero, then the number: it has 7 * len bits. */
+	return inlay_writer_uint(w, v | (0xff00ULL >> (len - 1) & 0xff) << (8 * (len - 1)), len);
 }
 
 INLAY_INLINE bool inlay_vi64_put(struct inlay_writer *w, __u64 v)
@@ -500,9 +506,9 @@ INLAY_INLINE enum inlay_moq_verdict inlay_moq18_datagram_parse(struct inlay_curs
 			     inlay_cursor_left(&d) > 0))
 		return INLAY_MOQ_VIOLATION;
 	o.status = (enum inlay_moq_status)status;
-	o.payload.data = d.pos;
-	o.payload.len = inlay_cursor_left(&d);
 	*c = d;
+	o.payload.len = inlay_cursor_left(&d);
+	inlay_cursor_bytes(&d, o.payload.len, &o.payload.data);
 	*ret = o;
 	return INLAY_MOQ_OK;
 }

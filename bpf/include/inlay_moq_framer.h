@@ -146,9 +146,8 @@ INLAY_INLINE void inlay_moq_framer_pass(struct inlay_moq_framer *f, struct inlay
 
 	if (len > f->left)
 		len = f->left;
-	ret->bytes.data = c->pos;
 	ret->bytes.len = len;
-	c->pos += len;
+	inlay_cursor_bytes(c, len, &ret->bytes.data);
 	f->left -= len;
 	if (f->state == INLAY_MOQ_FRAMER_PROPERTIES) {
 		ret->kind = INLAY_MOQ_EVENT_PROPERTIES;

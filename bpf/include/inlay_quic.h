@@ -42,36 +42,16 @@ enum inlay_quic_error {
 
 INLAY_INLINE bool inlay_quic_varint_get(struct inlay_cursor *c, __u64 *ret)
 {
-	const __u8 *p = c->pos;
+	__u8 first;
+	size_t n;
 
-	if (!inlay_cursor_has(c, 1))
+	if (!inlay_cursor_peek_u8(c, &first))
 		return false;
-	switch (p[0] >> 6) {
-	case 0:
-		*ret = p[0] & 0x3f;
-		c->pos = p + 1;
-		return true;
-	case 1:
-		if (!inlay_cursor_has(c, 2))
-			return false;
-		*ret = (__u64)(p[0] & 0x3f) << 8 | p[1];
-		c->pos = p + 2;
-		return true;
-	case 2:
-		if (!inlay_cursor_has(c, 4))
-			return false;
-		*ret = (__u64)(p[0] & 0x3f) << 24 | (__u64)p[1] << 16 | (__u64)p[2] << 8 | p[3];
-		c->pos = p + 4;
-		return true;
-	default:
-		if (!inlay_cursor_has(c, 8))
-			return false;
-		*ret = (__u64)(p[0] & 0x3f) << 56 | (__u64)p[1] << 48 | (__u64)p[2] << 40 |
-		       (__u64)p[3] << 32 | (__u64)p[4] << 24 | (__u64)p[5] << 16 |
-		       (__u64)p[6] << 8 | p[7];
-		c->pos = p + 8;
-		return true;
-	}
+	n = 1U << (first >> 6);
+	if (!inlay_cursor_uint(c, n, ret))
+		return false;
+	*ret &= ~0ULL >> (66 - 8 * n);
+	return true;
 }
 
 /* Bytes of the shortest encoding; 0: |v| is above INLAY_QUIC_VARINT_MAX and has none. */
@@ -242,10 +222,8 @@ INLAY_INLINE bool inlay_quic_clear_parse(const __u8 *packet, size_t len, __u8 ci
 	struct inlay_quic_short h;
 	__u32 high, low;
 
-	if (len < INLAY_TAG || cid_len > INLAY_CID_MAX)
+	if (cid_len > INLAY_CID_MAX || !inlay_cursor_take_last(&c, INLAY_TAG, &t))
 		return false;
-	c.end -= INLAY_TAG;
-	t = inlay_cursor_of(c.end, INLAY_TAG);
 	if (!inlay_quic_short_parse(&c, cid_len, &h))
 		return false;
 	p.first = h.first;

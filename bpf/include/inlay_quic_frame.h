@@ -213,15 +213,14 @@ INLAY_INLINE bool inlay_quic_ack_parse(struct inlay_cursor *c, bool has_ecn,
 		return false;
 	if (ret->first_range > ret->largest || ret->range_count > INLAY_QUIC_ACK_RANGES_MAX)
 		return false;
-	ret->ranges = *c;
+	ret->ranges = *c; /* its end is found by walking it */
 	it = inlay_quic_ack_iter_of(ret);
 	for (i = 0; i <= INLAY_QUIC_ACK_RANGES_MAX; i++)
 		if (!inlay_quic_ack_next(&it, &range))
 			break;
 	if (it.left != 0)
 		return false;
-	ret->ranges.end = it.c.pos;
-	*c = it.c;
+	inlay_cursor_take(c, inlay_cursor_since(&it.c, c), &ret->ranges);
 	return !has_ecn ||
 	       (inlay_quic_varint_get(c, &ret->ecn.ect0) &&
 		inlay_quic_varint_get(c, &ret->ecn.ect1) && inlay_quic_varint_get(c, &ret->ecn.ce));
@@ -273,7 +272,7 @@ INLAY_INLINE __u64 inlay_quic_padding_parse(struct inlay_cursor *c)
 	__u8 byte;
 
 	while (len < INLAY_FRAME_MAX && inlay_cursor_peek_u8(c, &byte) && byte == 0) {
-		c->pos++;
+		inlay_cursor_skip(c, 1);
 		len++;
 	}
 	return len;
@@ -409,7 +408,7 @@ INLAY_INLINE enum inlay_quic_error inlay_quic_frame_parse(struct inlay_cursor *c
 	__builtin_memset(ret, 0, sizeof(*ret));
 	if (!inlay_quic_varint_get(&d, &type))
 		return INLAY_QUIC_FRAME_ENCODING_ERROR;
-	if (inlay_quic_varint_len(type) != (size_t)(d.pos - c->pos))
+	if (inlay_quic_varint_len(type) != inlay_cursor_since(&d, c))
 		return INLAY_QUIC_PROTOCOL_VIOLATION;
 	ret->wire_type = type;
 	if (type > INLAY_QUIC_ACK_FREQUENCY) /* the largest that we know */

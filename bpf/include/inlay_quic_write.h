@@ -14,40 +14,22 @@
 /* |len| is 1, 2, 4 or 8, and |v| fits: for a length that is filled in later. */
 INLAY_INLINE bool inlay_quic_varint_put_sized(struct inlay_writer *w, __u64 v, size_t len)
 {
-	__u8 *p = w->pos;
 	size_t need = inlay_quic_varint_len(v);
 
-	if (need == 0 || len < need || len > inlay_writer_left(w))
+	if (need == 0 || len < need)
 		return false;
 	switch (len) {
 	case 1:
-		p[0] = (__u8)v;
-		break;
+		return inlay_writer_uint(w, v, 1);
 	case 2:
-		p[0] = (__u8)(0x40 | v >> 8);
-		p[1] = (__u8)v;
-		break;
+		return inlay_writer_uint(w, 1ULL << 14 | v, 2);
 	case 4:
-		p[0] = (__u8)(0x80 | v >> 24);
-		p[1] = (__u8)(v >> 16);
-		p[2] = (__u8)(v >> 8);
-		p[3] = (__u8)v;
-		break;
+		return inlay_writer_uint(w, 2ULL << 30 | v, 4);
 	case 8:
-		p[0] = (__u8)(0xc0 | v >> 56);
-		p[1] = (__u8)(v >> 48);
-		p[2] = (__u8)(v >> 40);
-		p[3] = (__u8)(v >> 32);
-		p[4] = (__u8)(v >> 24);
-		p[5] = (__u8)(v >> 16);
-		p[6] = (__u8)(v >> 8);
-		p[7] = (__u8)v;
-		break;
+		return inlay_writer_uint(w, 3ULL << 62 | v, 8);
 	default:
 		return false;
 	}
-	w->pos = p + len;
-	return true;
 }
 
 INLAY_INLINE bool inlay_quic_varint_put(struct inlay_writer *w, __u64 v)
