@@ -26,7 +26,9 @@ void sim_node_init(struct sim_node *n, struct sim *s, struct sim_client *c,
 
 /* Packets that come before the provider knows their address or CID are opened by the endpoint. */
 static struct sim_node *reading;
+static struct sim *world;
 static size_t (*real_open)(struct inlay_provider *p, struct inlay_open_item *items, size_t n);
+static size_t (*real_seal)(struct inlay_provider *p, struct inlay_seal_item *items, size_t n);
 
 static size_t open_and_watch(struct inlay_provider *p, struct inlay_open_item *items, size_t n)
 {
@@ -38,12 +40,37 @@ static size_t open_and_watch(struct inlay_provider *p, struct inlay_open_item *i
 	return opened;
 }
 
+/* Whoever seals does it here: the endpoint, or a forwarder. */
+static size_t seal_and_watch(struct inlay_provider *p, struct inlay_seal_item *items, size_t n)
+{
+	bool relay = world && p == sim_tls_provider(world->tls, true);
+	size_t sealed;
+
+	for (size_t i = 0; world && i < n; i++) {
+		if (world->packets)
+			sim_watch_tell(world, relay, &items[i]);
+		sim_flows_sealing(world, relay, &items[i]);
+	}
+	sealed = real_seal(p, items, n);
+	for (size_t i = 0; world && i < n; i++)
+		if (items[i].verdict == INLAY_OK)
+			sim_flows_sealed(world, relay, &items[i]);
+	return sealed;
+}
+
 void sim_node_hook(struct inlay_provider *p, struct inlay_provider_ops *ops)
 {
 	*ops = *p->ops;
 	real_open = ops->open;
+	real_seal = ops->seal;
 	ops->open = open_and_watch;
+	ops->seal = seal_and_watch;
 	p->ops = ops;
+}
+
+void sim_node_tell(struct sim *s)
+{
+	world = s;
 }
 
 static struct sim_packet *take(struct sim_node *n)
@@ -186,7 +213,6 @@ static bool seal(struct sim_node *n, struct inlay_frame *f)
 				  f->data[0] & 0x80 ? "a long header" : "a reset", f->len);
 		return true;
 	}
-	sim_watch_sent(n, f);
 	if (inlay_clear_seal_item(f->data, f->len, &f->path.remote, &item) != INLAY_OK) {
 		sim_fail(n->sim, "the engine made something that is no clear packet");
 		return false;
