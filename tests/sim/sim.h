@@ -60,6 +60,9 @@ struct sim_plan {
 	__u32 damage_ppm;    /* of packets arrive with a bit turned over */
 	inlay_ns restart;    /* the relay dies then, and another one begins; 0: it does not */
 	inlay_ns ring_delay; /* most that a packet waits between provider and engine */
+	inlay_ns lag;	     /* the same of the relay's, where it is more */
+	__u32 n_rings;	     /* of the relay's: 1 to SIM_RINGS */
+	__u32 overflow_ppm;  /* of packets that were opened find the relay's ring full */
 	__u32 burst;	     /* frames taken from an endpoint at once; 1: all is checked */
 	enum inlay_cipher cipher;
 	struct inlay_endpoint_config relay_endpoint, client_endpoint;
@@ -130,15 +133,21 @@ struct sim_place *sim_wire_place(struct sim *s, const struct inlay_addr *addr);
 
 /* --- node ------------------------------------------------------------------------------------ */
 
+#define SIM_RINGS 4
+
 struct sim_node {
 	struct sim *sim;
 	struct sim_client *client; /* NULL: the relay's */
 	struct inlay_endpoint *ep;
 	struct inlay_provider *provider;
-	struct sim_packet *ring, **ring_end; /* opened, to be read */
-	__u32 n_ring;
-	inlay_ns wake; /* when the ring is read */
-	bool touched;  /* something happened: there may be something to send */
+	/* Opened, to be read. The relay has several: originals of one client may be read long
+	 * before, or after, those of another. */
+	struct sim_ring {
+		struct sim_packet *first, **end;
+		__u32 n;
+		inlay_ns wake; /* when it is read */
+	} rings[SIM_RINGS];
+	bool touched; /* something happened: there may be something to send */
 	__u64 turns, idle_turns;
 	inlay_ns idle_since; /* of the second that idle_turns counts in */
 };
@@ -154,6 +163,8 @@ void sim_node_init(struct sim_node *n, struct sim *s, struct sim_client *c,
 void sim_node_drain(struct sim_node *n);
 /* The data thread: opens it, and puts it into the ring. */
 void sim_node_arrive(struct sim_node *n, struct sim_packet *p);
+/* When a ring is to be read. */
+inlay_ns sim_node_wake(const struct sim_node *n);
 inlay_ns sim_node_deadline(const struct sim_node *n);
 /* Reads the ring if it is time, runs the endpoint's timers. True: something happened. */
 bool sim_node_turn(struct sim_node *n);

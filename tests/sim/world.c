@@ -169,7 +169,7 @@ static void relay_turn(struct sim *s)
 
 	if (!due)
 		return;
-	if (s->node.wake <= s->now)
+	if (sim_node_wake(&s->node) <= s->now)
 		inlay_sessions_touch(&s->sessions);
 	sim_node_turn(&s->node);
 	inlay_sessions_on_timer(&s->sessions);
