@@ -311,9 +311,10 @@ INLAY_INLINE enum inlay_moq_verdict inlay_moq18_subgroup_parse(struct inlay_curs
 	return INLAY_MOQ_OK;
 }
 
-/* False: no room. */
-INLAY_INLINE bool inlay_moq18_subgroup_put(struct inlay_writer *w,
-					   const struct inlay_moq_subgroup *h)
+/* |alias_len|: bytes of the alias, at least inlay_vi64_len() of it. False: no room. */
+INLAY_INLINE bool inlay_moq18_subgroup_put_sized(struct inlay_writer *w,
+						 const struct inlay_moq_subgroup *h,
+						 size_t alias_len)
 {
 	struct inlay_writer t = *w;
 	__u64 type = INLAY_MOQ18_SUBGROUP_FORM | (__u64)h->id_mode << 1;
@@ -322,7 +323,7 @@ INLAY_INLINE bool inlay_moq18_subgroup_put(struct inlay_writer *w,
 	type |= h->end_of_group ? INLAY_MOQ18_SUBGROUP_END_OF_GROUP : 0;
 	type |= h->has_priority ? 0 : INLAY_MOQ18_SUBGROUP_DEFAULT_PRIORITY;
 	type |= h->first_object ? INLAY_MOQ18_SUBGROUP_FIRST_OBJECT : 0;
-	if (!inlay_vi64_put(&t, type) || !inlay_vi64_put(&t, h->alias) ||
+	if (!inlay_vi64_put(&t, type) || !inlay_vi64_put_sized(&t, h->alias, alias_len) ||
 	    !inlay_vi64_put(&t, h->group))
 		return false;
 	if (h->id_mode == INLAY_MOQ_SUBGROUP_PRESENT && !inlay_vi64_put(&t, h->subgroup))
@@ -331,6 +332,13 @@ INLAY_INLINE bool inlay_moq18_subgroup_put(struct inlay_writer *w,
 		return false;
 	*w = t;
 	return true;
+}
+
+/* False: no room. */
+INLAY_INLINE bool inlay_moq18_subgroup_put(struct inlay_writer *w,
+					   const struct inlay_moq_subgroup *h)
+{
+	return inlay_moq18_subgroup_put_sized(w, h, inlay_vi64_len(h->alias));
 }
 
 /* --- Objects in a subgroup stream (11.4.2) -------------------------------------------------- */
@@ -513,9 +521,14 @@ INLAY_INLINE enum inlay_moq_verdict inlay_moq18_datagram_parse(struct inlay_curs
 	return INLAY_MOQ_OK;
 }
 
-/* Everything before the payload, which the caller appends. False: no room, or against the rules. */
-INLAY_INLINE bool inlay_moq18_datagram_put(struct inlay_writer *w,
-					   const struct inlay_moq_datagram *o)
+/*
+ * A datagram's beginning: up to the length of the properties, whose bytes the caller appends, where
+ * it has any; else all but the payload. |alias_len|: bytes of the alias, at least inlay_vi64_len()
+ * of it. False: no room, or against the rules.
+ */
+INLAY_INLINE bool inlay_moq18_datagram_put_sized(struct inlay_writer *w,
+						 const struct inlay_moq_datagram *o,
+						 size_t alias_len)
 {
 	bool has_status = o->has_status || o->status != INLAY_MOQ_STATUS_NORMAL;
 	struct inlay_writer t = *w;
@@ -529,11 +542,28 @@ INLAY_INLINE bool inlay_moq18_datagram_put(struct inlay_writer *w,
 	type |= o->object == 0 ? INLAY_MOQ18_DATAGRAM_ZERO_OBJECT_ID : 0;
 	type |= o->has_priority ? 0 : INLAY_MOQ18_DATAGRAM_DEFAULT_PRIORITY;
 	type |= has_status ? INLAY_MOQ18_DATAGRAM_STATUS : 0;
-	if (!inlay_vi64_put(&t, type) || !inlay_vi64_put(&t, o->alias) ||
+	if (!inlay_vi64_put(&t, type) || !inlay_vi64_put_sized(&t, o->alias, alias_len) ||
 	    !inlay_vi64_put(&t, o->group) || (o->object != 0 && !inlay_vi64_put(&t, o->object)) ||
-	    (o->has_priority && !inlay_writer_u8(&t, o->priority)) ||
-	    (o->properties.len > 0 && !inlay_moq18_bytes_put(&t, o->properties)) ||
-	    (has_status && !inlay_vi64_put(&t, o->status)))
+	    (o->has_priority && !inlay_writer_u8(&t, o->priority)))
+		return false;
+	if (o->properties.len > 0 ? !inlay_vi64_put(&t, o->properties.len)
+				  : has_status && !inlay_vi64_put(&t, o->status))
+		return false;
+	*w = t;
+	return true;
+}
+
+/* Everything before the payload, which the caller appends. False: no room, or against the rules. */
+INLAY_INLINE bool inlay_moq18_datagram_put(struct inlay_writer *w,
+					   const struct inlay_moq_datagram *o)
+{
+	struct inlay_writer t = *w;
+
+	if (!inlay_moq18_datagram_put_sized(&t, o, inlay_vi64_len(o->alias)) ||
+	    !inlay_writer_bytes(&t, o->properties.data, o->properties.len))
+		return false;
+	/* A status behind properties is NORMAL: checked above. */
+	if (o->properties.len > 0 && o->has_status && !inlay_vi64_put(&t, o->status))
 		return false;
 	*w = t;
 	return true;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codes.h"
+#include "inlay_moq_properties.h"
 
 /* A known property of a track; the first of several counts. False: a value that section 12 forbids.
  */
@@ -146,72 +147,8 @@ bool inlay_moq18_track_properties_put(struct inlay_writer *w,
 	return true;
 }
 
-/* What an object has once at most (sections 12.7 to 12.9); 0: any number. */
-static __u32 once_bit(__u64 type)
-{
-	switch (type) {
-	case INLAY_MOQ_PROP_IMMUTABLE:
-		return 1;
-	case INLAY_MOQ_PROP_PRIOR_GROUP_ID_GAP:
-		return 2;
-	case INLAY_MOQ_PROP_PRIOR_OBJECT_ID_GAP:
-		return 4;
-	default:
-		return 0;
-	}
-}
-
-/* Where an object stands, and what has been seen of it. */
-struct object_check {
-	__u64 group, object;
-	__u32 seen;
-};
-
-/* Sections 12.8 and 12.9: a gap does not reach beyond the first group, or object. */
-static bool gap_fits(const struct object_check *o, const struct inlay_moq_kv *kv)
-{
-	if (kv->type == INLAY_MOQ_PROP_PRIOR_GROUP_ID_GAP)
-		return kv->value <= o->group;
-	if (kv->type == INLAY_MOQ_PROP_PRIOR_OBJECT_ID_GAP)
-		return kv->value <= o->object;
-	return true;
-}
-
-/* Section 12.7 to 12.9: once each, and nothing mandatory (2.5.1), inside IMMUTABLE_PROPERTIES too.
- */
-static enum inlay_moq_verdict check_object(struct inlay_moq_bytes bytes, bool outer,
-					   struct object_check *o)
-{
-	struct inlay_moq_kv_iter it = inlay_moq_kv_iter_of(bytes);
-	enum inlay_moq_verdict v;
-	struct inlay_moq_kv kv;
-	__u32 bit;
-
-	while (inlay_moq_kv_left(&it)) {
-		v = inlay_moq18_kv_next(&it, &kv);
-		if (v != INLAY_MOQ_OK)
-			return v;
-		if (inlay_moq18_property_is_mandatory(kv.type))
-			return INLAY_MOQ_MALFORMED_TRACK;
-		bit = once_bit(kv.type);
-		if ((o->seen & bit) || !gap_fits(o, &kv))
-			return INLAY_MOQ_MALFORMED_TRACK;
-		o->seen |= bit;
-		if (kv.type != INLAY_MOQ_PROP_IMMUTABLE)
-			continue;
-		if (!outer)
-			return INLAY_MOQ_MALFORMED_TRACK;
-		v = check_object(kv.bytes, false, o);
-		if (v != INLAY_MOQ_OK)
-			return v == INLAY_MOQ_KV_FORMATTING ? INLAY_MOQ_MALFORMED_TRACK : v;
-	}
-	return INLAY_MOQ_OK;
-}
-
 enum inlay_moq_verdict inlay_moq18_object_properties_check(struct inlay_moq_bytes bytes,
 							   __u64 group, __u64 object)
 {
-	struct object_check o = {.group = group, .object = object};
-
-	return check_object(bytes, true, &o);
+	return inlay_moq18_properties_follow(bytes, ~0U, group, object);
 }
