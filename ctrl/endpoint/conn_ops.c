@@ -196,6 +196,11 @@ static void path_probe(void *user, const struct inlay_path *path, bool add)
 		p->ops->remote_del(p, c->tx_sa, &path->remote);
 }
 
+static __u16 port_of(void *user, const struct inlay_path *path)
+{
+	return inlay_ep_conn_port(user, &path->local);
+}
+
 static void random_bytes(void *user, __u8 *dst, size_t len)
 {
 	struct inlay_ep_conn *c = user;
@@ -222,5 +227,6 @@ const struct inlay_conn_ops inlay_ep_conn_ops = {
 	.drop_old_phase = drop_old_phase,
 	.path_change = path_change,
 	.path_probe = path_probe,
+	.port_of = port_of,
 	.random = random_bytes,
 };

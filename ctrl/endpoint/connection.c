@@ -11,6 +11,7 @@
 #include <gnutls/gnutls.h>
 
 #include "endpoint_impl.h"
+#include "state.h"
 
 #define ADD_CID_TRIES 4
 /* A connection that wants to be visited, but had nothing to send: not at once again. */
@@ -160,11 +161,50 @@ static void tell_end(struct inlay_ep_conn *c)
 		c->app->on_closed(c->app_user, &why);
 }
 
+/* Nobody sends any more: those who are about to fall through one of these. */
+static void close_entry(struct inlay_subscriber *e)
+{
+	for (int i = 0; i < INLAY_CLASSES; i++)
+		inlay_store_u64(&e->class_limit[i], 0);
+	inlay_store_u64(&e->pn_limit, 0);
+}
+
+/* Memory that a forwarder may still read; the state waits for it. */
+static int get_entry(struct inlay_ep_conn *c)
+{
+	const struct inlay_endpoint_config *config = &c->ep->config;
+
+	if (config->state && !inlay_state_subscriber_get(config->state, &c->subscriber)) {
+		c->shared = true;
+		c->entry = inlay_state_subscriber(config->state, c->subscriber);
+		c->log = inlay_state_log(config->state, c->subscriber);
+		return 0;
+	}
+	c->entry = aligned_alloc(INLAY_CACHELINE, sizeof(*c->entry));
+	c->log = calloc(config->log_size, sizeof(*c->log));
+	if (!c->entry || !c->log)
+		return -ENOMEM;
+	memset(c->entry, 0, sizeof(*c->entry));
+	return 0;
+}
+
+static void put_entry(struct inlay_ep_conn *c)
+{
+	if (c->shared) {
+		inlay_state_subscriber_put(c->ep->config.state, c->subscriber);
+		return;
+	}
+	free(c->entry);
+	free(c->log);
+}
+
 void inlay_ep_conn_free(struct inlay_ep_conn *c)
 {
 	if (!c)
 		return;
 	tell_end(c);
+	if (c->entry)
+		close_entry(c->entry);
 	if (c->conn)
 		c->ep->stats.connections--;
 	inlay_conn_free(c->conn);
@@ -183,8 +223,7 @@ void inlay_ep_conn_free(struct inlay_ep_conn *c)
 	inlay_list_remove(&c->in_dirty);
 	inlay_list_remove(&c->in_all);
 	c->ep->n_all--;
-	free(c->entry);
-	free(c->log);
+	put_entry(c);
 	free(c);
 }
 
@@ -227,15 +266,16 @@ static int new_conn(struct inlay_ep_conn *c, const struct inlay_handover *h, inl
 		.policy_user = config->policy_user,
 	};
 
-	c->entry = aligned_alloc(INLAY_CACHELINE, sizeof(*c->entry));
-	c->log = calloc(config->log_size, sizeof(*c->log));
-	if (!c->entry || !c->log)
-		return -ENOMEM;
-	memset(c->entry, 0, sizeof(*c->entry));
+	int err;
+
+	err = get_entry(c);
+	if (err)
+		return err;
 	c->entry->sa = c->tx_sa.number;
 	c->entry->sa_generation = c->tx_sa.generation;
 	conn.entry = c->entry;
 	conn.log = c->log;
+	conn.state = c->shared ? config->state : NULL;
 	c->conn = inlay_conn_new(&conn, now);
 	if (!c->conn)
 		return -ENOMEM;
@@ -468,7 +508,7 @@ void inlay_ep_conn_note_port(struct inlay_ep_conn *c, const struct inlay_addr *l
 		c->n_ports++;
 }
 
-static __u16 port_of(const struct inlay_ep_conn *c, const struct inlay_addr *local)
+__u16 inlay_ep_conn_port(const struct inlay_ep_conn *c, const struct inlay_addr *local)
 {
 	for (unsigned int i = 1; i < c->n_ports; i++)
 		if (!memcmp(&c->ports[i].local, local, sizeof(*local)))
@@ -482,7 +522,7 @@ static void start_frame(struct inlay_frame *frame, enum inlay_frame_kind kind,
 {
 	memset(frame, 0, offsetof(struct inlay_frame, data));
 	frame->kind = kind;
-	frame->port = port_of(c, &c->path.local);
+	frame->port = inlay_ep_conn_port(c, &c->path.local);
 	frame->path = c->path;
 }
 
@@ -516,7 +556,7 @@ bool inlay_ep_conn_send(struct inlay_ep_conn *c, struct inlay_frame *frame, inla
 	if (!len)
 		return false;
 	frame->path = path;
-	frame->port = port_of(c, &path.local);
+	frame->port = inlay_ep_conn_port(c, &path.local);
 	frame->len = (__u32)len;
 	return true;
 }

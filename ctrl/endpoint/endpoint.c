@@ -9,6 +9,7 @@
 #include <gnutls/crypto.h>
 
 #include "endpoint_impl.h"
+#include "state.h"
 
 /* Packets that a connection sends in its turn: enough for its port to send them as one message. */
 #define TURN 16
@@ -78,6 +79,7 @@ int inlay_endpoint_new(const struct inlay_endpoint_config *config, inlay_ns now,
 
 	if (!config->provider || !config->keystore || !config->ops || !config->ops->on_connection ||
 	    config->log_size < 64 || (config->log_size & (config->log_size - 1)) ||
+	    (config->state && inlay_state_tables(config->state)->log_size != config->log_size) ||
 	    config->params.active_connection_id_limit < 2 ||
 	    config->params.max_udp_payload_size < 1200 ||
 	    (config->tls && inlay_tls_role(config->tls) != INLAY_SERVER))
@@ -529,6 +531,19 @@ void inlay_ep_conn_info(const struct inlay_ep_conn *c, struct inlay_ep_conn_info
 	ret->rx_sa = c->rx_sa;
 	ret->tx_sa = c->tx_sa;
 	memcpy(ret->alpn, c->alpn, sizeof(ret->alpn));
+}
+
+int inlay_ep_conn_shared(struct inlay_ep_conn *c, struct inlay_ep_shared *ret)
+{
+	if (!c->conn || !c->shared)
+		return -ENOTSUP;
+	inlay_conn_watch(c->conn);
+	*ret = (struct inlay_ep_shared){
+		.subscriber = c->subscriber,
+		.generation = c->entry->generation,
+		.rx_sa = c->rx_sa,
+	};
+	return 0;
 }
 
 void inlay_endpoint_for_each(struct inlay_endpoint *ep,

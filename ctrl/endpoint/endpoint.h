@@ -60,7 +60,11 @@ struct inlay_endpoint_config {
 	bool has_reset_key;	  /* false: a random one: a restart forgets it */
 	__u8 reset_key[32];	  /* RFC 9000 section 10.3.2 */
 
-	__u32 log_size; /* entries of a sent log: a power of two */
+	/* Where connections have what they share with a forwarder; outlives the endpoint. A
+	 * connection for which it has no entry left gets memory of its own, and is not forwarded.
+	 * NULL: so do all of them. */
+	struct inlay_state *state;
+	__u32 log_size; /* entries of a sent log: a power of two; with |state|: its log_size */
 	enum inlay_cc_algorithm cc;
 	__u64 max_recv_buffer; /* see struct inlay_conn_config */
 	__u32 max_window_growth;
@@ -140,6 +144,16 @@ const struct inlay_conn *inlay_ep_conn_peek(const struct inlay_ep_conn *c);
 /* Of a dialled connection; NULL for an accepted one. */
 void *inlay_ep_conn_dial_user(const struct inlay_ep_conn *c);
 const struct inlay_path *inlay_ep_conn_path(const struct inlay_ep_conn *c);
+
+/* What a forwarder knows an established connection by. */
+struct inlay_ep_shared {
+	__u32 subscriber; /* index of its subscriber entry */
+	__u16 generation; /* of that entry */
+	struct inlay_sa_ref rx_sa;
+};
+/* From now on a forwarder may send on it: it is looked after accordingly (inlay_conn_watch()). 0;
+ * -ENOTSUP: it has no entry in the state, or is not established. */
+int inlay_ep_conn_shared(struct inlay_ep_conn *c, struct inlay_ep_shared *ret);
 
 struct inlay_ep_conn_info {
 	__u64 number; /* of this endpoint's connections: never used again, ascending */

@@ -67,6 +67,8 @@ struct inlay_ep_conn {
 	struct inlay_sa_ref rx_sa, tx_sa; /* generation 0: none */
 	struct inlay_subscriber *entry;
 	struct inlay_sent *log;
+	bool shared; /* they are of the state: its entry |subscriber| */
+	__u32 subscriber;
 	enum inlay_cipher cipher;
 	char alpn[32];
 
@@ -113,6 +115,8 @@ void inlay_ep_conn_mark(struct inlay_ep_conn *c);
 void inlay_ep_conn_note_port(struct inlay_ep_conn *c, const struct inlay_addr *local, __u16 port);
 /* After anything happened to its handshake: carries completion or failure on. */
 void inlay_ep_conn_on_handshake(struct inlay_ep_conn *c, inlay_ns now);
+/* The port that packets from |local| leave by. */
+__u16 inlay_ep_conn_port(const struct inlay_ep_conn *c, const struct inlay_addr *local);
 /* Sets the timer to the connection's next deadline. */
 void inlay_ep_conn_set_timer(struct inlay_ep_conn *c, inlay_ns now);
 /* Fills |frame|. False: nothing to send now. */

@@ -26,7 +26,7 @@ void inlay_close_on_received(struct inlay_close *x, inlay_ns now)
 void inlay_close_on_eliciting_sent(struct inlay_close *x, inlay_ns now)
 {
 	/* The first after receiving: otherwise retransmissions to nobody would never end. */
-	if (x->sent_since)
+	if (x->sent_since || now < x->active)
 		return;
 	x->sent_since = true;
 	x->active = now;

@@ -28,6 +28,7 @@ struct inlay_close {
 void inlay_close_init(struct inlay_close *x, const struct inlay_transport_params *own,
 		      const struct inlay_transport_params *peer, inlay_ns now);
 void inlay_close_on_received(struct inlay_close *x, inlay_ns now);
+/* |now|: when it was, perhaps learnt of later. */
 void inlay_close_on_eliciting_sent(struct inlay_close *x, inlay_ns now);
 /* Each true once: the connection has left the open state. |pto|: without backoff. */
 bool inlay_close_begin(struct inlay_close *x, const struct inlay_close_reason *why,

@@ -30,23 +30,11 @@ static void fill_entry(struct inlay_conn *c)
 
 	inlay_store_u32(&e->path_mtu, largest_mtu(c, e->path_mtu ? e->path_mtu : DEFAULT_MTU));
 	e->abi_version = INLAY_ABI_VERSION;
+	e->initiator = c->role == INLAY_SERVER;
 	e->initial_stream_limit = c->peer.initial_max_stream_data_uni;
 	e->max_datagram = c->peer.max_datagram_frame_size;
 	inlay_store_u64(&e->flow_limit, c->peer.initial_max_data);
 	inlay_conn_write_headers(c);
-}
-
-void inlay_conn_write_headers(struct inlay_conn *c)
-{
-	__u32 idle = !(inlay_load_u32(&c->entry->headers_index) & 1) ? 1 : 0;
-	struct inlay_headers *h = &c->entry->headers[idle];
-	const struct inlay_cid *cid = inlay_cids_peer(&c->cids);
-
-	memset(h, 0, sizeof(*h));
-	h->bytes[0] = 0x40 | (INLAY_TX_PN - 1);
-	memcpy(h->bytes + 1, cid->data, cid->len);
-	h->quic_len = (__u8)(1 + cid->len + INLAY_TX_PN);
-	inlay_store_u32(&c->entry->headers_index, idle);
 }
 
 static void copy_config(struct inlay_conn *c, const struct inlay_conn_config *config)
@@ -64,6 +52,7 @@ static void copy_config(struct inlay_conn *c, const struct inlay_conn_config *co
 	if (c->peer.ack_delay_exponent > 20) /* RFC 9000 section 18.2; checked by the handshake */
 		c->peer.ack_delay_exponent = 20;
 	c->entry = config->entry;
+	c->state = config->state;
 	c->handshake_done_due = c->role == INLAY_SERVER;
 	c->confirmed = c->role == INLAY_SERVER; /* RFC 9001 section 4.1.2 */
 }
@@ -130,6 +119,7 @@ struct inlay_conn *inlay_conn_new(const struct inlay_conn_config *config, inlay_
 	if (!c)
 		return NULL;
 	copy_config(c, config);
+	c->now = now;
 	if (init_parts(c, config, now)) {
 		inlay_conn_free(c);
 		return NULL;
@@ -248,6 +238,7 @@ inlay_ns inlay_conn_deadline(const struct inlay_conn *c)
 		at = earlier(at, c->acks.deadline);
 	at = earlier(at, c->keys.drop_at);
 	at = earlier(at, keep_alive_deadline(c));
+	at = earlier(at, inlay_conn_poll_deadline(c));
 	at = earlier(at, inlay_cids_deadline(&c->cids));
 	return earlier(at, inlay_paths_deadline(&c->paths));
 }
@@ -281,6 +272,7 @@ static void on_timers(struct inlay_conn *c, inlay_ns now)
 		inlay_conn_ended(c, now);
 	if (!inlay_conn_is_open(c))
 		return;
+	inlay_conn_poll(c, true);
 	on_recovery_timer(c, now);
 	if (now >= keep_alive_deadline(c))
 		c->ping_due = true;
@@ -297,6 +289,7 @@ static void on_timers(struct inlay_conn *c, inlay_ns now)
 
 void inlay_conn_on_timer(struct inlay_conn *c, inlay_ns now)
 {
+	c->now = now;
 	c->trace.now = now;
 	on_timers(c, now);
 	if (inlay_conn_is_traced(c))
@@ -408,6 +401,8 @@ int inlay_conn_stream_extend(struct inlay_conn *c, __u64 id, __u64 end, bool fin
 	err = inlay_stream_send_extend(&s->send, end, fin);
 	if (err)
 		return err == -EPIPE ? -ENOENT : err;
+	if (s->loan)
+		inlay_conn_ask_back(c, s);
 	inlay_streams_update(&c->streams, s);
 	return 0;
 }
@@ -465,15 +460,6 @@ int inlay_conn_stream_set_class(struct inlay_conn *c, __u64 id, __u8 class)
 	return 0;
 }
 
-void inlay_conn_reset_sender(struct inlay_conn *c, struct inlay_stream *s)
-{
-	if (inlay_stream_send_reset_is_due(&s->send)) {
-		inlay_streams_paid(s, INLAY_OWES_BLOCKED);
-		inlay_streams_owe(&c->streams, s, INLAY_OWES_RESET);
-	}
-	inlay_streams_update(&c->streams, s);
-}
-
 int inlay_conn_stream_reset(struct inlay_conn *c, __u64 id, __u64 code)
 {
 	const struct inlay_stream *s = find_sender(c, id);
@@ -491,7 +477,7 @@ int inlay_conn_stream_reset_at(struct inlay_conn *c, __u64 id, __u64 code, __u64
 		return -ENOENT;
 	if (!c->peer.reset_stream_at)
 		reliable = 0;
-	if (reliable > s->send.end && !s->send.reset)
+	if (reliable > s->send.end && !s->send.reset && !s->send.doomed)
 		return -EINVAL;
 	if (inlay_stream_send_reset(&s->send, code, reliable))
 		inlay_conn_reset_sender(c, s);
@@ -673,6 +659,7 @@ void inlay_conn_stats(const struct inlay_conn *c, struct inlay_conn_stats *ret)
 	ret->packets_lost = r->lost_pkts;
 	ret->bytes_lost = r->lost_bytes;
 	ret->packets_spurious = r->spurious_pkts;
+	ret->packets_dropped = r->dropped_pkts;
 	ret->bytes_in_flight = inlay_sentlog_in_flight(&c->log);
 	ret->cwnd = r->cc.cwnd;
 	ret->smoothed_rtt = r->rtt.smoothed;

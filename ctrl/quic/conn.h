@@ -20,6 +20,7 @@
 struct inlay_budget;
 struct inlay_conn;
 struct inlay_policy;
+struct inlay_state;
 
 /* CIDs of ours that a connection has at most: those in force, and twice as many that the peer has
  * retired of late, and packets under way may carry. */
@@ -118,10 +119,13 @@ struct inlay_loan_ops {
 	/*
 	 * Has the stream come back: the forwarder sends no more of it, and all that it sent is in
 	 * the log? |recall|: it is to come back, as soon as may be. Asked again until it is true;
-	 * then the loan is over, and this is not called any more.
+	 * then the loan is over, and this is not called any more; nor is it once the source was
+	 * released. It is asked when the stream is extended or recalled, at timers and at ACKs, and
+	 * may call nothing of the connection.
 	 */
 	bool (*back)(void *loan, bool recall);
-	/* The peer raised MAX_STREAM_DATA. */
+	/* The peer raised MAX_STREAM_DATA, or had done so before: then from within
+	 * inlay_conn_stream_adopt() or _lend(). May be NULL. */
 	void (*limit)(void *loan, __u64 limit);
 };
 
@@ -143,7 +147,8 @@ struct inlay_conn_ops {
 	 * control until inlay_conn_stream_consume(). */
 	void (*on_stream_data)(void *user, __u64 id, const __u8 *data, size_t len, bool fin);
 	void (*on_stream_reset)(void *user, __u64 id, __u64 code);
-	/* The peer wants no more; the engine has answered with RESET_STREAM already. */
+	/* The peer wants no more; the engine has answered with RESET_STREAM already, or does so
+	 * once the stream, which was lent, is back. */
 	void (*on_stop_sending)(void *user, __u64 id, __u64 code);
 	/* All sent bytes and the FIN, or the reset, are acknowledged, and (bidirectional) the
 	 * receiving side has ended too: the ID is dead. */
@@ -193,6 +198,9 @@ struct inlay_conn_config {
 	struct inlay_subscriber *entry; /* zeroed by the caller; shared with a forwarder */
 	struct inlay_sent *log; /* zeroed; |log_size| entries, a power of two, 64 at least */
 	__u32 log_size;
+	/* Whose |entry| and |log| are; asked when what a forwarder may still hold has to stay as it
+	 * is. NULL: no forwarder reads them. */
+	const struct inlay_state *state;
 	enum inlay_cc_algorithm cc;
 	/* Bytes of out-of-order stream data kept, over all streams; 0: 1 MiB. Less than our
 	 * initial_max_data works, but slowly: what has no room is not acknowledged. */
@@ -285,6 +293,11 @@ int inlay_conn_stream_adopt(struct inlay_conn *c, __u64 number, __u64 priority,
 			    const struct inlay_stream_source *source, void *ctx,
 			    const struct inlay_loan_ops *loan, void *loan_ctx, __u64 *ret_id);
 /*
+ * A forwarder may send on the connection at any time from now on, datagrams too, without a stream
+ * being lent: the log is looked through once a probe timeout at least (design section 5, rule 10).
+ */
+void inlay_conn_watch(struct inlay_conn *c);
+/*
  * Lends a stream of ours with a source, which is not lent: from the offset it returns on (no byte
  * at or above it was ever sent or charged) new bytes are the forwarder's. 0; -ENOENT; -EAGAIN:
  * bytes that were extended to are not all sent yet; -EINVAL: FIN or reset; -ENOTCONN.
@@ -295,7 +308,8 @@ int inlay_conn_stream_lend(struct inlay_conn *c, __u64 id, const struct inlay_lo
  * waits. 0; -ENOENT. */
 int inlay_conn_stream_recall(struct inlay_conn *c, __u64 id);
 /* Our sending side of |id|: how far it was sent, by whom ever, and acknowledged without a gap; is
- * it lent. False: no such stream any more. */
+ * it lent. Of a lent one as far as the log was read, which is not at once. False: no such stream
+ * any more. */
 struct inlay_stream_progress {
 	__u64 sent, acked;
 	__u64 number; /* stream number: ID >> 2 */
@@ -338,6 +352,8 @@ struct inlay_conn_stats {
 	bool ecn_capable;		/* what we send is marked ECT(0) */
 	__u64 ce_received, ce_reported; /* congestion marks: met by the peer's packets, by ours */
 	__u64 packets_sent, packets_received, packets_lost, packets_spurious;
+	__u64 packets_forwarded; /* of those sent: by a forwarder, as far as the log was read */
+	__u64 packets_dropped;	 /* of those: by our own host */
 	__u64 bytes_sent, bytes_received, bytes_lost, bytes_in_flight, cwnd;
 	inlay_ns smoothed_rtt, min_rtt, rttvar, latest_rtt;
 	__u64 streams_open, streams_opened, streams_accepted;

@@ -6,7 +6,7 @@
 
 static void stream_acked(struct inlay_conn *c, __u64 id, __u64 offset, __u64 len, bool fin)
 {
-	struct inlay_stream *s = inlay_streams_find(&c->streams, id);
+	struct inlay_stream *s = inlay_streams_seek(&c->streams, id);
 
 	if (!s || s->is_dead)
 		return;
@@ -172,22 +172,23 @@ static __u64 stream_id_of(const struct inlay_conn *c, const struct inlay_sent *e
 	return (__u64)e->stream << 2 | INLAY_UNI << 1 | (c->role == INLAY_SERVER);
 }
 
-static void path_carried(struct inlay_conn *c, __u64 pn, const struct inlay_sent *e)
+static void path_carried(struct inlay_conn *c, __u64 pn, const struct inlay_sent *e, __u16 flags)
 {
-	if (e->flags & INLAY_SENT_ECN)
+	if (flags & INLAY_SENT_ECN)
 		inlay_ecn_on_acked(&c->ecn, pn);
-	if (inlay_pmtu_on_acked(&c->pmtu, pn, e->packet_size, e->flags & INLAY_SENT_MTU_PROBE))
+	if (inlay_pmtu_on_acked(&c->pmtu, pn, e->packet_size, flags & INLAY_SENT_MTU_PROBE))
 		inlay_conn_note_mtu(c);
 }
 
 static void path_lost(struct inlay_conn *c, __u64 pn, const struct inlay_sent *e)
 {
-	bool is_probe = e->flags & INLAY_SENT_MTU_PROBE;
+	__u16 flags = inlay_sentlog_flags(e);
+	bool is_probe = flags & INLAY_SENT_MTU_PROBE;
 
 	/* Its own host did it. */
-	if ((e->flags & INLAY_SENT_DROPPED) && !is_probe)
+	if ((flags & INLAY_SENT_DROPPED) && !is_probe)
 		return;
-	if ((e->flags & INLAY_SENT_ECN) && !is_probe)
+	if ((flags & INLAY_SENT_ECN) && !is_probe)
 		inlay_ecn_on_lost(&c->ecn, pn);
 	if (inlay_pmtu_on_lost(&c->pmtu, pn, e->packet_size, is_probe, e->time_us,
 			       inlay_conn_pto(c), inlay_load_u64(&c->entry->next_pn)))
@@ -200,10 +201,11 @@ static void on_acked(void *user, __u64 pn)
 	struct inlay_conn *c = user;
 	const struct inlay_sent *e = inlay_sentlog_entry(&c->log, pn);
 	bool late = inlay_sentlog_fate(&c->log, pn) == INLAY_FATE_LOST;
+	__u16 flags = inlay_sentlog_flags(e);
 
 	inlay_keyupdate_on_acked(&c->keys, pn);
-	path_carried(c, pn, e);
-	if (e->flags & INLAY_SENT_LOCAL) {
+	path_carried(c, pn, e, flags);
+	if (flags & INLAY_SENT_LOCAL) {
 		/* Retirements are counted, and the one sent again will be acknowledged too. */
 		for (f = inlay_sentlog_frames(&c->log, pn); f;
 		     f = inlay_sentlog_frame_next(&c->log, f)) {
@@ -215,9 +217,9 @@ static void on_acked(void *user, __u64 pn)
 		return;
 	}
 	inlay_pmtu_on_traffic(&c->pmtu);
-	if (!(e->flags & INLAY_SENT_DATAGRAM))
+	if (!(flags & INLAY_SENT_DATAGRAM))
 		stream_acked(c, stream_id_of(c, e), e->offset, e->payload_len,
-			     e->flags & INLAY_SENT_FIN);
+			     flags & INLAY_SENT_FIN);
 }
 
 /* Returns how many datagrams it carried: those are gone. */
@@ -225,9 +227,10 @@ static unsigned int repeat(struct inlay_conn *c, __u64 pn)
 {
 	const struct inlay_sent *e = inlay_sentlog_entry(&c->log, pn);
 	const struct inlay_sent_frame *f;
+	__u16 flags = inlay_sentlog_flags(e);
 	unsigned int datagrams = 0;
 
-	if (e->flags & INLAY_SENT_LOCAL) {
+	if (flags & INLAY_SENT_LOCAL) {
 		for (f = inlay_sentlog_frames(&c->log, pn); f;
 		     f = inlay_sentlog_frame_next(&c->log, f)) {
 			frame_lost(c, f);
@@ -235,9 +238,9 @@ static unsigned int repeat(struct inlay_conn *c, __u64 pn)
 		}
 		return datagrams;
 	}
-	if (e->flags & INLAY_SENT_DATAGRAM)
+	if (flags & INLAY_SENT_DATAGRAM)
 		return 1;
-	stream_lost(c, stream_id_of(c, e), e->offset, e->payload_len, e->flags & INLAY_SENT_FIN);
+	stream_lost(c, stream_id_of(c, e), e->offset, e->payload_len, flags & INLAY_SENT_FIN);
 	return 0;
 }
 
@@ -251,6 +254,35 @@ static void on_lost(void *user, __u64 pn)
 	c->stats.datagrams_lost += repeat(c, pn);
 }
 
+/* A forwarder sent it. The log is all that says so: the stream follows it. */
+static void on_foreign(void *user, __u64 pn, inlay_ns sent)
+{
+	struct inlay_conn *c = user;
+	const struct inlay_sent *e = inlay_sentlog_entry(&c->log, pn);
+	__u16 flags = inlay_sentlog_flags(e);
+	struct inlay_stream *s;
+	__u64 rise;
+
+	c->stats.packets_sent++;
+	c->stats.packets_forwarded++;
+	c->stats.bytes_sent += e->packet_size;
+	inlay_close_on_eliciting_sent(&c->close, sent);
+	if (flags & INLAY_SENT_DATAGRAM) {
+		c->stats.datagrams_sent++;
+		return;
+	}
+	if (flags & INLAY_SENT_LOCAL)
+		return;
+	s = inlay_streams_of_forwarder(&c->streams, e->stream);
+	if (!s || inlay_stream_send_on_foreign(&s->send, e->offset, e->payload_len,
+					       flags & INLAY_SENT_FIN, &rise)) {
+		c->recovery_failed = true;
+		return;
+	}
+	c->streams.charged += rise;
+	inlay_streams_update(&c->streams, s);
+}
+
 void inlay_conn_repeat(struct inlay_conn *c, __u64 pn)
 {
 	repeat(c, pn);
@@ -259,5 +291,6 @@ void inlay_conn_repeat(struct inlay_conn *c, __u64 pn)
 const struct inlay_recovery_ops inlay_conn_recovery_ops = {
 	.acked = on_acked,
 	.lost = on_lost,
+	.foreign = on_foreign,
 	.classes = inlay_conn_classes,
 };

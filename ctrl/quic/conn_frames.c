@@ -147,6 +147,9 @@ static void put_cids(struct inlay_build *b)
 				    mark, INLAY_QUIC_NEW_CONNECTION_ID, o->sequence, 0))
 			o->pending = false;
 	}
+	/* Not while a forwarder's copies may still carry it: design section 5, rule 7. */
+	if (b->c->headers.state != INLAY_HEADERS_SETTLED)
+		return;
 	while (!b->full && inlay_cids_retire_pending(cids, &sequence)) {
 		mark = b->w;
 		if (inlay_build_put(b, inlay_quic_put_retire_connection_id(&b->w, sequence), mark,
@@ -352,7 +355,7 @@ static bool charge_flow(struct inlay_conn *c, __u64 bytes)
 static void evict(struct inlay_conn *c, struct inlay_stream *s)
 {
 	/* Not even those that a reset has promised. */
-	__u64 head = s->send.reset ? 0 : inlay_stream_send_head(&s->send);
+	__u64 head = s->send.reset || s->send.doomed ? 0 : inlay_stream_send_head(&s->send);
 
 	inlay_conn_stream_reset_at(c, s->id, s->send.source.evicted_code, head);
 }
@@ -463,10 +466,13 @@ static bool put_first_stream(struct inlay_build *b, struct inlay_stream *s)
 		return false;
 	if (!r.again && r.len > 0)
 		on_class_use(b, s->class);
-	if (put_stream(b, s, &r))
+	if (put_stream(b, s, &r)) {
+		if (!r.again)
+			c->streams.charged += r.len;
 		tell_stream_blocked(c, s);
-	else if (!r.again)
+	} else if (!r.again) {
 		inlay_fetch_add_u64(&c->entry->flow_bytes, -r.len);
+	}
 	return true;
 }
 

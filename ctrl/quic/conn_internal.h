@@ -20,7 +20,18 @@
 #include "pmtu.h"
 #include "post_handshake.h"
 #include "recovery.h"
+#include "state.h"
 #include "streams.h"
+
+/* Headers that a forwarder writes: on their way from one version to the next. */
+struct inlay_headers_change {
+	enum {
+		INLAY_HEADERS_SETTLED, /* nobody writes the old ones any more */
+		INLAY_HEADERS_DUE,     /* somebody may still read the idle copy */
+		INLAY_HEADERS_FLIPPED, /* somebody may still write the old ones */
+	} state;
+	struct inlay_moment moment; /* of the request, or of the flip */
+};
 
 struct inlay_conn {
 	const struct inlay_conn_ops *ops;
@@ -47,7 +58,12 @@ struct inlay_conn {
 	struct inlay_close close;
 	struct inlay_post_handshake crypto;
 
-	inlay_ns keep_alive; /* 0: none */
+	inlay_ns now;			 /* as of the last call that said so */
+	inlay_ns keep_alive;		 /* 0: none */
+	const struct inlay_state *state; /* NULL: no forwarder */
+	struct inlay_headers_change headers;
+	bool watched;	  /* a forwarder may send, without a stream that is lent */
+	inlay_ns poll_at; /* when to ask again what others have to let go of */
 	bool handshake_done_due;
 	bool confirmed; /* the handshake: HANDSHAKE_DONE has come, or we are the server */
 	bool ping_due;
@@ -89,9 +105,8 @@ void inlay_conn_ended(struct inlay_conn *c, inlay_ns now);
 void inlay_conn_reap(struct inlay_conn *c);
 /* Throws away what a stream holds or gets that nobody wants any more. */
 void inlay_conn_discard(struct inlay_conn *c, struct inlay_stream *s);
-/* inlay_stream_send_reset() had news: what |s| owes and its place follow. */
-void inlay_conn_reset_sender(struct inlay_conn *c, struct inlay_stream *s);
-/* Writes the headers for a forwarder (design section 5, subscriber entry). */
+/* The headers for a forwarder (design section 5, subscriber entry) are to follow path and CID: at
+ * once, or as soon as nobody reads the copy that has to be written. */
 void inlay_conn_write_headers(struct inlay_conn *c);
 /* The connection is on a path of which nothing is known (RFC 9000 section 9.4): whatever was
  * measured or found out about the one before starts anew. */
@@ -107,6 +122,21 @@ void inlay_conn_note_ecn(struct inlay_conn *c);
 /* Moves our sending keys on by one phase. 0 or negative errno. */
 int inlay_conn_next_phase(struct inlay_conn *c, inlay_ns now);
 void inlay_conn_random(struct inlay_conn *c, void *dst, size_t len);
+
+/* loan.c */
+/* Asks those that hold something of ours: lent streams and, if |all| is false, only those that were
+ * recalled; readers of old headers. */
+void inlay_conn_poll(struct inlay_conn *c, bool all);
+/* When to ask again; INLAY_NEVER: nobody is to be asked. */
+inlay_ns inlay_conn_poll_deadline(const struct inlay_conn *c);
+/* inlay_stream_send_reset() had news: what |s| owes and its place follow. A lent stream is recalled
+ * first. */
+void inlay_conn_reset_sender(struct inlay_conn *c, struct inlay_stream *s);
+/* |s| is lent, and something happened to it. */
+void inlay_conn_ask_back(struct inlay_conn *c, struct inlay_stream *s);
+/* A unidirectional stream of ours that the peer speaks of, and we do not know: a forwarder may have
+ * opened it. */
+void inlay_conn_look_for(struct inlay_conn *c, __u64 id);
 
 /* conn_path.c */
 /* A new packet of |len| bytes came by |path|: before its frames, and after them. |dcid|: what it

@@ -142,12 +142,13 @@ static enum inlay_quic_error on_stop_sending(struct inlay_conn *c, const struct 
 	struct inlay_stream *s;
 	bool is_new, was_reset;
 
+	inlay_conn_look_for(c, f->reset.id);
 	err = inlay_streams_accept(&c->streams, f->reset.id, true, &s, &is_new);
 	if (err || !s)
 		return err;
 	if (is_new)
 		on_new_stream(c, s);
-	was_reset = s->send.reset;
+	was_reset = s->send.reset || s->send.doomed;
 	/* Not RESET_STREAM_AT: nobody will read what it promises. */
 	if (!inlay_stream_send_reset(&s->send, f->reset.code, 0))
 		return INLAY_QUIC_NO_ERROR;
@@ -163,6 +164,8 @@ static enum inlay_quic_error on_stream_limit(struct inlay_conn *c, const struct 
 	enum inlay_quic_error err;
 	struct inlay_stream *s;
 
+	if (to_send)
+		inlay_conn_look_for(c, f->limit.id);
 	err = inlay_streams_accept(&c->streams, f->limit.id, to_send, &s, &is_new);
 	if (err || !s)
 		return err;
@@ -172,6 +175,8 @@ static enum inlay_quic_error on_stream_limit(struct inlay_conn *c, const struct 
 	if (!to_send || f->limit.limit <= s->send.limit)
 		return INLAY_QUIC_NO_ERROR;
 	s->send.limit = f->limit.limit;
+	if (s->loan && s->loan->limit)
+		s->loan->limit(s->loan_ctx, s->send.limit);
 	inlay_streams_paid(s, INLAY_OWES_BLOCKED);
 	inlay_streams_update(&c->streams, s);
 	return INLAY_QUIC_NO_ERROR;
@@ -240,6 +245,7 @@ static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_qui
 	if (f->largest >= c->recovery.path_first)
 		inlay_recovery_on_ce(&c->recovery, marked, sent, now);
 	inlay_conn_note_ecn(c);
+	inlay_conn_poll(c, true);
 	inlay_keyupdate_on_ack(&c->keys, now);
 	update_ack_request(c, now);
 	return c->recovery_failed ? INLAY_QUIC_INTERNAL_ERROR : INLAY_QUIC_NO_ERROR;
@@ -484,6 +490,7 @@ void inlay_conn_recv(struct inlay_conn *c, const struct inlay_path *path, const 
 			inlay_conn_trace_dropped(c, NULL, len, "invalid", now);
 		return;
 	}
+	c->now = now;
 	c->stats.packets_received++;
 	c->stats.bytes_received += len;
 	refused = refuse(c, path, &clear, now);

@@ -157,7 +157,8 @@ static bool has_more(const struct inlay_conn *c)
 	       c->streams.quota[0].pending || c->streams.quota[1].pending ||
 	       c->streams.quota[0].blocked || c->streams.quota[1].blocked || c->data_blocked_due ||
 	       !inlay_list_is_empty(&c->streams.owing) ||
-	       !inlay_intervals_is_empty(&c->cids.retiring) ||
+	       (!inlay_intervals_is_empty(&c->cids.retiring) &&
+		c->headers.state == INLAY_HEADERS_SETTLED) ||
 	       inlay_cids_pending((struct inlay_cids *)&c->cids) ||
 	       !inlay_list_is_empty(&c->datagrams.queue) || inlay_streams_first(&c->streams);
 }
@@ -320,6 +321,7 @@ size_t inlay_conn_send(struct inlay_conn *c, __u8 *dst, size_t room, struct inla
 {
 	size_t size = datagram_size(c, room), len = 0;
 
+	c->now = now;
 	*ret_path = inlay_paths_current(&c->paths)->path;
 	if (inlay_load_u64(&c->entry->next_pn) >= INLAY_PN_MAX)
 		end_of_numbers(c);
@@ -327,6 +329,7 @@ size_t inlay_conn_send(struct inlay_conn *c, __u8 *dst, size_t room, struct inla
 		return send_close(c, dst, size, now);
 	if (!inlay_conn_is_open(c))
 		return 0;
+	inlay_conn_poll(c, false);
 	if (!inlay_sentlog_may_take(&c->log, false) || inlay_sentlog_is_short(&c->log))
 		inlay_recovery_relieve(&c->recovery, now);
 	len = inlay_conn_path_send(c, dst, room, ret_path, now);

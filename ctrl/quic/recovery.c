@@ -65,28 +65,58 @@ bool inlay_recovery_reserve(struct inlay_recovery *r, __u64 size, bool probe, in
 
 /* --- Who sent what -------------------------------------------------------------------------- */
 
-/* Takes note of packets that others have sent. */
+static void drop(struct inlay_recovery *r, __u64 pn);
+
+static bool is_dropped(const struct inlay_recovery *r, __u64 pn)
+{
+	return inlay_sentlog_flags(inlay_sentlog_entry(r->log, pn)) & INLAY_SENT_DROPPED;
+}
+
+/* An open number that somebody else published. */
+static void note_foreign(struct inlay_recovery *r, __u64 pn, inlay_ns sent)
+{
+	inlay_sentlog_note(r->log, pn);
+	if (sent > r->foreign_at)
+		r->foreign_at = sent;
+	if (r->ops->foreign)
+		r->ops->foreign(r->user, pn, sent);
+	if (is_dropped(r, pn))
+		drop(r, pn);
+}
+
+static void look_at(struct inlay_recovery *r, __u64 pn, inlay_ns now)
+{
+	inlay_ns sent = inlay_sentlog_time(inlay_sentlog_entry(r->log, pn), now);
+
+	if (sent > r->last_eliciting)
+		r->last_eliciting = sent;
+	if (inlay_sentlog_is_new(r->log, pn))
+		note_foreign(r, pn, sent);
+}
+
+/*
+ * Takes note of packets that others have sent. One context may have taken a number and be about to
+ * publish it while another has published later ones: those are not kept waiting, and the number is
+ * looked at again.
+ */
 static void scan(struct inlay_recovery *r, inlay_ns now)
 {
-	__u64 next = inlay_load_u64(&r->log->entry->next_pn);
+	__u64 next = inlay_load_u64(&r->log->entry->next_pn), pn;
 	__u64 in_flight = inlay_sentlog_in_flight(r->log);
+	bool whole = true;
 
 	if (r->scanned < r->log->oldest)
 		r->scanned = r->log->oldest;
-	for (; r->scanned < next; r->scanned++) {
-		enum inlay_sent_fate fate = inlay_sentlog_fate(r->log, r->scanned);
-		inlay_ns sent;
+	for (pn = r->scanned; pn < next; pn++) {
+		enum inlay_sent_fate fate = inlay_sentlog_fate(r->log, pn);
 
-		if (fate == INLAY_FATE_TAKEN)
-			break;
-		if (fate != INLAY_FATE_OPEN)
-			continue;
-		sent = inlay_sentlog_time(inlay_sentlog_entry(r->log, r->scanned), now);
-		if (sent > r->last_eliciting)
-			r->last_eliciting = sent;
-		if (inlay_sentlog_is_foreign(r->log, r->scanned))
-			r->foreign_at = sent;
+		if (fate == INLAY_FATE_OPEN)
+			look_at(r, pn, now);
+		whole &= fate != INLAY_FATE_TAKEN;
+		if (whole)
+			r->scanned = pn + 1;
 	}
+	r->looked_at = now;
 	if (in_flight > r->next_in_flight)
 		r->next_in_flight = in_flight;
 }
@@ -140,14 +170,15 @@ struct ack_result {
 /* Does the packet say anything about the path in use? */
 static bool is_of_path(const struct inlay_recovery *r, __u64 pn, const struct inlay_sent *e)
 {
-	return pn >= r->path_first && !(e->flags & INLAY_SENT_PROBE);
+	return pn >= r->path_first && !(inlay_sentlog_flags(e) & INLAY_SENT_PROBE);
 }
 
 /* Does its loss say anything about congestion there? Not if its own host dropped it, or its size
  * did (RFC 9000 section 14.4). */
 static bool speaks(const struct inlay_recovery *r, __u64 pn, const struct inlay_sent *e)
 {
-	return is_of_path(r, pn, e) && !(e->flags & (INLAY_SENT_DROPPED | INLAY_SENT_MTU_PROBE));
+	return is_of_path(r, pn, e) &&
+	       !(inlay_sentlog_flags(e) & (INLAY_SENT_DROPPED | INLAY_SENT_MTU_PROBE));
 }
 
 static void on_spurious(struct inlay_recovery *r, __u64 pn, inlay_ns now)
@@ -200,6 +231,11 @@ static bool ack_number(struct inlay_recovery *r, __u64 pn, struct ack_result *re
 {
 	enum inlay_sent_fate fate = inlay_sentlog_fate(r->log, pn);
 
+	/* Published since the log was looked through: the peer has guessed, and was lucky. */
+	if (fate == INLAY_FATE_OPEN && inlay_sentlog_is_new(r->log, pn)) {
+		look_at(r, pn, now);
+		fate = inlay_sentlog_fate(r->log, pn);
+	}
 	switch (fate) {
 	case INLAY_FATE_OPEN:
 		ack_open(r, pn, result, now);
@@ -298,6 +334,31 @@ static void lose(struct inlay_recovery *r, __u64 pn, inlay_ns sent, struct lost_
 		run->newest = sent;
 }
 
+/* Its own host dropped it: design section 5, rule 1. */
+static void drop(struct inlay_recovery *r, __u64 pn)
+{
+	r->dropped_pkts++;
+	r->ops->lost(r->user, pn);
+	inlay_sentlog_resolve(r->log, pn, INLAY_FATE_LOST);
+}
+
+/* Those that were dropped after they were noted. Returns whether anything else is in flight. */
+static bool sweep_dropped(struct inlay_recovery *r)
+{
+	__u64 next = inlay_load_u64(&r->log->entry->next_pn), pn;
+	bool open = false;
+
+	for (pn = r->log->oldest; pn < next; pn++) {
+		if (inlay_sentlog_fate(r->log, pn) != INLAY_FATE_OPEN)
+			continue;
+		if (is_dropped(r, pn))
+			drop(r, pn);
+		else
+			open = true;
+	}
+	return open;
+}
+
 static void react(struct inlay_recovery *r, const struct lost_run *run, inlay_ns now)
 {
 	if (run->newest == 0)
@@ -325,6 +386,10 @@ static __u64 detect_lost(struct inlay_recovery *r, inlay_ns now)
 			run.begin = 0;
 		if (fate != INLAY_FATE_OPEN)
 			continue;
+		if (is_dropped(r, pn)) {
+			drop(r, pn);
+			continue;
+		}
 		sent = inlay_sentlog_time(inlay_sentlog_entry(r->log, pn), now);
 		if (r->largest_acked - pn >= r->packet_threshold || sent + delay <= now) {
 			lose(r, pn, sent, &run);
@@ -413,7 +478,7 @@ static void look_at_largest(struct inlay_recovery *r, __u64 largest, struct ack_
 		const struct inlay_sent *e = inlay_sentlog_entry(r->log, largest);
 
 		result->largest_is_new =
-			!(e->flags & INLAY_SENT_DROPPED) && is_of_path(r, largest, e);
+			!(inlay_sentlog_flags(e) & INLAY_SENT_DROPPED) && is_of_path(r, largest, e);
 		result->largest_sent = inlay_sentlog_time(e, now);
 	}
 	if (!r->any_acked || largest > r->largest_acked)
@@ -477,9 +542,29 @@ static inlay_ns pacer_deadline(const struct inlay_recovery *r)
 
 inlay_ns inlay_recovery_deadline(const struct inlay_recovery *r)
 {
-	inlay_ns loss = inlay_recovery_loss_deadline(r), pacer = pacer_deadline(r);
+	inlay_ns at = inlay_recovery_loss_deadline(r), pacer = pacer_deadline(r), look;
 
-	return loss < pacer ? loss : pacer;
+	if (pacer < at)
+		at = pacer;
+	if (!r->watched)
+		return at;
+	/* Design section 5, rule 10. */
+	look = r->looked_at + inlay_rtt_pto(&r->rtt);
+	return look < at ? look : at;
+}
+
+static void on_pto(struct inlay_recovery *r, inlay_ns now)
+{
+	if (!sweep_dropped(r)) {
+		/* What is charged is not in the log: somebody is about to send it, or never will.
+		 */
+		r->last_eliciting = now;
+		return;
+	}
+	if (r->pto_count < MAX_BACKOFF)
+		r->pto_count++;
+	r->ptos++;
+	r->probes = PTO_PROBES;
 }
 
 void inlay_recovery_on_timer(struct inlay_recovery *r, inlay_ns now)
@@ -492,10 +577,7 @@ void inlay_recovery_on_timer(struct inlay_recovery *r, inlay_ns now)
 			result.lost = detect_lost(r, now);
 		tell_controller(r, &result, false, false, now);
 	} else if (inlay_recovery_loss_deadline(r) <= now) {
-		if (r->pto_count < MAX_BACKOFF)
-			r->pto_count++;
-		r->ptos++;
-		r->probes = PTO_PROBES;
+		on_pto(r, now);
 	}
 	inlay_sentlog_advance(r->log, HOLE_GRACE, now);
 	inlay_recovery_set_limits(r, now);

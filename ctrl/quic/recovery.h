@@ -20,6 +20,9 @@ struct inlay_recovery_ops {
 	 * what was called lost before, if it is remembered. */
 	void (*acked)(void *user, __u64 pn);
 	void (*lost)(void *user, __u64 pn);
+	/* Somebody else has sent it at |sent|: once for each such packet in flight, before anything
+	 * else is said of it. In order, but for numbers that were published late. May be NULL. */
+	void (*foreign)(void *user, __u64 pn, inlay_ns sent);
 	/* What limits by class depend on, initialised. May be NULL. */
 	void (*classes)(void *user, struct inlay_limits_input *in);
 };
@@ -40,6 +43,8 @@ struct inlay_recovery {
 	inlay_ns foreign_at;	 /* when the newest packet of a forwarder was sent; 0: never */
 	__u64 packet_threshold;	 /* grows after spurious losses (design section 5 rule 8) */
 	inlay_ns loss_time;	 /* next packet lost by time; INLAY_NEVER */
+	bool watched;		 /* a forwarder may send at any time, and says nothing */
+	inlay_ns looked_at;	 /* when the log was looked through last */
 	__u64 scanned;		 /* log entries below are accounted in |last_eliciting| */
 	inlay_ns last_eliciting; /* when the newest packet in flight was sent */
 	bool no_pto; /* section 6.2.1: not before the handshake is confirmed; it has its own */
@@ -49,6 +54,7 @@ struct inlay_recovery {
 	__u64 round_in_flight; /* most bytes in flight in this round and the one before */
 	__u64 next_in_flight;
 	__u64 lost_pkts, lost_bytes, spurious_pkts, ptos;
+	__u64 dropped_pkts; /* of those lost: by our own host */
 };
 
 void inlay_recovery_init(struct inlay_recovery *r, struct inlay_sentlog *log,
@@ -58,7 +64,7 @@ void inlay_recovery_init(struct inlay_recovery *r, struct inlay_sentlog *log,
 enum inlay_quic_error inlay_recovery_on_ack(struct inlay_recovery *r,
 					    const struct inlay_quic_ack *ack, inlay_ns ack_delay,
 					    inlay_ns now);
-/* A packet was published in the log. */
+/* A packet was published in the log, or somebody wants to know whether any was. */
 void inlay_recovery_on_sent(struct inlay_recovery *r, inlay_ns now);
 inlay_ns inlay_recovery_deadline(const struct inlay_recovery *r);
 /* The same without the pacer: losses by time, and probes. */

@@ -217,7 +217,13 @@ enum inlay_sent_fate inlay_sentlog_fate(const struct inlay_sentlog *l, __u64 pn)
 		return pn < l->oldest ? INLAY_FATE_UNKNOWN : INLAY_FATE_TAKEN;
 	if (INLAY_SENT_WORD_STATE(word) == INLAY_SENT_VOID)
 		return INLAY_FATE_VOID;
-	return e->flags & INLAY_SENT_NOT_IN_FLIGHT ? INLAY_FATE_QUIET : INLAY_FATE_OPEN;
+	return inlay_sentlog_flags(e) & INLAY_SENT_NOT_IN_FLIGHT ? INLAY_FATE_QUIET
+								 : INLAY_FATE_OPEN;
+}
+
+void inlay_sentlog_note(struct inlay_sentlog *l, __u64 pn)
+{
+	claim_slot(l, pn, 0, INLAY_FATE_OPEN);
 }
 
 const struct inlay_sent_frame *inlay_sentlog_frames(const struct inlay_sentlog *l, __u64 pn)

@@ -14,6 +14,8 @@
 #ifndef INLAY_QUIC_SENTLOG_H
 #define INLAY_QUIC_SENTLOG_H
 
+#include <string.h>
+
 #include "inlay_abi.h"
 #include "inlay_atomic.h"
 
@@ -100,11 +102,27 @@ static inline const struct inlay_sent *inlay_sentlog_entry(const struct inlay_se
 	return &l->log[pn & (l->size - 1)];
 }
 
-/* Somebody else published it, and its fate is open. */
-static inline bool inlay_sentlog_is_foreign(const struct inlay_sentlog *l, __u64 pn)
+/* Of a published entry. DROPPED may join them at any time; the others stay. */
+static inline __u16 inlay_sentlog_flags(const struct inlay_sent *e)
+{
+	struct {
+		__u16 payload_len, packet_size, flags, pad;
+	} word;
+	__u64 bits = inlay_load_u64((const __u64 *)(const void *)&e->payload_len);
+
+	memcpy(&word, &bits, sizeof(word));
+	return word.flags;
+}
+
+/* Somebody else published it, and inlay_sentlog_note() was not called for it yet; of a number whose
+ * fate is open. */
+static inline bool inlay_sentlog_is_new(const struct inlay_sentlog *l, __u64 pn)
 {
 	return l->slots[pn & (l->size - 1)].pn != pn;
 }
+
+/* Takes note of an open number that somebody else published. */
+void inlay_sentlog_note(struct inlay_sentlog *l, __u64 pn);
 
 /* First frame record of a local packet, next one; NULL: no more. */
 const struct inlay_sent_frame *inlay_sentlog_frames(const struct inlay_sentlog *l, __u64 pn);

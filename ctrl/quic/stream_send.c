@@ -37,9 +37,12 @@ void inlay_stream_send_fini(struct inlay_stream_send *s)
 
 int inlay_stream_send_extend(struct inlay_stream_send *s, __u64 end, bool fin)
 {
-	if (s->reset)
+	if (s->reset || s->doomed)
 		return -EPIPE;
 	if (end < s->end || (s->fin && (end != s->end || !fin)) || end > INLAY_PN_MAX)
+		return -EINVAL;
+	/* A forwarder may have been there before. */
+	if ((s->fin_sent && end > s->next) || (fin && end < s->next))
 		return -EINVAL;
 	s->end = end;
 	s->fin = fin;
@@ -63,8 +66,15 @@ bool inlay_stream_send_reset(struct inlay_stream_send *s, __u64 code, __u64 reli
 {
 	if (inlay_stream_send_is_done(s))
 		return false;
-	if (s->reset && reliable >= s->reliable)
+	if ((s->reset || s->doomed) && reliable >= s->reliable)
 		return false;
+	if (s->lent) {
+		if (!s->doomed)
+			s->reset_code = code;
+		s->doomed = true;
+		s->reliable = reliable;
+		return true;
+	}
 	if (!s->reset)
 		s->reset_code = code;
 	/* Bytes never sent are part of the stream only if they are to be delivered. */
@@ -78,6 +88,16 @@ bool inlay_stream_send_reset(struct inlay_stream_send *s, __u64 code, __u64 reli
 	return true;
 }
 
+void inlay_stream_send_return(struct inlay_stream_send *s)
+{
+	s->lent = false;
+	if (s->doomed) {
+		s->doomed = false;
+		inlay_stream_send_reset(s, s->reset_code, s->reliable);
+	}
+	inlay_stream_send_settle(s);
+}
+
 void inlay_stream_send_settle(struct inlay_stream_send *s)
 {
 	if (inlay_stream_send_is_done(s))
@@ -86,11 +106,28 @@ void inlay_stream_send_settle(struct inlay_stream_send *s)
 
 bool inlay_stream_send_has_lost(const struct inlay_stream_send *s)
 {
-	return !inlay_intervals_is_empty(&s->lost) || s->fin_lost;
+	if (s->doomed)
+		return false;
+	return (s->lost.n > 0 && s->lost.ranges[0].begin < s->end) || s->fin_lost;
+}
+
+__u64 inlay_stream_send_lost_bytes(const struct inlay_stream_send *s)
+{
+	__u64 bytes = s->doomed ? 0 : s->lost.total;
+	__u32 i;
+
+	for (i = s->lost.n; bytes > 0 && i > 0 && s->lost.ranges[i - 1].end > s->end; i--) {
+		const struct inlay_quic_range *r = &s->lost.ranges[i - 1];
+
+		bytes -= r->end - (r->begin > s->end ? r->begin : s->end);
+	}
+	return bytes;
 }
 
 bool inlay_stream_send_has_new(const struct inlay_stream_send *s)
 {
+	if (s->lent)
+		return false;
 	if (s->next < s->end)
 		return s->next < s->limit;
 	return s->fin && !s->fin_sent;
@@ -98,7 +135,7 @@ bool inlay_stream_send_has_new(const struct inlay_stream_send *s)
 
 bool inlay_stream_send_is_blocked(const struct inlay_stream_send *s)
 {
-	return s->next < s->end && s->next >= s->limit;
+	return !s->lent && s->next < s->end && s->next >= s->limit;
 }
 
 static __u64 min_u64(__u64 a, __u64 b)
@@ -112,12 +149,12 @@ bool inlay_stream_send_next(const struct inlay_stream_send *s, __u64 room, __u64
 	struct inlay_quic_range lost;
 
 	if (inlay_stream_send_has_lost(s)) {
-		if (inlay_intervals_next(&s->lost, 0, &lost)) {
+		if (inlay_intervals_next(&s->lost, 0, &lost) && lost.begin < s->end) {
 			ret->offset = lost.begin;
-			ret->len = min_u64(lost.end - lost.begin, room);
-			ret->fin = s->fin && s->fin_sent && ret->offset + ret->len == s->end;
+			ret->len = min_u64(min_u64(lost.end, s->end) - lost.begin, room);
+			ret->fin = s->fin_sent && ret->offset + ret->len == s->next;
 		} else {
-			ret->offset = s->end;
+			ret->offset = s->next;
 			ret->len = 0;
 			ret->fin = true;
 		}
@@ -143,6 +180,31 @@ int inlay_stream_send_on_sent(struct inlay_stream_send *s, const struct inlay_se
 		return inlay_intervals_remove(&s->lost, r->offset, r->offset + r->len);
 	s->next = r->offset + r->len;
 	return 0;
+}
+
+int inlay_stream_send_on_foreign(struct inlay_stream_send *s, __u64 offset, __u64 len, bool fin,
+				 __u64 *ret_rise)
+{
+	__u64 end = offset + len;
+	int err = 0;
+
+	*ret_rise = 0;
+	if (s->reset || s->released)
+		return 0;
+	if (fin) {
+		s->fin_sent = true;
+		s->fin_lost = false;
+	}
+	/* Not in order if another context has published an earlier number late. */
+	if (offset > s->next)
+		err = inlay_intervals_add(&s->lost, s->next, offset);
+	else if (s->lost.n > 0)
+		err = inlay_intervals_remove(&s->lost, offset, end);
+	if (end > s->next) {
+		*ret_rise = end - s->next;
+		s->next = end;
+	}
+	return err;
 }
 
 int inlay_stream_send_on_acked(struct inlay_stream_send *s, __u64 offset, __u64 len, bool fin)

@@ -23,6 +23,7 @@ int inlay_streams_init(struct inlay_streams *t, enum inlay_role role,
 	inlay_list_init(&t->all);
 	inlay_list_init(&t->owing);
 	inlay_list_init(&t->dead);
+	inlay_list_init(&t->lent);
 	for (i = 0; i < 2; i++) {
 		t->quota[i].window = windows[i];
 		t->quota[i].limit = windows[i];
@@ -46,6 +47,18 @@ struct inlay_stream *inlay_streams_find(const struct inlay_streams *t, __u64 id)
 
 	while (s && s->id != id)
 		s = s->hash_next;
+	return s;
+}
+
+struct inlay_stream *inlay_streams_seek(struct inlay_streams *t, __u64 id)
+{
+	struct inlay_stream *s = t->recent;
+
+	if (s && s->id == id)
+		return s;
+	s = inlay_streams_find(t, id);
+	if (s)
+		t->recent = s;
 	return s;
 }
 
@@ -127,6 +140,7 @@ static void add(struct inlay_streams *t, struct inlay_stream *s, __u64 id)
 	s->has_recv = !own || bidi;
 	inlay_list_init(&s->owing);
 	inlay_list_init(&s->dead);
+	inlay_list_init(&s->lent);
 	set_limits(t, s, &send_limit, &recv_window);
 	inlay_stream_send_init(&s->send, &no_source, NULL, send_limit);
 	inlay_stream_recv_init(&s->recv, recv_window, &t->recv_budget);
@@ -152,7 +166,7 @@ static int take_number(struct inlay_streams *t, bool bidi, __u64 *ret)
 	}
 	do {
 		next = inlay_load_u64(&t->entry->next_stream);
-		if (next >= t->entry->stream_limit)
+		if (next >= inlay_load_u64(&t->entry->stream_limit))
 			return -EAGAIN;
 	} while (!inlay_cas_u64(&t->entry->next_stream, next, next + 1));
 	*ret = next;
@@ -179,6 +193,45 @@ int inlay_streams_open(struct inlay_streams *t, bool bidi, struct inlay_stream *
 	add(t, s, number << 2 | (__u64)kind << 1 | (t->role == INLAY_SERVER));
 	*ret = s;
 	return 0;
+}
+
+static struct inlay_stream *add_lent(struct inlay_streams *t, __u64 id)
+{
+	struct inlay_stream *s = allocate(t);
+
+	if (!s)
+		return NULL;
+	add(t, s, id);
+	s->send.lent = true;
+	return s;
+}
+
+static __u64 id_of_ours(const struct inlay_streams *t, __u64 number)
+{
+	return number << 2 | INLAY_UNI << 1 | (t->role == INLAY_SERVER);
+}
+
+struct inlay_stream *inlay_streams_of_forwarder(struct inlay_streams *t, __u64 number)
+{
+	__u64 id = id_of_ours(t, number);
+	struct inlay_stream *s = inlay_streams_seek(t, id);
+
+	return s ? s : add_lent(t, id);
+}
+
+int inlay_streams_adopt(struct inlay_streams *t, __u64 number, struct inlay_stream **ret)
+{
+	struct inlay_stream *s;
+
+	if (number >= inlay_load_u64(&t->entry->next_stream))
+		return -EINVAL;
+	s = inlay_streams_find(t, id_of_ours(t, number));
+	if (s && (!s->send.lent || s->loan))
+		return -EEXIST;
+	if (!s)
+		s = add_lent(t, id_of_ours(t, number));
+	*ret = s;
+	return s ? 0 : -ENOMEM;
 }
 
 static bool was_opened(const struct inlay_streams *t, __u64 id)
@@ -334,14 +387,15 @@ void inlay_streams_update(struct inlay_streams *t, struct inlay_stream *s)
 	bool lost = s->has_send && inlay_stream_send_has_lost(&s->send);
 	bool fresh = s->has_send && inlay_stream_send_has_new(&s->send);
 
-	count(t, s, fresh ? fresh_bytes(&s->send) : 0, lost ? s->send.lost.total : 0);
+	count(t, s, fresh ? fresh_bytes(&s->send) : 0,
+	      lost ? inlay_stream_send_lost_bytes(&s->send) : 0);
 	if (!lost && !fresh) {
 		if (s->heap_index)
 			heap_remove(t, s);
 		return;
 	}
 	/* What takes no credit of the connection must not wait behind what does. */
-	s->rank = lost || s->send.next == s->send.end ? 0 : 1;
+	s->rank = lost || s->send.next >= s->send.end ? 0 : 1;
 	if (!s->heap_index) {
 		s->turn = ++t->turn;
 		heap_put(t, t->n_heap++, s);
@@ -406,6 +460,9 @@ void inlay_streams_free(struct inlay_streams *t, struct inlay_stream *s)
 	inlay_list_remove(&s->all);
 	inlay_list_remove(&s->owing);
 	inlay_list_remove(&s->dead);
+	inlay_list_remove(&s->lent);
+	if (t->recent == s)
+		t->recent = NULL;
 	t->n--;
 	t->n_own -= own;
 	if (!own)

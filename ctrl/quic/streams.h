@@ -40,6 +40,12 @@ struct inlay_stream {
 	__u64 priority;
 	__u64 turn;
 	__u64 blocked_at; /* limit that STREAM_DATA_BLOCKED was sent for, + 1 */
+	/* While it is lent; NULL: it is not, or a forwarder has opened it, and nobody adopted it.
+	 */
+	const struct inlay_loan_ops *loan;
+	void *loan_ctx;
+	struct inlay_list lent; /* in streams->lent while there is a loan */
+	bool recalled;
 	struct inlay_stream_send send;
 	struct inlay_stream_recv recv;
 };
@@ -68,7 +74,11 @@ struct inlay_streams {
 	__u32 n_buckets;
 	__u32 n;
 	__u32 n_own;
-	struct inlay_list all, owing, dead;
+	struct inlay_list all, owing, dead, lent;
+	__u32 n_recalled; /* of those lent */
+	__u64 charged; /* rise of the highest offsets of all streams that is in |entry->flow_bytes|
+			*/
+	struct inlay_stream *recent; /* what inlay_streams_seek() found last; NULL: none */
 	struct inlay_stream **heap;
 	__u32 n_heap, heap_room;
 	__u64 turn;
@@ -102,8 +112,18 @@ void inlay_streams_fini(struct inlay_streams *t);
 
 /* NULL: no such stream in the table. */
 struct inlay_stream *inlay_streams_find(const struct inlay_streams *t, __u64 id);
+/* The same, quickly where the same one is asked for many times in a row. */
+struct inlay_stream *inlay_streams_seek(struct inlay_streams *t, __u64 id);
 /* Opens a stream of ours. 0; -EAGAIN: the peer's limit; -ENOMEM. */
 int inlay_streams_open(struct inlay_streams *t, bool bidi, struct inlay_stream **ret);
+/*
+ * Unidirectional stream |number| of ours, which a forwarder has opened: its record is made when its
+ * first packet is found in the log, or when it is adopted, whichever comes first; it is lent.
+ */
+/* NULL: no memory. */
+struct inlay_stream *inlay_streams_of_forwarder(struct inlay_streams *t, __u64 number);
+/* Without a source yet. 0; -EINVAL: nobody took that number; -EEXIST; -ENOMEM. */
+int inlay_streams_adopt(struct inlay_streams *t, __u64 number, struct inlay_stream **ret);
 /*
  * The stream that a frame of the peer names. |to_send|: the frame is about our sending side
  * (MAX_STREAM_DATA, STOP_SENDING). NO_ERROR with |*ret| NULL: closed before, ignore the frame.
