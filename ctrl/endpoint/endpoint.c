@@ -79,7 +79,7 @@ int inlay_endpoint_new(const struct inlay_endpoint_config *config, inlay_ns now,
 
 	if (!config->provider || !config->keystore || !config->ops || !config->ops->on_connection ||
 	    config->log_size < 64 || (config->log_size & (config->log_size - 1)) ||
-	    (config->state && inlay_state_tables(config->state)->log_size != config->log_size) ||
+	    (config->state && inlay_state_tables(config->state)->log_stride < config->log_size) ||
 	    config->params.active_connection_id_limit < 2 ||
 	    config->params.max_udp_payload_size < 1200 ||
 	    (config->tls && inlay_tls_role(config->tls) != INLAY_SERVER))

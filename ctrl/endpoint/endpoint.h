@@ -64,7 +64,8 @@ struct inlay_endpoint_config {
 	 * connection for which it has no entry left gets memory of its own, and is not forwarded.
 	 * NULL: so do all of them. */
 	struct inlay_state *state;
-	__u32 log_size; /* entries of a sent log: a power of two; with |state|: its log_size */
+	__u32 log_size; /* entries of a sent log: a power of two; with |state|: at most its log_size
+			 */
 	enum inlay_cc_algorithm cc;
 	__u64 max_recv_buffer; /* see struct inlay_conn_config */
 	__u32 max_window_growth;
