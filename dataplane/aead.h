@@ -18,7 +18,13 @@
 /* Alignment that key contexts need. */
 #define INLAY_AEAD_ALIGN 64
 
-/* One packet's AEAD. |in| is |out|, or the two do not overlap. */
+/*
+ * One packet's AEAD. |in| is |out|, or the two do not overlap. Sealing: items of one call may share
+ * |in| but for the first |prefix_len| bytes: those of |prefix| are written there right before the
+ * item is sealed, so that |in| is then the caller's to write. (Measured with ipsec-mb, 1200 bytes:
+ * that costs nothing beside sealing; a copy of the payload behind each prefix 17 ns; to seal in two
+ * pieces 37.)
+ */
 struct inlay_aead_item {
 	const void *key; /* context made by key_init() */
 	const __u8 *aad;
@@ -27,9 +33,18 @@ struct inlay_aead_item {
 	__u8 *tag; /* INLAY_TAG bytes: written by seal, read by open */
 	__u32 len;
 	__u16 aad_len;
+	__u16 prefix_len; /* sealing; 0: none */
+	const __u8 *prefix;
 	bool ok; /* out */
 	__u8 nonce[INLAY_IV];
 };
+
+/* For backends: the item's plaintext is whole afterwards. */
+static inline void inlay_aead_put_prefix(const struct inlay_aead_item *item)
+{
+	if (item->prefix_len)
+		__builtin_memcpy((__u8 *)(size_t)item->in, item->prefix, item->prefix_len);
+}
 
 /* One packet's header protection mask: RFC 9001 section 5.4. */
 struct inlay_mask_item {

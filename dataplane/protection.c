@@ -144,10 +144,12 @@ static void seal_burst(const struct inlay_aead *aead, struct inlay_packet_seal *
 		items[i].key = p->key->context;
 		items[i].aad = p->dst;
 		items[i].aad_len = p->header_len;
-		items[i].in = p->payload;
+		items[i].prefix = p->prefix;
+		items[i].prefix_len = p->prefix_len;
+		items[i].in = p->payload - p->prefix_len;
 		items[i].out = p->dst + p->header_len;
-		items[i].len = p->payload_len;
-		items[i].tag = items[i].out + p->payload_len;
+		items[i].len = p->prefix_len + p->payload_len;
+		items[i].tag = items[i].out + items[i].len;
 		make_nonce(p->key, p->pn, items[i].nonce);
 		masks[i].key = p->hp;
 		/* RFC 9001 section 5.4.2: four bytes after the packet number begins. */

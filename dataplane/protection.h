@@ -45,17 +45,21 @@ void inlay_packet_key_fini(const struct inlay_aead *aead, struct inlay_packet_ke
 
 /* --- Packets ---------------------------------------------------------------------------------- */
 
-/* One packet to seal. Its plain header stands at |dst| already, and ends in the packet number. */
+/* One packet to seal. Its plain header stands at |dst| already, and ends in the packet number. The
+ * plaintext is |prefix| and then |payload|; what stands before |payload|, |prefix_len| bytes, is
+ * written over. */
 struct inlay_packet_seal {
 	const struct inlay_packet_key *key;
 	const void *hp; /* context of the header protection key */
 	__u64 pn;
-	const __u8 *payload; /* is |dst| + |header_len|, or does not overlap it */
+	const __u8 *prefix;  /* may be where it belongs in |dst| */
+	const __u8 *payload; /* where it belongs in |dst|, or does not overlap it */
 	__u32 payload_len;
 	__u16 header_len;
-	__u8 pn_len; /* pn_len + payload_len is 4 at least: there is a sample */
-	bool ok;     /* out; if not, |dst| beyond the header is zero */
-	__u8 *dst;   /* header_len + payload_len + INLAY_TAG bytes */
+	__u16 prefix_len; /* 0: none */
+	__u8 pn_len;	  /* pn_len, prefix_len and payload_len are 4 at least: there is a sample */
+	bool ok;	  /* out; if not, |dst| beyond the header is zero */
+	__u8 *dst;	  /* header_len + prefix_len + payload_len + INLAY_TAG bytes */
 };
 
 /* Seals, then applies header protection. Any number of packets. */

@@ -220,8 +220,10 @@ static void seal(void *instance, struct inlay_aead_item *items, size_t n)
 {
 	size_t i;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
+		inlay_aead_put_prefix(&items[i]);
 		items[i].ok = seal_one(instance, &items[i]);
+	}
 }
 
 static void open_items(void *instance, struct inlay_aead_item *items, size_t n)

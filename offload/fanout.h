@@ -4,7 +4,8 @@
  * come out to whoever sends. What the data thread of the placement `user` runs, and the simulation,
  * and the softnic.
  *
- * A copy that cannot be sealed or sent is marked dropped in its subscriber's log, and counted.
+ * A copy that cannot be sealed or sent is marked dropped in its subscriber's log, and counted: why
+ * it was not sealed by name, and with those that were not taken as COPY_DROPPED.
  */
 #ifndef INLAY_OFFLOAD_FANOUT_H
 #define INLAY_OFFLOAD_FANOUT_H
@@ -16,8 +17,10 @@
 struct inlay_fanout;
 
 struct inlay_fanout_ops {
-	/* Sends datagrams that leave by one port, in order. Returns how many it took, or owns by
-	 * now: the others, from there on, are dropped. Frames are the fanout's, for the call. */
+	/* Sends datagrams that leave by one port, in order: as they stand in their frames, sealed,
+	 * UDP payloads or, by a wire port, from the link layer on. Returns how many it took, or
+	 * owns by now: the others, from there on, are dropped. Frames are the fanout's, for the
+	 * call. */
 	size_t (*send)(void *user, __u16 port, const struct inlay_port_item *items, size_t n);
 };
 

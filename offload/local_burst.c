@@ -35,19 +35,26 @@ static enum inlay_verdict check_header(const struct inlay_seal_item *item)
 	return INLAY_OK;
 }
 
+/* In place, or apart: ciphers read and write in blocks. */
+static bool lies_askew(const __u8 *part, size_t len, const __u8 *place, const __u8 *dst,
+		       const __u8 *end)
+{
+	return len > 0 && part != place && part < end && dst < part + len;
+}
+
 static enum inlay_verdict check_room(const struct inlay_seal_item *item)
 {
 	const __u8 *body = item->dst + item->header_len;
-	size_t body_len;
+	const __u8 *end;
 
-	if (item->payload_len > LARGEST_DATAGRAM - item->header_len - INLAY_TAG)
+	if (item->prefix_len > INLAY_SEAL_PREFIX ||
+	    item->payload_len > LARGEST_DATAGRAM - item->header_len - item->prefix_len - INLAY_TAG)
 		return INLAY_BAD_ITEM;
-	body_len = item->payload_len + INLAY_TAG;
-	if (item->dst_room < item->header_len + body_len)
+	if (item->dst_room < item->header_len + item->prefix_len + item->payload_len + INLAY_TAG)
 		return INLAY_NO_ROOM;
-	/* In place, or apart: ciphers read and write in blocks. */
-	if (item->payload_len > 0 && item->payload != body && item->payload < body + body_len &&
-	    item->dst < item->payload + item->payload_len)
+	end = body + item->prefix_len + item->payload_len + INLAY_TAG;
+	if (lies_askew(item->payload, item->payload_len, body + item->prefix_len, item->dst, end) ||
+	    lies_askew(item->prefix, item->prefix_len, body, item->dst, end))
 		return INLAY_BAD_ITEM;
 	return INLAY_OK;
 }
@@ -88,27 +95,71 @@ static enum inlay_verdict find_tx_sa(struct inlay_local *l, struct inlay_sa_ref 
 	return INLAY_OK;
 }
 
-static enum inlay_verdict prepare_seal(struct inlay_local *l, const struct inlay_seal_item *item,
-				       struct inlay_packet_seal *packet, struct local_sa **ret_sa)
-{
-	struct local_phase *phase;
-	enum inlay_verdict v;
-	struct local_sa *sa;
+/* Stages of a burst; the last one is of the payload that items have at the moment. */
+struct staging {
+	struct local_stage *stages;
+	size_t n;
+	const __u8 *payload; /* NULL: none is staged */
+	size_t payload_len;
+};
 
-	v = find_tx_sa(l, item->sa, &sa);
+/* Where the item's payload has room before it for a prefix: in a stage, if the |next| item shares
+ * it, or the one before did; or else in |dst|. */
+static const __u8 *place_payload(struct staging *s, const struct inlay_seal_item *item,
+				 const struct inlay_seal_item *next)
+{
+	__u8 *body = item->dst + item->header_len;
+
+	if (item->payload_len && item->payload == s->payload && item->payload_len == s->payload_len)
+		return s->stages[s->n - 1].payload;
+	s->payload = NULL;
+	if (item->payload != body + item->prefix_len && next && next->prefix_len &&
+	    next->payload == item->payload && next->payload_len == item->payload_len &&
+	    item->payload_len && item->payload_len <= sizeof(s->stages->payload)) {
+		s->payload = item->payload;
+		s->payload_len = item->payload_len;
+		memcpy(s->stages[s->n].payload, item->payload, item->payload_len);
+		return s->stages[s->n++].payload;
+	}
+	if (item->prefix != body)
+		memcpy(body, item->prefix, item->prefix_len);
+	if (item->payload_len && item->payload != body + item->prefix_len)
+		memcpy(body + item->prefix_len, item->payload, item->payload_len);
+	return body + item->prefix_len;
+}
+
+static enum inlay_verdict check_seal(struct inlay_local *l, const struct inlay_seal_item *item,
+				     struct local_sa **ret_sa, struct local_phase **ret_phase)
+{
+	enum inlay_verdict v = find_tx_sa(l, item->sa, ret_sa);
+
 	if (v == INLAY_OK)
 		v = check_header(item);
 	if (v == INLAY_OK)
 		v = check_room(item);
 	if (v != INLAY_OK)
 		return v;
-	if (!inlay_local_sa_has_remote(sa, &item->remote) ||
-	    !inlay_local_sa_has_cid(sa, item->header + 1, item->header_len - 1 - INLAY_TX_PN))
+	if (!inlay_local_sa_has_remote(*ret_sa, &item->remote) ||
+	    !inlay_local_sa_has_cid(*ret_sa, item->header + 1, item->header_len - 1 - INLAY_TX_PN))
 		return INLAY_WRONG_PATH;
-	v = take_key(l, sa, item->pn, &phase);
+	return take_key(l, *ret_sa, item->pn, ret_phase);
+}
+
+/* |next|: the item after this one, or NULL. */
+static enum inlay_verdict prepare_seal(struct inlay_local *l, struct staging *s,
+				       const struct inlay_seal_item *item,
+				       const struct inlay_seal_item *next,
+				       struct inlay_packet_seal *packet, struct local_sa **ret_sa)
+{
+	struct local_phase *phase;
+	enum inlay_verdict v = check_seal(l, item, ret_sa, &phase);
+	const struct local_sa *sa;
+
 	if (v != INLAY_OK)
 		return v;
-	memmove(item->dst, item->header, item->header_len);
+	sa = *ret_sa;
+	if (item->header != item->dst)
+		memmove(item->dst, item->header, item->header_len);
 	item->dst[0] &= (__u8)~INLAY_QUIC_SHORT_PHASE;
 	if (sa->phase_bit == (phase == &sa->phases[PHASE_CURRENT]))
 		item->dst[0] |= INLAY_QUIC_SHORT_PHASE;
@@ -116,13 +167,23 @@ static enum inlay_verdict prepare_seal(struct inlay_local *l, const struct inlay
 		.key = phase->key,
 		.hp = sa->hp,
 		.pn = item->pn,
+		.prefix = item->prefix,
+		.prefix_len = (__u16)item->prefix_len,
 		.payload = item->payload_len ? item->payload : item->dst + item->header_len,
 		.payload_len = (__u32)item->payload_len,
 		.header_len = (__u16)item->header_len,
 		.pn_len = INLAY_TX_PN,
 		.dst = item->dst,
 	};
-	*ret_sa = sa;
+	if (item->prefix_len) {
+		packet->payload = place_payload(s, item, next);
+		/* In place it stands there already. */
+		if (packet->payload == item->dst + item->header_len + item->prefix_len) {
+			packet->payload -= item->prefix_len;
+			packet->payload_len += (__u32)item->prefix_len;
+			packet->prefix_len = 0;
+		}
+	}
 	return INLAY_OK;
 }
 
@@ -137,7 +198,8 @@ static bool finish_seal(struct inlay_local *l, struct local_sa *sa, struct inlay
 		return false;
 	}
 	sa->stats.packets++;
-	sa->stats.bytes += packet->header_len + packet->payload_len + INLAY_TAG;
+	sa->stats.bytes +=
+		packet->header_len + packet->prefix_len + packet->payload_len + INLAY_TAG;
 	if (item->pn > sa->stats.largest_pn)
 		sa->stats.largest_pn = item->pn;
 	return true;
@@ -148,10 +210,14 @@ static size_t seal_burst(struct inlay_local *l, struct inlay_seal_item *items, s
 	struct inlay_packet_seal packets[INLAY_AEAD_BURST];
 	struct local_sa *sas[INLAY_AEAD_BURST];
 	struct inlay_seal_item *of[INLAY_AEAD_BURST];
+	struct staging staging = {.stages = l->stages};
 	size_t i, m = 0, done = 0;
 
 	for (i = 0; i < n; i++) {
-		items[i].verdict = (__u8)prepare_seal(l, &items[i], &packets[m], &sas[m]);
+		const struct inlay_seal_item *next = i + 1 < n ? &items[i + 1] : NULL;
+
+		items[i].verdict =
+			(__u8)prepare_seal(l, &staging, &items[i], next, &packets[m], &sas[m]);
 		if (items[i].verdict == INLAY_OK)
 			of[m++] = &items[i];
 	}

@@ -59,9 +59,17 @@ struct local_slot {
 	__u16 generation;    /* of |sa|, or of the next one here */
 };
 
+/* A payload that several items of a burst share, with room for the prefix of each in turn. */
+struct local_stage {
+	__u8 prefix[INLAY_SEAL_PREFIX];
+	__u8 payload[INLAY_FRAME_MAX];
+	__u8 pad[64]; /* so that the same part of two is not on the same lines of the cache */
+};
+
 struct inlay_local {
 	struct inlay_provider base;
 	pthread_mutex_t lock;
+	struct local_stage *stages; /* INLAY_AEAD_BURST / 2 */
 	struct inlay_aead aead;
 	struct inlay_secure_pool keys; /* struct inlay_packet_key */
 	struct inlay_secure_pool hps;  /* header protection contexts */

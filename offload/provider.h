@@ -89,18 +89,25 @@ struct inlay_open_item {
 	__u8 verdict;		 /* out: enum inlay_verdict */
 };
 
+#define INLAY_SEAL_PREFIX 128 /* most bytes of an item's prefix */
+
 /*
- * One packet to seal. |header| and |payload| are not changed unless they overlap |dst|; the payload
- * may be shared, or lie exactly where it belongs in |dst|, but not overlap it otherwise. The
- * destination of one item overlaps nothing of another. The key phase bit is the provider's to
- * write. |dst| is written only where the verdict is INLAY_OK.
+ * One packet to seal: its plaintext is |prefix|, which is its own, and |payload|, which items may
+ * share. |header|, |prefix| and |payload| are not changed unless they overlap |dst|; each may lie
+ * exactly where it belongs in |dst|, but not overlap it otherwise. The destination of one item
+ * overlaps nothing of another. The key phase bit is the provider's to write. |dst| is written only
+ * where the verdict is INLAY_OK.
+ *
+ * Items that follow one another with the same payload cost least.
  */
 struct inlay_seal_item {
 	const __u8 *header; /* plain header, ending in a 4-byte packet number */
 	size_t header_len;
-	const __u8 *payload; /* plain frames; items may share it */
+	const __u8 *prefix; /* plain: a copy's own frame header; NULL with |prefix_len| 0 */
+	size_t prefix_len;
+	const __u8 *payload; /* plain: what follows */
 	size_t payload_len;
-	__u8 *dst; /* header_len + payload_len + 16 bytes; may be |header| in place */
+	__u8 *dst; /* header_len + prefix_len + payload_len + 16 bytes; may be |header| */
 	size_t dst_room;
 	struct inlay_sa_ref sa;
 	__u64 pn; /* whole number; its low 32 bits stand in the header */

@@ -231,6 +231,7 @@ static void local_free(struct inlay_provider *p)
 	inlay_aead_fini(&l->aead);
 	pthread_mutex_destroy(&l->lock);
 	free(l->free_numbers);
+	free(l->stages);
 	free(l->slots);
 	free(l);
 }
@@ -265,7 +266,8 @@ static int local_init(struct inlay_local *l, const struct inlay_provider_local_c
 	pthread_mutex_init(&l->lock, NULL);
 	l->slots = calloc(l->max_sa, sizeof(*l->slots));
 	l->free_numbers = calloc(l->max_sa, sizeof(*l->free_numbers));
-	if (!l->slots || !l->free_numbers)
+	l->stages = calloc(INLAY_AEAD_BURST / 2, sizeof(*l->stages));
+	if (!l->slots || !l->free_numbers || !l->stages)
 		return -ENOMEM;
 	for (i = 0; i < l->max_sa; i++) {
 		l->slots[i].generation = 1;

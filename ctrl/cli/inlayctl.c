@@ -7,7 +7,9 @@
 #include "config.h"
 #include "connections_view.h"
 #include "control_client.h"
+#include "counters_view.h"
 #include "doctor.h"
+#include "tracks_view.h"
 
 static const char usage[] =
 	"usage: inlayctl [--socket PATH] COMMAND\n"
@@ -17,6 +19,9 @@ static const char usage[] =
 	"  status [--json]  what it does: connections, tracks, packets, drops by reason\n"
 	"  connections [--json] [--watch] [ID ...]\n"
 	"                   its connections, or those, one a line\n"
+	"  tracks [--json]  its tracks: publishers, subscribers, cache\n"
+	"  counters [--all] [--json]\n"
+	"                   what was dropped, declined or reset, by reason\n"
 	"  qlog ID on|off   begins or ends a log of a connection, in its qlog.directory\n"
 	"  doctor [--config FILE] [--json]\n"
 	"                   asks no inlayd: what this host offers it and lacks, with the fix\n"
@@ -153,6 +158,8 @@ static const struct {
 	{"status", run_status},
 	{"connections", inlay_connections_run},
 	{"qlog", inlay_connections_run_qlog},
+	{"tracks", inlay_tracks_run},
+	{"counters", inlay_counters_run},
 	{"doctor", inlay_doctor_run},
 };
 

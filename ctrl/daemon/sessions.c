@@ -145,6 +145,11 @@ void inlay_sessions_stats(const void *user, struct inlay_relay_session_stats *re
 	inlay_relay_session_stats(one->relayed, ret);
 }
 
+const struct inlay_ep_conn *inlay_sessions_connection(const void *session)
+{
+	return ((const struct session *)session)->transport.conn;
+}
+
 void inlay_sessions_touch(struct inlay_sessions *s)
 {
 	if (s->next_sweep > *s->now + SWEEP_EVERY)

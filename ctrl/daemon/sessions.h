@@ -35,6 +35,8 @@ const struct inlay_conn_ops *inlay_sessions_accept(struct inlay_sessions *s,
 void inlay_sessions_reap(struct inlay_sessions *s);
 /* |user|: a connection's, as inlay_sessions_accept() gave it. */
 void inlay_sessions_stats(const void *user, struct inlay_relay_session_stats *ret);
+/* |session|: what the relay has as the user of a session of ours. Its connection; NULL: ended. */
+const struct inlay_ep_conn *inlay_sessions_connection(const void *session);
 /* Something came in: deadlines may have changed. */
 void inlay_sessions_touch(struct inlay_sessions *s);
 inlay_ns inlay_sessions_deadline(const struct inlay_sessions *s);

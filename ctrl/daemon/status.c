@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include "connections.h"
+#include "counters.h"
 #include "daemon_impl.h"
 #include "provider_local.h"
+#include "tracks.h"
 
 /* Drops of data thread and endpoint together. */
 static json_t *drops(const struct inlay_daemon *d)
@@ -163,6 +165,8 @@ static const struct {
 	{"status", status},
 	{"connections", inlay_connections_answer},
 	{"qlog", inlay_connections_qlog},
+	{"tracks", inlay_tracks_answer},
+	{"counters", inlay_counters_answer},
 };
 
 json_t *inlay_daemon_command(void *user, const char *command, const json_t *request,
@@ -174,6 +178,6 @@ json_t *inlay_daemon_command(void *user, const char *command, const json_t *requ
 		*ret_error = "no memory";
 		return commands[i].answer(user, request, ret_error);
 	}
-	*ret_error = "no such command; there are: status, connections, qlog";
+	*ret_error = "no such command; there are: status, connections, qlog, tracks, counters";
 	return NULL;
 }

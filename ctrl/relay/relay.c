@@ -399,6 +399,15 @@ const char *inlay_relay_rule_name(enum inlay_relay_rule rule)
 	return names[rule];
 }
 
+const char *inlay_relay_rule_text(enum inlay_relay_rule rule)
+{
+#define INLAY_RELAY_RULE(id, name, text) [INLAY_RELAY_RULE_##id] = text,
+	static const char *const texts[] = {INLAY_RELAY_RULES(INLAY_RELAY_RULE)};
+#undef INLAY_RELAY_RULE
+
+	return texts[rule];
+}
+
 void inlay_relay_stats(const struct inlay_relay *r, struct inlay_relay_stats *ret)
 {
 	*ret = r->stats;
@@ -421,28 +430,5 @@ void inlay_relay_session_stats(const struct inlay_relay_session *rs,
 		ret->subscriptions++;
 		ret->streams +=
 			inlay_list_entry(node, struct relay_subscription, of_session)->n_readers;
-	}
-}
-
-void inlay_relay_for_each_track(const struct inlay_relay *r,
-				void (*each)(void *user, const struct inlay_relay_track_stats *t),
-				void *user)
-{
-	struct inlay_list *node;
-	char name[512];
-
-	inlay_list_for_each (node, &r->tracks) {
-		struct relay_track *t = inlay_list_entry(node, struct relay_track, node);
-		struct inlay_relay_track_stats stats = {
-			.name = name,
-			.subscriptions = t->n_subscriptions,
-			.publishers = t->n_upstreams,
-			.cache_bytes = t->cache.bytes,
-			.has_largest = t->has_largest,
-			.largest = t->largest,
-		};
-
-		inlay_moq_name_format(t->name, name, sizeof(name));
-		each(user, &stats);
 	}
 }

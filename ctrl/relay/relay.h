@@ -122,6 +122,8 @@ struct inlay_relay_stats {
 
 /* "upstream". */
 const char *inlay_relay_rule_name(enum inlay_relay_rule rule);
+/* "the publisher reset, or went away". */
+const char *inlay_relay_rule_text(enum inlay_relay_rule rule);
 
 /* NULL: no memory. |config| is copied. */
 struct inlay_relay *inlay_relay_new(const struct inlay_relay_config *config);
@@ -154,17 +156,5 @@ struct inlay_relay_session_stats {
 };
 void inlay_relay_session_stats(const struct inlay_relay_session *rs,
 			       struct inlay_relay_session_stats *ret);
-
-/* A track, for status displays; strings live for the length of the call. */
-struct inlay_relay_track_stats {
-	const char *name;
-	__u32 subscriptions, publishers;
-	__u64 cache_bytes;
-	bool has_largest;
-	struct inlay_moq_location largest;
-};
-void inlay_relay_for_each_track(const struct inlay_relay *r,
-				void (*each)(void *user, const struct inlay_relay_track_stats *t),
-				void *user);
 
 #endif

@@ -27,6 +27,7 @@ struct inlay_relay {
 	struct inlay_relay_session *origin; /* asked where no publisher is here; or NULL */
 	struct inlay_list orphans; /* relay_reader.of_subscription: their subscription ended */
 	struct inlay_map by_hash;  /* hash of the name to the first relay_track with it */
+	__u64 track_numbers;	   /* tracks there ever were */
 	inlay_ns now;
 	inlay_ns deadline;    /* nothing is due before */
 	inlay_ns next_expiry; /* of the cache */
@@ -86,6 +87,7 @@ struct relay_track {
 	struct relay_track *next_same_hash;
 	__u64 hash;
 	struct inlay_moq_name *name;
+	__u64 number; /* of this relay's tracks: never used again, ascending */
 	enum relay_track_state state;
 	bool in_use; /* a function works on it: not to be freed */
 	struct inlay_track_cache cache;

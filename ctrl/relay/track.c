@@ -51,6 +51,7 @@ struct relay_track *relay_track_find_or_new(struct inlay_relay *r,
 		return NULL;
 	t->relay = r;
 	t->hash = hash_name(r, name);
+	t->number = ++r->track_numbers;
 	t->name = inlay_moq_name_dup(name);
 	t->next_same_hash = inlay_map_get(&r->by_hash, t->hash);
 	if (t->name == NULL || inlay_map_set(&r->by_hash, t->hash, t) < 0) {

@@ -312,6 +312,47 @@ def connections_listed(processes):
     processes.end(publisher)
 
 
+def inspected(processes):
+    """inlayctl tracks and counters show a living daemon's, by name."""
+    scene = Scene(processes)
+    children = [scene.subscribe("sub0"), scene.subscribe("sub1")]
+    for child in children:
+        processes.wait_for(child, "^connected")
+    children.append(scene.publish(seconds=60))
+    for child in children[:2]:
+        processes.wait_for(child, "^ready")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for _ in range(3):
+            stranger.sendto(bytes([0x40]) + os.urandom(60), ("127.0.0.1", scene.relay.port))
+    tracks = scene.relay.ask("tracks")["tracks"]
+    assert tracks and all(t["state"] == "live" for t in tracks), tracks
+    assert [t["number"] for t in tracks] == sorted({t["number"] for t in tracks}), tracks
+    media = [t for t in tracks if t["subscribers"] == 2 and t["cache_bytes"] > 0]
+    assert media and "largest_group" in media[0] and media[0]["cache_groups"] > 0, tracks
+    assert media[0]["publishers"] == [
+        {"connection": 3, "established": True, "by": media[0]["publishers"][0]["by"]}], tracks
+    lines = inlayctl(scene, "tracks").splitlines()
+    assert lines[0].split()[0] == "NUMBER" and len(lines) == len(tracks) + 1, lines
+    assert media[0]["name"] in [line.split()[-1] for line in lines], lines
+    assert json.loads(inlayctl(scene, "tracks", "--json"))["tracks"][0]["name"], lines
+    limit = time.monotonic() + 5
+    while not (rows := inlayctl(scene, "counters")).startswith("       COUNT"):
+        assert time.monotonic() < limit, rows
+        time.sleep(0.05)
+    reasons = {r["reason"]: r for r in scene.relay.ask("counters")["reasons"]}
+    assert len(reasons) > 50 and all(r["text"] and r["advice"] for r in reasons.values()), reasons
+    for one in reasons.values():
+        assert one["total"] == sum(v for k, v in one.items()
+                                   if isinstance(v, int) and k != "total"), one
+    everything = inlayctl(scene, "counters", "--all")
+    assert all(name in everything for name in reasons), everything
+    assert len(everything) > len(rows), rows
+    assert "takes" in inlayctl(scene, "counters", "--everything", code=2)
+    assert "takes" in inlayctl(scene, "tracks", "x", code=2)
+    for child in children:
+        processes.end(child)
+
+
 def qlog(processes):
     """inlayctl turns the qlog of one connection on and off; `all` logs each from its beginning."""
     bad = processes.scratch / "bad.yaml"
@@ -582,7 +623,7 @@ def doctor(processes):
 
 CASES = [three_subscribers, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
          cubic, lossy, late_join, stalled_subscriber, publisher_restart, relay_restart, chain,
-         chain_late_edge, failing_publisher, killed_subscriber, connections_listed, qlog,
+         chain_late_edge, failing_publisher, killed_subscriber, connections_listed, inspected, qlog,
          datagrams, junk, second_daemon,
          unreadable_key, bad_configuration, not_loopback, bad_input, unknown_option, dev,
          untrusted_certificate, clean_end,

@@ -100,7 +100,7 @@ static const struct inlay_conn_ops *on_connection(void *user, struct inlay_ep_co
 	struct sim_client *c = user;
 
 	c->conn = conn;
-	sim_watch_connection(&c->node, conn);
+	sim_flows_connection(&c->node, conn);
 	inlay_transport_conn_init(&c->transport, conn, &c->sim->now, on_transport_ended);
 	new_session(c);
 	*ret_user = &c->transport;

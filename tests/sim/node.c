@@ -17,8 +17,11 @@
 void sim_node_init(struct sim_node *n, struct sim *s, struct sim_client *c,
 		   struct inlay_provider *provider)
 {
-	*n = (struct sim_node){.sim = s, .client = c, .provider = provider, .wake = INLAY_NEVER};
-	n->ring_end = &n->ring;
+	*n = (struct sim_node){.sim = s, .client = c, .provider = provider};
+	for (int i = 0; i < SIM_RINGS; i++) {
+		n->rings[i].end = &n->rings[i].first;
+		n->rings[i].wake = INLAY_NEVER;
+	}
 	n->idle_since = s->now;
 }
 
@@ -26,7 +29,9 @@ void sim_node_init(struct sim_node *n, struct sim *s, struct sim_client *c,
 
 /* Packets that come before the provider knows their address or CID are opened by the endpoint. */
 static struct sim_node *reading;
+static struct sim *world;
 static size_t (*real_open)(struct inlay_provider *p, struct inlay_open_item *items, size_t n);
+static size_t (*real_seal)(struct inlay_provider *p, struct inlay_seal_item *items, size_t n);
 
 static size_t open_and_watch(struct inlay_provider *p, struct inlay_open_item *items, size_t n)
 {
@@ -38,24 +43,49 @@ static size_t open_and_watch(struct inlay_provider *p, struct inlay_open_item *i
 	return opened;
 }
 
+/* Whoever seals does it here: the endpoint, or a forwarder. */
+static size_t seal_and_watch(struct inlay_provider *p, struct inlay_seal_item *items, size_t n)
+{
+	bool relay = world && p == sim_tls_provider(world->tls, true);
+	size_t sealed;
+
+	for (size_t i = 0; world && i < n; i++) {
+		if (world->packets)
+			sim_watch_tell(world, relay, &items[i]);
+		sim_flows_sealing(world, relay, &items[i]);
+	}
+	sealed = real_seal(p, items, n);
+	for (size_t i = 0; world && i < n; i++)
+		if (items[i].verdict == INLAY_OK)
+			sim_flows_sealed(world, relay, &items[i]);
+	return sealed;
+}
+
 void sim_node_hook(struct inlay_provider *p, struct inlay_provider_ops *ops)
 {
 	*ops = *p->ops;
 	real_open = ops->open;
+	real_seal = ops->seal;
 	ops->open = open_and_watch;
+	ops->seal = seal_and_watch;
 	p->ops = ops;
 }
 
-static struct sim_packet *take(struct sim_node *n)
+void sim_node_tell(struct sim *s)
 {
-	struct sim_packet *p = n->ring;
+	world = s;
+}
+
+static struct sim_packet *take(struct sim_ring *r)
+{
+	struct sim_packet *p = r->first;
 
 	if (!p)
 		return NULL;
-	n->ring = p->next;
-	if (!n->ring)
-		n->ring_end = &n->ring;
-	n->n_ring--;
+	r->first = p->next;
+	if (!r->first)
+		r->end = &r->first;
+	r->n--;
 	return p;
 }
 
@@ -63,9 +93,11 @@ void sim_node_drain(struct sim_node *n)
 {
 	struct sim_packet *p;
 
-	while ((p = take(n)))
-		sim_wire_give_back(&n->sim->wire, p);
-	n->wake = INLAY_NEVER;
+	for (int i = 0; i < SIM_RINGS; i++) {
+		while ((p = take(&n->rings[i])))
+			sim_wire_give_back(&n->sim->wire, p);
+		n->rings[i].wake = INLAY_NEVER;
+	}
 }
 
 /* --- In -------------------------------------------------------------------------------------- */
@@ -91,20 +123,37 @@ static bool open_packet(struct sim_node *n, struct sim_packet *p)
 	return true;
 }
 
+static struct sim_ring *ring_of(struct sim_node *n, const struct sim_packet *p)
+{
+	const struct sim_place *place = n->client ? NULL : sim_wire_place(n->sim, &p->path.remote);
+
+	return &n->rings[place ? (__u32)place->client->index % n->sim->plan.n_rings : 0];
+}
+
+/* False: it found no room. */
+static bool push(struct sim_node *n, struct sim_packet *p)
+{
+	struct sim_ring *r = ring_of(n, p);
+	struct sim *s = n->sim;
+	inlay_ns delay = n->client || !s->plan.lag ? s->plan.ring_delay : s->plan.lag;
+
+	if (r->n == RING)
+		return false;
+	if (!n->client && s->plan.overflow_ppm &&
+	    seeded_below(&s->rng, 1000000) < s->plan.overflow_ppm)
+		return false;
+	p->next = NULL;
+	*r->end = p;
+	r->end = &p->next;
+	if (r->n++ == 0)
+		r->wake = s->now + (delay ? seeded_below(&s->rng, delay) : 0);
+	return true;
+}
+
 void sim_node_arrive(struct sim_node *n, struct sim_packet *p)
 {
-	struct sim *s = n->sim;
-
-	if (n->n_ring == RING || !open_packet(n, p)) {
-		sim_wire_give_back(&s->wire, p);
-		return;
-	}
-	p->next = NULL;
-	*n->ring_end = p;
-	n->ring_end = &p->next;
-	if (n->n_ring++ == 0)
-		n->wake = s->now +
-			  (s->plan.ring_delay ? seeded_below(&s->rng, s->plan.ring_delay) : 0);
+	if (!open_packet(n, p) || !push(n, p))
+		sim_wire_give_back(&n->sim->wire, p);
 }
 
 /* Packets that keep a client's connection from being idle. */
@@ -120,14 +169,14 @@ static __u64 n_processed(const struct sim_node *n)
 	return stats.packets_received - stats.duplicates;
 }
 
-static void read_ring(struct sim_node *n)
+static void read_ring(struct sim_node *n, struct sim_ring *r)
 {
 	static struct inlay_frame f;
 	struct sim *s = n->sim;
 	struct sim_packet *p;
 	__u64 before;
 
-	while ((p = take(n))) {
+	while ((p = take(r))) {
 		memset(&f, 0, offsetof(struct inlay_frame, data));
 		f.len = p->len;
 		f.kind = (__u8)p->order;
@@ -145,25 +194,36 @@ static void read_ring(struct sim_node *n)
 			n->client->last_arrival = s->now;
 		sim_wire_give_back(&s->wire, p);
 	}
-	n->wake = INLAY_NEVER;
+	r->wake = INLAY_NEVER;
+}
+
+inlay_ns sim_node_wake(const struct sim_node *n)
+{
+	inlay_ns at = INLAY_NEVER;
+
+	for (int i = 0; i < SIM_RINGS; i++)
+		at = n->rings[i].wake < at ? n->rings[i].wake : at;
+	return at;
 }
 
 inlay_ns sim_node_deadline(const struct sim_node *n)
 {
 	inlay_ns at = n->ep ? inlay_endpoint_deadline(n->ep) : INLAY_NEVER;
+	inlay_ns wake = sim_node_wake(n);
 
-	return at < n->wake ? at : n->wake;
+	return at < wake ? at : wake;
 }
 
 bool sim_node_turn(struct sim_node *n)
 {
 	inlay_ns now = n->sim->now;
-	bool read = n->wake <= now;
+	bool read = sim_node_wake(n) <= now;
 
 	if (!n->ep || sim_node_deadline(n) > now)
 		return false;
-	if (read)
-		read_ring(n);
+	for (int i = 0; i < SIM_RINGS; i++)
+		if (n->rings[i].wake <= now)
+			read_ring(n, &n->rings[i]);
 	if (inlay_endpoint_deadline(n->ep) <= now)
 		inlay_endpoint_on_timer(n->ep, now);
 	inlay_endpoint_on_provider(n->ep, now);
@@ -186,7 +246,6 @@ static bool seal(struct sim_node *n, struct inlay_frame *f)
 				  f->data[0] & 0x80 ? "a long header" : "a reset", f->len);
 		return true;
 	}
-	sim_watch_sent(n, f);
 	if (inlay_clear_seal_item(f->data, f->len, &f->path.remote, &item) != INLAY_OK) {
 		sim_fail(n->sim, "the engine made something that is no clear packet");
 		return false;

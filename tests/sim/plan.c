@@ -145,6 +145,17 @@ static void draw_manners(struct seeded *rng, struct sim_plan *p)
 	};
 }
 
+/* How late the relay's control thread hears of what its data thread has opened, and in which order.
+ */
+static void draw_rings(struct seeded *rng, struct sim_plan *p)
+{
+	p->n_rings = sim_chance(rng, 50) ? 1 : (__u32)sim_between(rng, 2, SIM_RINGS);
+	if (sim_chance(rng, 40))
+		p->lag = sim_between(rng, 1, 40) * INLAY_MS;
+	if (sim_chance(rng, 15))
+		p->overflow_ppm = (__u32)seeded_below(rng, 20000);
+}
+
 void sim_plan_draw(struct sim_plan *p, __u64 seed)
 {
 	static const enum inlay_cipher ciphers[] = {INLAY_AES_128_GCM, INLAY_AES_256_GCM,
@@ -175,6 +186,7 @@ void sim_plan_draw(struct sim_plan *p, __u64 seed)
 	draw_relay(&rng, &p->relay);
 	draw_policy(&rng, p);
 	draw_manners(&rng, p);
+	draw_rings(&rng, p);
 }
 
 void sim_plan_print(const struct sim_plan *p, FILE *to)
@@ -183,14 +195,15 @@ void sim_plan_print(const struct sim_plan *p, FILE *to)
 
 	fprintf(to,
 		"plan: %u clients, %u publish, %u tracks, %u on libngtcp2%s%s, harshness %u, "
-		"active %llu ms, pause %llu ms, ring %llu us, burst %u, cipher %d, damage %u "
-		"ppm%s\n",
+		"active %llu ms, pause %llu ms, ring %llu us, lag %llu us, %u rings, burst %u, "
+		"cipher %d, damage %u ppm%s\n",
 		p->n_clients, p->n_publishers, p->n_tracks, p->n_foreign,
 		p->handshakes ? ", handshakes" : "", p->retry ? ", retry" : "", p->harshness,
 		(unsigned long long)(p->active / INLAY_MS),
 		(unsigned long long)(p->pause / INLAY_MS),
-		(unsigned long long)(p->ring_delay / INLAY_US), p->burst, p->cipher, p->damage_ppm,
-		p->restart ? ", the relay restarts" : "");
+		(unsigned long long)(p->ring_delay / INLAY_US),
+		(unsigned long long)(p->lag / INLAY_US), p->n_rings, p->burst, p->cipher,
+		p->damage_ppm, p->restart ? ", the relay restarts" : "");
 	for (int i = 0; i < 2; i++, r = c)
 		fprintf(to,
 			"  %s: log %u, cc %d, data %llu, stream %llu, streams %llu, receive %llu, "

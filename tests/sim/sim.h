@@ -6,7 +6,9 @@
  * who there is, what they do and when, what the network does to them.
  *
  *     plan     what the seed makes of the world
- *     wire     packets under way, addresses, and what is checked of packets (watch)
+ *     wire     packets under way, addresses
+ *     watch    what is checked of paths and queues
+ *     flow     what is checked of every packet that is sealed, with limits
  *     node     an endpoint of ours, its ring and its provider
  *     client   one that comes, goes, publishes, subscribes, misbehaves
  *     ledger   what was published, what arrived, and what excuses the difference
@@ -21,6 +23,9 @@
 #include <stdio.h>
 
 #include "endpoint.h"
+#include "inlay_quic_frame.h"
+#include "map.h"
+#include "provider.h"
 #include "../emulate/link.h" /* the network */
 #include "link.h"	     /* of ctrl/cli: a MoQ session on libngtcp2 */
 #include "list.h"
@@ -55,6 +60,9 @@ struct sim_plan {
 	__u32 damage_ppm;    /* of packets arrive with a bit turned over */
 	inlay_ns restart;    /* the relay dies then, and another one begins; 0: it does not */
 	inlay_ns ring_delay; /* most that a packet waits between provider and engine */
+	inlay_ns lag;	     /* the same of the relay's, where it is more */
+	__u32 n_rings;	     /* of the relay's: 1 to SIM_RINGS */
+	__u32 overflow_ppm;  /* of packets that were opened find the relay's ring full */
 	__u32 burst;	     /* frames taken from an endpoint at once; 1: all is checked */
 	enum inlay_cipher cipher;
 	struct inlay_endpoint_config relay_endpoint, client_endpoint;
@@ -125,27 +133,38 @@ struct sim_place *sim_wire_place(struct sim *s, const struct inlay_addr *addr);
 
 /* --- node ------------------------------------------------------------------------------------ */
 
+#define SIM_RINGS 4
+
 struct sim_node {
 	struct sim *sim;
 	struct sim_client *client; /* NULL: the relay's */
 	struct inlay_endpoint *ep;
 	struct inlay_provider *provider;
-	struct sim_packet *ring, **ring_end; /* opened, to be read */
-	__u32 n_ring;
-	inlay_ns wake; /* when the ring is read */
-	bool touched;  /* something happened: there may be something to send */
+	/* Opened, to be read. The relay has several: originals of one client may be read long
+	 * before, or after, those of another. */
+	struct sim_ring {
+		struct sim_packet *first, **end;
+		__u32 n;
+		inlay_ns wake; /* when it is read */
+	} rings[SIM_RINGS];
+	bool touched; /* something happened: there may be something to send */
 	__u64 turns, idle_turns;
 	inlay_ns idle_since; /* of the second that idle_turns counts in */
 };
 
-/* Has |p| tell of what endpoints open themselves; |ops| is its table from then on. */
+/* Has |p| tell of what endpoints open themselves, and of what is sealed; |ops| is its table from
+ * then on. */
 void sim_node_hook(struct inlay_provider *p, struct inlay_provider_ops *ops);
+/* ... to this world; NULL: to nobody. */
+void sim_node_tell(struct sim *s);
 void sim_node_init(struct sim_node *n, struct sim *s, struct sim_client *c,
 		   struct inlay_provider *provider);
 /* What waits in the ring is lost. */
 void sim_node_drain(struct sim_node *n);
 /* The data thread: opens it, and puts it into the ring. */
 void sim_node_arrive(struct sim_node *n, struct sim_packet *p);
+/* When a ring is to be read. */
+inlay_ns sim_node_wake(const struct sim_node *n);
 inlay_ns sim_node_deadline(const struct sim_node *n);
 /* Reads the ring if it is time, runs the endpoint's timers. True: something happened. */
 bool sim_node_turn(struct sim_node *n);
@@ -154,24 +173,7 @@ void sim_node_flush(struct sim_node *n);
 
 /* --- watch ----------------------------------------------------------------------------------- */
 
-#define SIM_FLOW_LOG 2048
-
-/* One connection's packets in one direction, as they pass between engine and provider. */
-struct sim_flow {
-	__u16 generation; /* of the SA */
-	struct inlay_ep_conn *conn;
-	struct inlay_sa_ref twin; /* receiving: the other direction */
-	__u64 next_pn;		  /* above every number seen */
-	__u64 acked_bytes, eliciting_bytes;
-	__u64 ptos, probes; /* timeouts seen, packets that they still excuse */
-	struct {
-		__u64 pn;
-		__u32 size; /* 0: not in flight, or acknowledged */
-	} log[SIM_FLOW_LOG];
-};
-
 struct sim_watch {
-	struct sim_flow *flows[2]; /* the relay's and the clients', by number of the transmit SA */
 	struct {
 		__u8 data[8];
 		__u16 place; /* index */
@@ -181,18 +183,55 @@ struct sim_watch {
 	__u64 packets;
 };
 
-#define SIM_SAS 256
-
-/* |c| is established at |n|. */
-void sim_watch_connection(struct sim_node *n, struct inlay_ep_conn *c);
-/* A clear packet, before it is sealed; after it was opened, to be delivered to |n|. */
-void sim_watch_sent(struct sim_node *n, const struct inlay_frame *f);
+/* A PATH_CHALLENGE of the relay's leaves. */
+void sim_watch_challenge(struct sim *s, const struct inlay_addr *remote, const __u8 *data);
+/* A clear packet that was opened, to be delivered to |n|. */
 void sim_watch_opened(struct sim_node *n, const __u8 *packet, size_t len);
+/* Prints a packet that is about to be sealed. */
+void sim_watch_tell(struct sim *s, bool relay, const struct inlay_seal_item *item);
 /* What is on the relay's wire, to the address and from it. */
 void sim_watch_down(struct sim *s, struct sim_place *place, size_t len);
 void sim_watch_up(struct sim *s, struct sim_place *place, const __u8 *data, size_t len);
 /* Every queue against its bound. */
 void sim_watch_bounds(struct sim *s);
+
+/* --- limits: a strict receiver's count ------------------------------------------------------- */
+
+struct sim_limits {
+	__u64 data, used;	/* MAX_DATA */
+	__u64 streams[2];	/* MAX_STREAMS: bidirectional, unidirectional */
+	__u64 initial_uni;	/* MAX_STREAM_DATA to begin with */
+	__u64 initial_bidi[2];	/* of streams of the receiver's, of the sender's */
+	__u64 datagram, packet; /* max_datagram_frame_size, max_udp_payload_size */
+	bool server_sends;
+	struct inlay_map by_id; /* streams */
+};
+
+/* What a receiver with the parameters |granted| takes. */
+void sim_limits_init(struct sim_limits *l, const struct inlay_transport_params *granted,
+		     bool server_sends);
+void sim_limits_fini(struct sim_limits *l);
+/* MAX_DATA and the like; other frames grant nothing. */
+void sim_limits_grant(struct sim_limits *l, const struct inlay_quic_frame *f);
+/* A frame of |frame_len| bytes. The name of the limit that it passes; NULL: none. */
+const char *sim_limits_charge(struct sim_limits *l, const struct inlay_quic_frame *f,
+			      size_t frame_len);
+
+/* --- flow: packets as they are sealed -------------------------------------------------------- */
+
+#define SIM_SAS 256
+
+struct sim_flows;
+
+void sim_flows_init(struct sim *s);
+void sim_flows_fini(struct sim *s);
+/* |conn| is established at |n|. */
+void sim_flows_connection(struct sim_node *n, struct inlay_ep_conn *conn);
+/* An item is about to be sealed, by the relay's provider or the clients'; and it was. */
+void sim_flows_sealing(struct sim *s, bool relay, const struct inlay_seal_item *item);
+void sim_flows_sealed(struct sim *s, bool relay, const struct inlay_seal_item *item);
+/* Between two events: bytes in flight, as the engines have it and as they are. */
+void sim_flows_check(struct sim *s);
 
 /* --- ledger ---------------------------------------------------------------------------------- */
 
@@ -455,6 +494,8 @@ struct sim {
 	struct sim_tls *tls;
 	struct sim_wire wire;
 	struct sim_watch watch;
+	struct sim_flows *flows;
+	bool forwarding;      /* what is sealed now is a copy */
 	struct sim_node node; /* the relay's */
 	struct inlay_keystore *keystore;
 	struct inlay_relay *relay;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What holds of packets and queues, whatever happens: counted here anew, from the packets
- * themselves as they pass between engine and provider, not from what the engine says of them.
+ * What holds of paths, wires and queues, whatever happens: counted here anew, from the packets
+ * themselves, not from what the engine says of them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,73 +14,9 @@
 
 #define BOUND_SLACK (64 << 10)
 
-static struct sim_flow *flow_of(const struct sim_node *n, __u32 sa)
-{
-	struct sim *s = n->sim;
-	int side = n->client != NULL;
+/* --- Paths (RFC 9000 section 8.2.3) ----------------------------------------------------------- */
 
-	if (!s->watch.flows[side])
-		s->watch.flows[side] = calloc(SIM_SAS, sizeof(struct sim_flow));
-	if (!s->watch.flows[side] || sa >= SIM_SAS)
-		abort();
-	return &s->watch.flows[side][sa];
-}
-
-void sim_watch_connection(struct sim_node *n, struct inlay_ep_conn *c)
-{
-	struct inlay_ep_conn_info info;
-	struct sim_flow *f;
-
-	inlay_ep_conn_info(c, &info);
-	f = flow_of(n, info.tx_sa.number);
-	memset(f, 0, sizeof(*f));
-	f->generation = info.tx_sa.generation;
-	f->conn = c;
-	f = flow_of(n, info.rx_sa.number);
-	f->generation = info.rx_sa.generation;
-	f->twin = info.tx_sa;
-}
-
-/* --- Numbers and windows --------------------------------------------------------------------- */
-
-struct content {
-	bool eliciting, padded, path;
-	bool mtu_probe;
-	const __u8 *challenge, *response;
-	bool has_ack;
-	struct inlay_quic_ack ack;
-};
-
-static bool look(const __u8 *data, size_t len, __u8 cid_len, struct inlay_quic_clear *clear,
-		 struct content *ret)
-{
-	struct inlay_quic_frame f;
-	bool only_ping = true;
-
-	*ret = (struct content){0};
-	if (!inlay_quic_clear_parse(data, len, cid_len, clear))
-		return false;
-	while (inlay_cursor_left(&clear->frames) > 0) {
-		if (inlay_quic_frame_parse(&clear->frames, &f))
-			return false;
-		ret->eliciting |= inlay_quic_frame_is_ack_eliciting(f.type);
-		ret->padded |= f.type == INLAY_QUIC_PADDING;
-		only_ping &= f.type == INLAY_QUIC_PADDING || f.type == INLAY_QUIC_PING;
-		if (f.type == INLAY_QUIC_PATH_CHALLENGE)
-			ret->challenge = f.path_data;
-		if (f.type == INLAY_QUIC_PATH_RESPONSE)
-			ret->response = f.path_data;
-		if (f.type == INLAY_QUIC_ACK) {
-			ret->has_ack = true;
-			ret->ack = f.ack;
-		}
-	}
-	ret->path = ret->challenge || ret->response;
-	ret->mtu_probe = only_ping && ret->padded && ret->eliciting;
-	return true;
-}
-
-static void note_challenge(struct sim *s, const struct inlay_addr *remote, const __u8 *data)
+void sim_watch_challenge(struct sim *s, const struct inlay_addr *remote, const __u8 *data)
 {
 	struct sim_place *p = sim_wire_place(s, remote);
 	__u32 i = s->watch.n_challenges++ % INLAY_ARRAY_SIZE(s->watch.challenges);
@@ -90,7 +26,7 @@ static void note_challenge(struct sim *s, const struct inlay_addr *remote, const
 	s->watch.challenges[i].used = true;
 }
 
-/* RFC 9000 section 8.2.3: it validates the path that the challenge was sent on. */
+/* It validates the path that the challenge was sent on. */
 static void note_response(struct sim *s, const __u8 *data)
 {
 	for (size_t i = 0; i < INLAY_ARRAY_SIZE(s->watch.challenges); i++)
@@ -98,48 +34,37 @@ static void note_response(struct sim *s, const __u8 *data)
 			s->wire.places[s->watch.challenges[i].place].validated = true;
 }
 
-/* Congestion: what left and was neither acknowledged nor given up, against the window. */
-static void check_window(struct sim *s, struct sim_flow *f, const struct content *what)
-{
-	const struct inlay_conn *c = inlay_ep_conn_peek(f->conn);
-	struct inlay_conn_stats stats;
-	__u64 open, window;
-
-	if (s->plan.burst != 1 || !c || what->mtu_probe)
-		return;
-	inlay_conn_stats(c, &stats);
-	f->probes += 2 * (stats.ptos - f->ptos);
-	f->ptos = stats.ptos;
-	open = f->eliciting_bytes - f->acked_bytes;
-	open -= stats.bytes_lost < open ? stats.bytes_lost : open;
-	window = inlay_cc_window(&c->recovery.cc);
-	if (open <= window)
-		return;
-	if (f->probes == 0)
-		sim_fail(s, "%llu bytes in flight with a window of %llu (%llu says the engine)",
-			 (unsigned long long)open, (unsigned long long)window,
-			 (unsigned long long)stats.bytes_in_flight);
-	else
-		f->probes--;
-}
-
-/* For a reader of the trace. */
-static void tell(const struct sim_node *n, const struct inlay_frame *frame, __u8 cid_len)
+void sim_watch_opened(struct sim_node *n, const __u8 *packet, size_t len)
 {
 	struct inlay_quic_clear clear;
 	struct inlay_quic_frame f;
-	struct sim *s = n->sim;
-	struct sim_place *p;
+	bool good = inlay_quic_clear_parse(packet, len, INLAY_OWN_CID, &clear);
 
-	if (!inlay_quic_clear_parse(frame->data, frame->len, cid_len, &clear))
-		return;
-	p = n->client ? n->client->ways[0].place : sim_wire_place(s, &frame->path.remote);
+	while (good && inlay_cursor_left(&clear.frames) > 0) {
+		good = !inlay_quic_frame_parse(&clear.frames, &f);
+		if (good && !n->client && f.type == INLAY_QUIC_PATH_RESPONSE)
+			note_response(n->sim, f.path_data);
+	}
+	if (!good)
+		sim_fail(n->sim, "an authentic packet does not parse");
+}
+
+/* --- For a reader of the trace ---------------------------------------------------------------- */
+
+void sim_watch_tell(struct sim *s, bool relay, const struct inlay_seal_item *item)
+{
+	struct inlay_cursor c = inlay_cursor_of(item->payload, item->payload_len);
+	struct sim_place *p = relay ? sim_wire_place(s, &item->remote) : NULL;
+	struct inlay_quic_frame f;
+
 	fprintf(stderr,
-		"%11.6f   %s client %d, %llu, %u bytes:", (double)(s->now - s->began) / INLAY_S,
-		n->client ? "from" : "to", p ? p->client->index : -1, (unsigned long long)clear.pn,
-		frame->len);
-	while (inlay_cursor_left(&clear.frames) > 0) {
-		if (inlay_quic_frame_parse(&clear.frames, &f))
+		"%11.6f   %s %d, %u/%u, %llu%s, %zu bytes:", (double)(s->now - s->began) / INLAY_S,
+		relay ? "to client" : "from a client", p ? p->client->index : -1, item->sa.number,
+		item->sa.generation, (unsigned long long)item->pn,
+		s->forwarding ? " (forwarded)" : "",
+		item->header_len + item->payload_len + INLAY_TAG);
+	while (inlay_cursor_left(&c) > 0) {
+		if (inlay_quic_frame_parse(&c, &f))
 			break;
 		fprintf(stderr, " %02x", (unsigned int)f.wire_type);
 		if (f.type == INLAY_QUIC_STREAM)
@@ -148,77 +73,6 @@ static void tell(const struct sim_node *n, const struct inlay_frame *frame, __u8
 				(unsigned long long)f.stream.len, f.stream.fin ? " FIN" : "");
 	}
 	fputc('\n', stderr);
-}
-
-void sim_watch_sent(struct sim_node *n, const struct inlay_frame *frame)
-{
-	__u8 hdr_len = frame->data[frame->len - INLAY_TAG + offsetof(struct inlay_desc, hdr_len)];
-	struct inlay_quic_clear clear;
-	struct sim *s = n->sim;
-	struct content what;
-	struct sim_flow *f;
-
-	s->watch.packets++;
-	if (s->packets)
-		tell(n, frame, hdr_len - 1 - INLAY_TX_PN);
-	if (!look(frame->data, frame->len, hdr_len - 1 - INLAY_TX_PN, &clear, &what)) {
-		sim_fail(s, "the engine sends a frame that does not parse");
-		return;
-	}
-	f = flow_of(n, clear.sa);
-	if (f->generation != clear.generation)
-		return; /* its SA is gone: refused by the provider */
-	if (clear.pn < f->next_pn)
-		sim_fail(s, "packet number %llu is taken twice", (unsigned long long)clear.pn);
-	f->next_pn = clear.pn + 1;
-	if (!n->client && what.challenge)
-		note_challenge(s, &frame->path.remote, what.challenge);
-	/* What asks whether another path works says nothing of this one's congestion. */
-	if ((!what.eliciting && !what.padded) || what.path)
-		return;
-	f->eliciting_bytes += frame->len;
-	f->log[clear.pn % SIM_FLOW_LOG].pn = clear.pn;
-	f->log[clear.pn % SIM_FLOW_LOG].size = frame->len;
-	check_window(s, f, &what);
-}
-
-static void take_ack(struct sim_flow *f, const struct inlay_quic_ack *ack)
-{
-	struct inlay_quic_ack_iter it = inlay_quic_ack_iter_of(ack);
-	struct inlay_quic_range range;
-
-	while (inlay_quic_ack_next(&it, &range)) {
-		__u64 low = range.end > SIM_FLOW_LOG ? range.end - SIM_FLOW_LOG : 0;
-
-		for (__u64 pn = range.end; pn > range.begin && pn > low; pn--) {
-			if (f->log[(pn - 1) % SIM_FLOW_LOG].pn != pn - 1)
-				continue;
-			f->acked_bytes += f->log[(pn - 1) % SIM_FLOW_LOG].size;
-			f->log[(pn - 1) % SIM_FLOW_LOG].size = 0;
-		}
-	}
-}
-
-void sim_watch_opened(struct sim_node *n, const __u8 *packet, size_t len)
-{
-	struct inlay_quic_clear clear;
-	struct inlay_sa_ref twin;
-	struct content what;
-	struct sim_flow *f;
-
-	if (!look(packet, len, INLAY_OWN_CID, &clear, &what)) {
-		sim_fail(n->sim, "an authentic packet does not parse");
-		return;
-	}
-	if (!n->client && what.response)
-		note_response(n->sim, what.response);
-	f = flow_of(n, clear.sa);
-	if (!what.has_ack || f->generation != clear.generation)
-		return;
-	twin = f->twin;
-	f = flow_of(n, twin.number);
-	if (f->generation == twin.generation)
-		take_ack(f, &what.ack);
 }
 
 /* --- Amplification (RFC 9000 sections 8 and 9.3) ---------------------------------------------- */

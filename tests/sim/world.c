@@ -90,7 +90,7 @@ static const struct inlay_conn_ops *on_connection(void *user, struct inlay_ep_co
 		sim_fail(s, "the relay takes no session");
 		return ops;
 	}
-	sim_watch_connection(&s->node, c);
+	sim_flows_connection(&s->node, c);
 	p->life->relay_moq = t->session;
 	relay_ops = *ops;
 	relay_ops.on_closed = on_closed;
@@ -169,7 +169,7 @@ static void relay_turn(struct sim *s)
 
 	if (!due)
 		return;
-	if (s->node.wake <= s->now)
+	if (sim_node_wake(&s->node) <= s->now)
 		inlay_sessions_touch(&s->sessions);
 	sim_node_turn(&s->node);
 	inlay_sessions_on_timer(&s->sessions);
@@ -280,6 +280,7 @@ static bool step(struct sim *s, inlay_ns until)
 	inlay_ns at;
 
 	flush_all(s);
+	sim_flows_check(s);
 	at = next_event(s);
 	if (at > until) {
 		s->now = until;
@@ -398,6 +399,8 @@ struct sim *sim_new(const struct sim_plan *plan, __u64 seed, struct sim_tls *tls
 	s->rng.state = (seed + 7) * 0xbf58476d1ce4e5b9ULL | 1;
 	s->crypto.state = (seed + 11) * 0x94d049bb133111ebULL | 1;
 	s->keystore = sim_tls_keystore(tls);
+	sim_flows_init(s);
+	sim_node_tell(s);
 	new_relay(s);
 	for (__u32 i = 0; i < plan->n_clients; i++)
 		sim_client_init(&s->clients[i], s, (int)i);
@@ -435,8 +438,8 @@ void sim_free(struct sim *s)
 		s->lives = life->next;
 		sim_ledger_life_free(life);
 	}
-	for (int i = 0; i < 2; i++)
-		free(s->watch.flows[i]);
+	sim_flows_fini(s);
+	sim_node_tell(NULL);
 	sim_wire_fini(&s->wire);
 	free(s);
 }

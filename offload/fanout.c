@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Fan-out: the copies that the forwarder makes are collected into bursts, sealed and sent.
+ *
+ * A copy's head, link layer to the last byte that is its own, is written where it leaves from; the
+ * payload stays in the original and is read by the provider, for all copies, from there. Nothing is
+ * allocated, and nothing told to anybody, per copy.
+ *
+ * Within a burst the copies for one destination are brought together, in their order, so that the
+ * port can send several as one message: the copies of one packet all differ in that.
+ */
+#include "fanout.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inlay_atomic.h"
+#include "inlay_net.h"
+
+/* Copies of a burst. Those of one packet go out in smaller ones: there is nothing to bring
+ * together, and what is sealed is sent while it is in the cache. */
+#define BURST	    256
+#define BURST_SMALL 64
+#define CHAINS	    512 /* destinations are found by hash; a power of two above BURST */
+#define NONE	    ((__u16)-1)
+
+/* What is still to know of a copy once it is sealed. */
+struct copy_note {
+	struct inlay_sent *sent;
+	__u64 pn;
+	__u16 port;
+	__u16 next; /* copy for the same destination, or NONE */
+	__u8 l2_len, ip_len;
+};
+
+struct inlay_fanout {
+	struct inlay_forwarder forwarder; /* its counters of reasons are ours too */
+	struct inlay_fanout_config config;
+	struct inlay_frame *frames; /* BURST of them: what leaves */
+	size_t n, limit;	    /* copies collected; as many are flushed */
+	struct inlay_fanout_stats stats;
+
+	struct inlay_seal_item seals[BURST];
+	struct copy_note notes[BURST];
+	struct inlay_port_item items[BURST];
+	struct inlay_port_item ordered[BURST]; /* of one port */
+	__u16 order[BURST];		       /* indices of copies, as they are to be sent */
+	__u16 first[CHAINS], last[CHAINS];     /* copies of one SA, by the hash of its number */
+};
+
+static void add(__u64 *counter, __u64 n)
+{
+	inlay_store_u64(counter, *counter + n);
+}
+
+static void drop(struct inlay_fanout *f, struct inlay_sent *sent, __u64 pn)
+{
+	inlay_copy_dropped(sent, pn);
+	add(&f->forwarder.reasons.count[INLAY_REASON_COPY_DROPPED], 1);
+	add(&f->stats.dropped, 1);
+}
+
+/* --- Collecting ------------------------------------------------------------------------------ */
+
+static void flush(struct inlay_fanout *f);
+
+/* Where the headers that leave send it: what the provider is asked to allow. */
+static struct inlay_addr remote_of(const struct inlay_copy *copy, __u8 ip_len)
+{
+	const __u8 *udp = copy->head + copy->quic_at - INLAY_NET_UDP_LEN;
+	size_t len = ip_len == INLAY_NET_IPV4_LEN ? 4 : 16;
+	struct inlay_addr a = {.family = ip_len == INLAY_NET_IPV4_LEN ? INLAY_NET_AF_INET
+								      : INLAY_NET_AF_INET6};
+
+	memcpy(&a.port, udp + 2, sizeof(a.port));
+	memcpy(a.ip, udp - len, len);
+	return a;
+}
+
+static bool fits(const struct inlay_copy *copy)
+{
+	size_t ip_len = copy->headers->ip_len;
+
+	return copy->quic_at + copy->quic_len <= copy->head_len &&
+	       copy->head_len + copy->payload_len + INLAY_TAG <= INLAY_FRAME_ROOM &&
+	       (!copy->quic_at ||
+		((ip_len == INLAY_NET_IPV4_LEN || ip_len == INLAY_NET_IPV6_LEN) &&
+		 copy->quic_at == copy->headers->l2_len + ip_len + INLAY_NET_UDP_LEN));
+}
+
+static void on_copy(void *user, const struct inlay_copy *copy)
+{
+	struct inlay_fanout *f = user;
+	const struct inlay_headers *h = copy->headers;
+	size_t at = f->n, body = copy->quic_at + copy->quic_len;
+	struct inlay_frame *frame = &f->frames[at];
+
+	add(&f->stats.copies, 1);
+	if (!fits(copy)) {
+		add(&f->forwarder.reasons.count[INLAY_REASON_NO_ROOM], 1);
+		drop(f, copy->sent, copy->pn);
+		return;
+	}
+	memcpy(frame->data, copy->head, copy->head_len);
+	frame->path = h->path;
+	f->seals[at] = (struct inlay_seal_item){
+		.header = frame->data + copy->quic_at,
+		.header_len = copy->quic_len,
+		.prefix = frame->data + body,
+		.prefix_len = copy->head_len - body,
+		.payload = copy->payload,
+		.payload_len = copy->payload_len,
+		.dst = frame->data + copy->quic_at,
+		.dst_room = INLAY_FRAME_ROOM - copy->quic_at,
+		.sa = {.number = copy->sa, .generation = copy->sa_generation},
+		.pn = copy->pn,
+		.remote = copy->quic_at ? remote_of(copy, h->ip_len) : h->path.remote,
+	};
+	f->items[at] =
+		(struct inlay_port_item){.frame = frame,
+					 .len = copy->head_len + copy->payload_len + INLAY_TAG,
+					 .ecn = copy->ecn};
+	f->notes[at] = (struct copy_note){
+		.sent = copy->sent,
+		.pn = copy->pn,
+		.port = h->port,
+		.l2_len = h->l2_len,
+		.ip_len = copy->quic_at ? h->ip_len : 0,
+	};
+	if (++f->n == f->limit)
+		flush(f);
+}
+
+/* --- Sealing ---------------------------------------------------------------------------------- */
+
+/* RFC 8200 section 8.1: over IPv6 a UDP datagram has a checksum; over IPv4 it need not (RFC 768),
+ * and QUIC's tag says more. */
+static void finish_headers(struct inlay_fanout *f, size_t i)
+{
+	const struct copy_note *note = &f->notes[i];
+	const struct inlay_seal_item *s = &f->seals[i];
+	struct inlay_net_sum sum;
+
+	if (note->ip_len != INLAY_NET_IPV6_LEN)
+		return;
+	sum = inlay_net_udp_begin(f->items[i].frame->data, note->l2_len, note->ip_len);
+	inlay_net_sum_add(&sum, s->dst, s->header_len + s->prefix_len + s->payload_len + INLAY_TAG);
+	inlay_net_udp_finish(f->items[i].frame->data, note->l2_len, note->ip_len, &sum);
+}
+
+static void refuse(struct inlay_fanout *f, size_t i)
+{
+	enum inlay_reason reason = inlay_verdict_reason(f->seals[i].verdict);
+
+	add(&f->forwarder.reasons.count[reason], 1);
+	drop(f, f->notes[i].sent, f->notes[i].pn);
+}
+
+/* --- Sending ---------------------------------------------------------------------------------- */
+
+/* The place of an SA's chain. */
+static __u32 chain_of(const struct inlay_fanout *f, __u32 sa)
+{
+	__u32 at = sa & (CHAINS - 1);
+
+	while (f->first[at] != NONE && f->seals[f->first[at]].sa.number != sa)
+		at = (at + 1) & (CHAINS - 1);
+	return at;
+}
+
+/* Has f->order list copies of one SA behind one another; |n| of them are listed. */
+static void bring_together(struct inlay_fanout *f, size_t n)
+{
+	__u16 chains[BURST];
+	size_t n_chains = 0, at = 0;
+
+	memset(f->first, 0xff, sizeof(f->first));
+	for (size_t i = 0; i < n; i++) {
+		__u16 copy = f->order[i];
+		__u32 chain = chain_of(f, f->seals[copy].sa.number);
+
+		f->notes[copy].next = NONE;
+		if (f->first[chain] == NONE) {
+			f->first[chain] = copy;
+			chains[n_chains++] = (__u16)chain;
+		} else {
+			f->notes[f->last[chain]].next = copy;
+		}
+		f->last[chain] = copy;
+	}
+	for (size_t i = 0; i < n_chains; i++)
+		for (__u16 copy = f->first[chains[i]]; copy != NONE; copy = f->notes[copy].next)
+			f->order[at++] = copy;
+}
+
+/* Sends those of f->order that leave by |port|, and keeps the others there; returns how many. */
+static size_t send_port(struct inlay_fanout *f, __u16 port, size_t n)
+{
+	__u16 mine[BURST];
+	size_t n_mine = 0, kept = 0, taken;
+
+	for (size_t i = 0; i < n; i++) {
+		__u16 copy = f->order[i];
+
+		if (f->notes[copy].port == port) {
+			f->ordered[n_mine] = f->items[copy];
+			mine[n_mine++] = copy;
+		} else {
+			f->order[kept++] = copy;
+		}
+	}
+	taken = f->config.ops->send(f->config.user, port, f->ordered, n_mine);
+	add(&f->stats.sent, taken);
+	for (size_t i = taken; i < n_mine; i++)
+		drop(f, f->notes[mine[i]].sent, f->notes[mine[i]].pn);
+	return kept;
+}
+
+static void flush(struct inlay_fanout *f)
+{
+	struct inlay_provider *p = f->config.provider;
+	size_t n = 0;
+
+	if (!f->n)
+		return;
+	p->ops->seal(p, f->seals, f->n);
+	for (size_t i = 0; i < f->n; i++) {
+		if (f->seals[i].verdict == INLAY_OK) {
+			finish_headers(f, i);
+			f->order[n++] = (__u16)i;
+		} else {
+			refuse(f, i);
+		}
+	}
+	if (f->limit > BURST_SMALL)
+		bring_together(f, n);
+	while (n)
+		n = send_port(f, f->notes[f->order[0]].port, n);
+	f->n = 0;
+}
+
+/* --- The whole -------------------------------------------------------------------------------- */
+
+void inlay_fanout_run(struct inlay_fanout *f, struct inlay_frame *const *frames, size_t n,
+		      inlay_ns now)
+{
+	f->limit = n > 1 ? BURST : BURST_SMALL;
+	for (size_t i = 0; i < n; i++) {
+		if (frames[i]->kind != INLAY_FRAME_CLEAR)
+			continue;
+		inlay_forwarder_run(&f->forwarder, frames[i]->data, frames[i]->len, now);
+		add(&f->stats.packets, 1);
+	}
+	flush(f);
+}
+
+int inlay_fanout_new(const struct inlay_fanout_config *config, struct inlay_fanout **ret_fanout)
+{
+	struct inlay_fanout *f;
+
+	if (!config->tables || !config->provider || !config->ops ||
+	    config->context >= INLAY_CONTEXTS)
+		return -EINVAL;
+	f = aligned_alloc(INLAY_CACHELINE,
+			  (sizeof(*f) + INLAY_CACHELINE - 1) / INLAY_CACHELINE * INLAY_CACHELINE);
+	if (!f)
+		return -ENOMEM;
+	memset(f, 0, sizeof(*f));
+	f->config = *config;
+	f->forwarder = (struct inlay_forwarder){
+		.tables = config->tables,
+		.context = config->context,
+		.emit = on_copy,
+		.user = f,
+	};
+	f->frames = aligned_alloc(INLAY_CACHELINE, BURST * sizeof(*f->frames));
+	if (!f->frames) {
+		free(f);
+		return -ENOMEM;
+	}
+	/* Pages are there before the first packet. */
+	memset(f->frames, 0, BURST * sizeof(*f->frames));
+	*ret_fanout = f;
+	return 0;
+}
+
+void inlay_fanout_free(struct inlay_fanout *f)
+{
+	if (!f)
+		return;
+	free(f->frames);
+	free(f);
+}
+
+void inlay_fanout_stats(const struct inlay_fanout *f, struct inlay_fanout_stats *ret)
+{
+	const __u64 *from = (const __u64 *)&f->stats;
+	__u64 *to = (__u64 *)ret;
+
+	for (size_t i = 0; i < sizeof(*ret) / sizeof(*to); i++)
+		to[i] = inlay_load_u64(&from[i]);
+}
+
+const struct inlay_reason_counters *inlay_fanout_reasons(const struct inlay_fanout *f)
+{
+	return &f->forwarder.reasons;
+}
