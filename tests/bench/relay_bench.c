@@ -1,345 +1,389 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What relaying costs: inlayd between one publisher and N subscribers over loopback, with merging
- * on the sockets (GSO, GRO) and without, and beside it what the kernel alone takes for the same
- * packets. Contenders take turns within each run.
+ * What a relay adds: the delay of each copy, between the publisher's packet entering the relay's
+ * namespace and the copy leaving it, stamped there by eBPF; CPU time and system calls a copy. The
+ * placements, and sendmmsg() of the same datagrams without a relay (the floor), take turns within
+ * each run, on the same CPUs.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
-#include <poll.h>
+#include <math.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "address.h"
 #include "bench.h"
-#include "relay_floor.h"
-#include "relay_load.h"
+#include "plot.h"
+#include "relay_cell.h"
+#include "relay_daemon.h"
 
-static const struct relay_pattern patterns[] = {
-	/* Audio, or little video: each packet wakes the relay. */
-	{"steady", 50, 1000, 50, 1000},
-	/* Video: a large object twice a second, small ones between. */
-	{"key frames", 50, 1000, 25, 60000},
-	/* 16 Mbit/s: bursts of 33 packets. */
-	{"bursts", 50, 40000, 25, 40000},
-};
-#define N_PATTERNS INLAY_ARRAY_SIZE(patterns)
+#define SKIPPED		77
+#define MOST_MISMATCHES 0.01 /* of all copies: late objects may share a packet */
 
-static const unsigned int all_subscribers[] = {1, 10, 50};
-#define N_SIZES INLAY_ARRAY_SIZE(all_subscribers)
-
-enum contender {
-	RELAY,
-	RELAY_SINGLY,
-	FLOOR,
-	FLOOR_SINGLY,
-	N_CONTENDERS,
-};
-
-static const char *const names[N_CONTENDERS] = {"relay", "relay, no gso/gro", "floor",
-						"floor, no gso"};
-
-struct cell {
-	struct bench_series cpu_us, rate, p50_us, p99_us;
-	__u64 missing;
-};
+static const unsigned int sizes[] = {1, 8, 64};
+#define N_SIZES INLAY_ARRAY_SIZE(sizes)
 
 struct options {
 	int runs;
-	double seconds;
-	const char *json;
+	__u64 objects;	   /* a measurement */
 	unsigned int only; /* subscribers; 0: all */
-	bool gro;
-	char inlayd[512];
+	bool skip[RELAY_CONTENDERS];
+	const char *json, *svg;
+	int cpus[4]; /* data thread, control thread, publisher, subscribers */
+	char inlayd[512], stamps[512];
 	char extra[512];
 };
 
-static struct cell cells[N_CONTENDERS][N_SIZES][N_PATTERNS];
-
-/* --- The relay -------------------------------------------------------------------------------- */
-
-struct relay {
-	pid_t pid;
-	struct inlay_addr addr;
-	char config[64];
+/* Of one cell, once all runs are over. */
+struct summary {
+	double p50, p99, p999, mean, stddev, first_p50, first_p99, last_p50, last_p99;
 };
 
-/* All threads' time on a CPU, so far. */
-static double cpu_us(pid_t pid)
-{
-	unsigned long long ns, sum = 0;
-	char path[300];
-	struct dirent *e;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = opendir(path);
-	while (dir && (e = readdir(dir))) {
-		FILE *f;
-
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", (int)pid, e->d_name);
-		f = *e->d_name != '.' ? fopen(path, "r") : NULL;
-		if (f && fscanf(f, "%llu", &ns) == 1)
-			sum += ns;
-		if (f)
-			fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return (double)sum / 1000;
-}
-
-static int write_config(struct relay *r, const struct options *o, bool merge)
-{
-	int fd;
-
-	snprintf(r->config, sizeof(r->config), "/tmp/inlay-bench-XXXXXX");
-	fd = mkstemp(r->config);
-	if (fd < 0)
-		return -errno;
-	dprintf(fd,
-		"listen: ['127.0.0.1:0']\ngso: %s\ngro: %s\ncontrol_socket: %s.sock\n"
-		"max_connections: 128\n%s",
-		merge ? "auto" : "off", merge ? "auto" : "off", r->config, o->extra);
-	close(fd);
-	return 0;
-}
-
-static void run_inlayd(const struct relay *r, const struct options *o, int err)
-{
-	cpu_set_t all;
-
-	/* The load is pinned; the relay is not. */
-	memset(&all, 0xff, sizeof(all));
-	sched_setaffinity(0, sizeof(all), &all);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	dup2(err, STDOUT_FILENO);
-	dup2(err, STDERR_FILENO);
-	execl(o->inlayd, "inlayd", "--dev", "--config", r->config, (char *)NULL);
-	dprintf(STDERR_FILENO, "%s: %s\n", o->inlayd, strerror(errno));
-	_exit(1);
-}
-
-/* Where it listens, from what it says on standard error. */
-static int read_address(int fd, struct inlay_addr *ret)
-{
-	static const char mark[] = "listening on ";
-	char text[2048], *at = NULL, *end;
-	size_t len = 0;
-	ssize_t n;
-
-	while (len < sizeof(text) - 1 && (n = read(fd, text + len, sizeof(text) - 1 - len)) > 0) {
-		len += (size_t)n;
-		text[len] = '\0';
-		at = strstr(text, mark);
-		end = at ? strchr(at, '\n') : NULL;
-		if (!end)
-			continue;
-		*end = '\0';
-		return inlay_address_parse(at + strlen(mark), ret);
-	}
-	fprintf(stderr, "relay: inlayd does not start: %.*s\n", (int)len, text);
-	return -EIO;
-}
-
-static int start_relay(struct relay *r, const struct options *o, bool merge)
-{
-	int fds[2], ret = write_config(r, o, merge);
-
-	if (ret || pipe(fds))
-		return ret ? ret : -errno;
-	r->pid = fork();
-	if (r->pid == 0)
-		run_inlayd(r, o, fds[1]);
-	close(fds[1]);
-	ret = r->pid > 0 ? read_address(fds[0], &r->addr) : -errno;
-	/* Its messages fit into the pipe; reading on is not needed, closing would kill it. */
-	return ret;
-}
-
-static void stop_relay(struct relay *r)
-{
-	if (r->pid > 0) {
-		kill(r->pid, SIGTERM);
-		for (int i = 0; i < 200 && !waitpid(r->pid, NULL, WNOHANG); i++)
-			poll(NULL, 0, 10);
-		kill(r->pid, SIGKILL);
-		waitpid(r->pid, NULL, 0);
-	}
-	if (*r->config)
-		unlink(r->config);
-}
+static struct relay_cell cells[RELAY_CONTENDERS][N_SIZES];
 
 /* --- Measuring -------------------------------------------------------------------------------- */
 
-static void note(struct cell *c, const struct relay_seen *seen, double cpu)
+static bool is_wanted(const struct options *o, int contender, size_t size)
 {
-	if (!seen->packets)
-		return;
-	bench_series_add(&c->cpu_us, cpu / (double)seen->packets);
-	bench_series_add(&c->rate, (double)seen->packets / seen->seconds);
-	bench_series_add(&c->p50_us, seen->p50_us);
-	bench_series_add(&c->p99_us, seen->p99_us);
-	if (seen->expected > seen->objects)
-		c->missing += seen->expected - seen->objects;
+	return !o->skip[contender] && (!o->only || sizes[size] == o->only);
 }
 
-static int measure_relay(struct relay *r, const struct options *o, enum contender who, size_t size)
+static int measure_all(const struct options *o, const struct relay_net *net,
+		       struct relay_stamps *stamps)
 {
-	struct relay_load_config config = {
-		.relay = r->addr, .subscribers = all_subscribers[size], .gro = o->gro};
-	struct relay_load *load = relay_load_new(&config);
-
-	if (!load)
-		return -EIO;
-	for (size_t i = 0; i < N_PATTERNS; i++) {
-		double before = cpu_us(r->pid);
-		struct relay_seen seen;
-
-		relay_load_run(load, &patterns[i], (inlay_ns)(o->seconds * INLAY_S), &seen);
-		note(&cells[who][size][i], &seen, cpu_us(r->pid) - before);
-	}
-	relay_load_free(load);
-	return 0;
-}
-
-static int measure_floor(const struct options *o, enum contender who, size_t size)
-{
-	struct relay_floor *f = relay_floor_new(all_subscribers[size], who == FLOOR);
-
-	if (!f)
-		return -EIO;
-	for (size_t i = 0; i < N_PATTERNS; i++) {
-		double before = cpu_us(relay_floor_pid(f));
-		struct relay_seen seen;
-
-		relay_floor_run(f, &patterns[i], (inlay_ns)(o->seconds / 2 * INLAY_S), &seen);
-		note(&cells[who][size][i], &seen, cpu_us(relay_floor_pid(f)) - before);
-	}
-	relay_floor_free(f);
-	return 0;
-}
-
-static int measure_all(const struct options *o, struct relay relays[2])
-{
+	struct relay_cell_config c = {
+		.net = net,
+		.stamps = stamps,
+		.inlayd = o->inlayd,
+		.extra = o->extra,
+		.objects = o->objects,
+		.data_cpu = o->cpus[0],
+		.control_cpu = o->cpus[1],
+		.publisher_cpu = o->cpus[2],
+		.subscribers_cpu = o->cpus[3],
+	};
+	bool told[RELAY_CONTENDERS] = {0};
 	int ret = 0;
 
-	for (int run = 0; run < o->runs && !ret; run++)
-		for (size_t size = 0; size < N_SIZES && !ret; size++) {
-			if (o->only && all_subscribers[size] != o->only)
-				continue;
-			/* Neither is always the first. */
-			for (int i = 0; i < 2 && !ret; i++)
-				ret = measure_relay(&relays[(i + run) % 2], o,
-						    (enum contender)((i + run) % 2), size);
-			for (int i = 0; i < 2 && !ret; i++)
-				ret = measure_floor(o, i ? FLOOR_SINGLY : FLOOR, size);
-		}
+	for (int run = 0; run < o->runs; run++)
+		for (size_t size = 0; size < N_SIZES; size++)
+			/* None is always the first. */
+			for (int i = 0; i < RELAY_CONTENDERS && !ret; i++) {
+				c.contender = (enum relay_contender)((i + run) % RELAY_CONTENDERS);
+				if (!is_wanted(o, c.contender, size))
+					continue;
+				c.subscribers = sizes[size];
+				c.tell_threads = !told[c.contender];
+				told[c.contender] = true;
+				ret = relay_cell_measure(&cells[c.contender][size], &c);
+			}
 	return ret;
 }
 
 /* --- Telling ---------------------------------------------------------------------------------- */
 
-static void print_cell(const struct cell *c, const char *name)
+static struct summary summarise(const struct relay_cell *cell)
 {
-	printf("  %-18s %7.2f  %3.0f%%  %9.0f  %8.0f  %8.0f", name, bench_series_median(&c->cpu_us),
-	       100 * bench_series_spread(&c->cpu_us), bench_series_median(&c->rate),
-	       bench_series_median(&c->p50_us), bench_series_median(&c->p99_us));
-	if (c->missing)
-		printf("  %llu objects late or lost", (unsigned long long)c->missing);
+	const struct relay_matched *m = &cell->delays;
+	struct summary s = {
+		.p50 = relay_quantile(m->all.us, m->all.n, 0.5),
+		.p99 = relay_quantile(m->all.us, m->all.n, 0.99),
+		.p999 = relay_quantile(m->all.us, m->all.n, 0.999),
+		.first_p50 = relay_quantile(m->first.us, m->first.n, 0.5),
+		.first_p99 = relay_quantile(m->first.us, m->first.n, 0.99),
+		.last_p50 = relay_quantile(m->last.us, m->last.n, 0.5),
+		.last_p99 = relay_quantile(m->last.us, m->last.n, 0.99),
+	};
+	double squares = 0;
+
+	for (size_t i = 0; i < m->all.n; i++)
+		s.mean += (double)m->all.us[i] / (double)m->all.n;
+	for (size_t i = 0; i < m->all.n; i++)
+		squares += ((double)m->all.us[i] - s.mean) * ((double)m->all.us[i] - s.mean);
+	s.stddev = m->all.n > 1 ? sqrt(squares / (double)(m->all.n - 1)) : 0;
+	return s;
+}
+
+static void print_cell(const struct relay_cell *c, const char *name, const struct summary *s)
+{
+	printf("  %-13s%7.1f %3.0f%% %8.1f %8.1f %7.1f %8.1f %8.1f %8.0f %6.0f %6.0f %5.0f %7.2f",
+	       name, s->p50, 100 * bench_series_spread(&c->p50_us), s->p99, s->p999, s->stddev,
+	       s->first_p50, s->last_p50, bench_series_median(&c->relay_cpu),
+	       bench_series_median(&c->publisher_cpu), bench_series_median(&c->subscribers_cpu),
+	       bench_series_median(&c->softirq_cpu), bench_series_median(&c->calls));
+	if (c->delays.missing || c->delays.strays || c->delays.merged || c->unseen)
+		printf("  %llu missing, %llu strays, %llu merged, %llu not received",
+		       (unsigned long long)c->delays.missing, (unsigned long long)c->delays.strays,
+		       (unsigned long long)c->delays.merged, (unsigned long long)c->unseen);
 	putchar('\n');
 }
 
-static json_t *row_of(const struct cell *c, const char *name, const struct relay_pattern *p,
-		      unsigned int subscribers)
+static json_t *row_of(const struct relay_cell *c, const char *name, unsigned int n,
+		      const struct summary *s)
 {
-	return json_pack("{s:s, s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:I}", "contender", name,
-			 "pattern", p->name, "subscribers", (int)subscribers, "cpu_us_per_packet",
-			 bench_series_median(&c->cpu_us), "spread", bench_series_spread(&c->cpu_us),
-			 "packets_per_second", bench_series_median(&c->rate), "p50_us",
-			 bench_series_median(&c->p50_us), "p99_us", bench_series_median(&c->p99_us),
-			 "missing", (json_int_t)c->missing);
+	json_t *row = json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}",
+				"placement", name, "n", (int)n, "p50_us", s->p50, "p99_us", s->p99,
+				"p999_us", s->p999, "stddev_us", s->stddev, "mean_us", s->mean,
+				"p50_spread", bench_series_spread(&c->p50_us), "first_p50_us",
+				s->first_p50, "first_p99_us", s->first_p99, "last_p50_us",
+				s->last_p50, "last_p99_us", s->last_p99);
+	json_t *more =
+		json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:I, s:I, s:I}", "cpu_ns_per_copy",
+			  bench_series_median(&c->relay_cpu), "cpu_spread",
+			  bench_series_spread(&c->relay_cpu), "publisher_cpu_ns_per_copy",
+			  bench_series_median(&c->publisher_cpu), "subscribers_cpu_ns_per_copy",
+			  bench_series_median(&c->subscribers_cpu), "ksoftirqd_cpu_ns_per_copy",
+			  bench_series_median(&c->softirq_cpu), "syscalls_per_copy",
+			  bench_series_median(&c->calls), "copies", (json_int_t)c->delays.copies,
+			  "missing", (json_int_t)c->delays.missing, "strays",
+			  (json_int_t)c->delays.strays, "not_received", (json_int_t)c->unseen);
+
+	json_object_update(row, more);
+	json_decref(more);
+	return row;
 }
 
-static void report(json_t *root)
+/* False: too little could be matched. */
+static bool report(json_t *root, const struct options *o)
 {
-	json_t *rows = json_object_get(root, "rows");
+	json_t *rows = json_object_get(root, "rows"), *floor = json_array();
+	bool good = true;
 
-	printf("\n%-20s %7s  %4s  %9s  %8s  %8s\n", "", "CPU us", "", "packets/s", "p50 us",
-	       "p99 us");
-	for (size_t i = 0; i < N_PATTERNS; i++)
-		for (size_t size = 0; size < N_SIZES; size++) {
-			if (!cells[RELAY][size][i].cpu_us.n)
+	printf("\n%-15s%7s %4s %8s %8s %7s %8s %8s %8s %6s %6s %5s %7s\n", "", "p50 us", "", "p99",
+	       "p99.9", "stddev", "first", "last", "relay ns", "publ.", "subs.", "ksft.", "calls");
+	for (size_t size = 0; size < N_SIZES; size++) {
+		if (!o->only || sizes[size] == o->only)
+			printf("%u subscriber%s\n", sizes[size], size ? "s" : "");
+		for (int i = 0; i < RELAY_CONTENDERS; i++) {
+			const struct relay_cell *c = &cells[i][size];
+			struct summary s = summarise(c);
+
+			if (!is_wanted(o, i, size))
 				continue;
-			printf("%s, %u subscribers\n", patterns[i].name, all_subscribers[size]);
-			for (int who = 0; who < N_CONTENDERS; who++) {
-				const struct cell *c = &cells[who][size][i];
-
-				print_cell(c, names[who]);
-				json_array_append_new(rows, row_of(c, names[who], &patterns[i],
-								   all_subscribers[size]));
-			}
+			print_cell(c, relay_contender_names[i], &s);
+			json_array_append_new(i == RELAY_FLOOR ? floor : rows,
+					      row_of(c, relay_contender_names[i], sizes[size], &s));
+			good &= (double)(c->delays.missing + c->delays.strays) <=
+				MOST_MISMATCHES * (double)c->delays.copies;
 		}
-	printf("\nCPU: of the relaying process, us for each packet that a subscriber received, and "
-	       "the\nspread of the quartiles. Delay: of an object (floor: of a packet) from "
-	       "publisher to subscriber.\n");
+	}
+	json_object_set_new(root, "floor", floor);
+	printf("\nDelay that is added, of every copy; first and last: medians over an object's "
+	       "copies.\nCPU in ns a copy: of relay, publisher, subscribers, and what ksoftirqd "
+	       "took over.\ncalls: the relay's system calls a copy.\n");
+	if (!good)
+		fprintf(stderr, "bench: too many stamps match nothing\n");
+	return good;
 }
+
+/* --- Plots ------------------------------------------------------------------------------------ */
+
+static const char *const colours[RELAY_CONTENDERS] = {"#c0392b", "#2471a3", "#888888"};
+
+#define POINTS 200
+
+/* A distribution: the part of all copies that is later than a delay. */
+static void tail_line(const struct relay_samples *s, struct plot_line *line)
+{
+	double *x = line->x, *y = line->y;
+
+	line->n = s->n ? POINTS : 0;
+	for (size_t i = 0; i < line->n; i++) {
+		double later = pow(10, -3.5 * (double)i / (POINTS - 1));
+
+		x[i] = relay_quantile(s->us, s->n, 1 - later);
+		y[i] = later;
+	}
+}
+
+static int plot_delays(const struct options *o, size_t size)
+{
+	static double x[RELAY_CONTENDERS][POINTS], y[RELAY_CONTENDERS][POINTS];
+	struct plot_axis delay = {.least = 5,
+				  .most = 5000,
+				  .log = true,
+				  .ticks = {5, 10, 50, 100, 500, 1000, 5000},
+				  .title = "added delay, &#181;s"};
+	struct plot_axis later = {.least = 0.0003,
+				  .most = 1,
+				  .log = true,
+				  .ticks = {1, 0.5, 0.1, 0.01, 0.001},
+				  .title = "part of the copies that is later"};
+	struct plot_line lines[RELAY_CONTENDERS];
+	char file[600], title[100];
+
+	for (int i = 0; i < RELAY_CONTENDERS; i++) {
+		lines[i] = (struct plot_line){.name = relay_contender_names[i],
+					      .colour = colours[i],
+					      .dashed = i == RELAY_FLOOR,
+					      .x = x[i],
+					      .y = y[i]};
+		tail_line(&cells[i][size].delays.all, &lines[i]);
+	}
+	snprintf(file, sizeof(file), "%s/relay-delay-%u.svg", o->svg, sizes[size]);
+	snprintf(title, sizeof(title), "Delay that the relay adds, %u subscriber%s", sizes[size],
+		 size ? "s" : "");
+	return plot_write(file, title, &delay, &later, lines, RELAY_CONTENDERS);
+}
+
+static int plot_cpu(const struct options *o)
+{
+	static double x[RELAY_CONTENDERS][N_SIZES], y[RELAY_CONTENDERS][N_SIZES];
+	struct plot_axis n = {
+		.least = 0.9, .most = 70, .log = true, .ticks = {1, 8, 64}, .title = "subscribers"};
+	struct plot_axis cpu = {.least = 1,
+				.most = 200,
+				.log = true,
+				.ticks = {1, 2, 5, 10, 20, 50, 100, 200},
+				.title = "CPU of the relay, &#181;s a copy"};
+	struct plot_line lines[RELAY_CONTENDERS];
+	char file[600];
+
+	for (int i = 0; i < RELAY_CONTENDERS; i++) {
+		lines[i] = (struct plot_line){.name = relay_contender_names[i],
+					      .colour = colours[i],
+					      .dashed = i == RELAY_FLOOR,
+					      .dots = true,
+					      .x = x[i],
+					      .y = y[i]};
+		for (size_t size = 0; size < N_SIZES; size++) {
+			if (!cells[i][size].relay_cpu.n)
+				continue;
+			x[i][lines[i].n] = sizes[size];
+			y[i][lines[i].n++] = bench_series_median(&cells[i][size].relay_cpu) / 1000;
+		}
+	}
+	snprintf(file, sizeof(file), "%s/relay-cpu.svg", o->svg);
+	return plot_write(file, "CPU time of the relay for each copy", &n, &cpu, lines,
+			  RELAY_CONTENDERS);
+}
+
+static int plot_all(const struct options *o)
+{
+	int ret = o->svg ? plot_cpu(o) : 0;
+
+	for (size_t size = 0; size < N_SIZES && o->svg && !ret; size++)
+		ret = plot_delays(o, size);
+	if (ret)
+		fprintf(stderr, "bench: %s: %s\n", o->svg, strerror(-ret));
+	return ret;
+}
+
+/* --- Main ------------------------------------------------------------------------------------- */
 
 static const char usage[] =
-	"usage: relay_bench [--json FILE] [--runs N] [--seconds S] [--subscribers N]\n"
-	"                   [--gro-receivers] [--inlayd PROGRAM] [--config LINE]...\n";
+	"usage: relay_bench [--json FILE] [--svg DIR] [--runs N] [--objects N] [--subscribers N]\n"
+	"                   [--cpus DATA,CONTROL,PUBLISHER,SUBSCRIBERS] [--without PLACEMENT]...\n"
+	"                   [--inlayd PROGRAM] [--config LINE]...\n";
+
+/* Each its own CPU, where there are enough; else the relay's threads one, and its peers another. */
+static void place(int cpus[4])
+{
+	bool enough = sysconf(_SC_NPROCESSORS_ONLN) >= 4;
+
+	for (int i = 0; i < 4; i++)
+		cpus[i] = enough ? i : i / 2;
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		memset(cpus, 0, 4 * sizeof(*cpus));
+}
+
+static int take_option(struct options *o, int c)
+{
+	int i = 0;
+
+	switch (c) {
+	case 'j':
+		o->json = optarg;
+		break;
+	case 'v':
+		o->svg = optarg;
+		break;
+	case 'r':
+		o->runs = atoi(optarg);
+		break;
+	case 'o':
+		o->objects = strtoull(optarg, NULL, 10);
+		break;
+	case 'n':
+		o->only = (unsigned int)atoi(optarg);
+		break;
+	case 'p':
+		if (sscanf(optarg, "%d,%d,%d,%d", &o->cpus[0], &o->cpus[1], &o->cpus[2],
+			   &o->cpus[3]) != 4)
+			return -EINVAL;
+		break;
+	case 'w':
+		while (i < RELAY_CONTENDERS && strcmp(optarg, relay_contender_names[i]))
+			i++;
+		if (i == RELAY_CONTENDERS)
+			return -EINVAL;
+		o->skip[i] = true;
+		break;
+	case 'i':
+		snprintf(o->inlayd, sizeof(o->inlayd), "%s", optarg);
+		break;
+	case 'c':
+		snprintf(o->extra + strlen(o->extra), sizeof(o->extra) - strlen(o->extra), "%s\n",
+			 optarg);
+		break;
+	default:
+		return -EINVAL;
+	}
+	return 0;
+}
 
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option table[] = {
-		{"json", 1, NULL, 'j'},		 {"runs", 1, NULL, 'r'},
-		{"seconds", 1, NULL, 's'},	 {"inlayd", 1, NULL, 'i'},
-		{"subscribers", 1, NULL, 'n'},	 {"config", 1, NULL, 'c'},
-		{"gro-receivers", 0, NULL, 'g'}, {0}};
-	char self[400];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+		{"json", 1, NULL, 'j'},	       {"svg", 1, NULL, 'v'},
+		{"runs", 1, NULL, 'r'},	       {"objects", 1, NULL, 'o'},
+		{"inlayd", 1, NULL, 'i'},      {"cpus", 1, NULL, 'p'},
+		{"subscribers", 1, NULL, 'n'}, {"without", 1, NULL, 'w'},
+		{"config", 1, NULL, 'c'},      {0}};
 	int c;
 
-	self[n > 0 ? n : 0] = '\0';
-	if (strrchr(self, '/'))
-		*strrchr(self, '/') = '\0';
-	snprintf(o->inlayd, sizeof(o->inlayd), "%s/../../inlayd", self);
-	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
-		if (c == 'j')
-			o->json = optarg;
-		else if (c == 'r')
-			o->runs = atoi(optarg);
-		else if (c == 's')
-			o->seconds = atof(optarg);
-		else if (c == 'i')
-			snprintf(o->inlayd, sizeof(o->inlayd), "%s", optarg);
-		else if (c == 'n')
-			o->only = (unsigned int)atoi(optarg);
-		else if (c == 'g')
-			o->gro = true;
-		else if (c == 'c')
-			snprintf(o->extra + strlen(o->extra), sizeof(o->extra) - strlen(o->extra),
-				 "%s\n", optarg);
-		else
+	relay_daemon_find("../../inlayd", o->inlayd, sizeof(o->inlayd));
+	relay_daemon_find("relay_stamps.bpf.o", o->stamps, sizeof(o->stamps));
+	place(o->cpus);
+	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1)
+		if (take_option(o, c))
 			return -EINVAL;
-	}
-	return o->runs < 1 || o->runs > BENCH_MAX_RUNS || o->seconds < 0.1 || optind < argc
+	return o->runs < 1 || o->runs > BENCH_MAX_RUNS || o->objects < 100 || o->objects > 10000 ||
+			       optind < argc
 		       ? -EINVAL
 		       : 0;
 }
 
+/* To end in order: what waits returns, and all that was started is ended. */
+static void on_signal(int number)
+{
+}
+
+static int run(const struct options *o, json_t *root)
+{
+	struct relay_stamps stamps = {0};
+	struct relay_net net;
+	int ret = relay_net_open(&net);
+
+	if (!ret)
+		ret = relay_stamps_open(&stamps, o->stamps, RELAY_NET_IN, RELAY_NET_OUT);
+	/* What the host lacks or does not allow; it said so. */
+	if (ret)
+		ret = SKIPPED;
+	else
+		ret = measure_all(o, &net, &stamps) || !report(root, o) || plot_all(o);
+	relay_stamps_close(&stamps);
+	relay_net_close(&net);
+	return ret;
+}
+
 int main(int argc, char **argv)
 {
-	struct options o = {.runs = 5, .seconds = 1};
-	struct relay relays[2] = {0};
+	struct sigaction act = {.sa_handler = on_signal};
+	struct options o = {.runs = 5, .objects = 400};
 	struct bench_host host;
 	json_t *root;
 	int ret;
@@ -348,26 +392,25 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
+	if (geteuid()) {
+		fputs("relay: needs root, for network namespaces and eBPF: sudo scripts/bench "
+		      "relay\n",
+		      stderr);
+		return SKIPPED;
+	}
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	bench_host_init(&host, -1);
 	bench_print_host(&host, o.runs);
-	printf("The load is pinned, inlayd is not. %s.\n",
-	       o.gro ? "Subscribers take merged messages"
-		     : "Subscribers take single datagrams: the kernel splits merged messages on "
-		       "the sender's time");
 	root = bench_meta(&host, "relay", o.runs);
-	ret = start_relay(&relays[RELAY], &o, true);
-	if (!ret)
-		ret = start_relay(&relays[RELAY_SINGLY], &o, false);
-	if (!ret)
-		ret = measure_all(&o, relays);
-	stop_relay(&relays[RELAY]);
-	stop_relay(&relays[RELAY_SINGLY]);
-	if (!ret)
-		report(root);
+	ret = run(&o, root);
 	if (bench_write_json(root, ret ? NULL : o.json)) {
 		fprintf(stderr, "relay: %s cannot be written\n", o.json);
-		return 1;
+		ret = 1;
 	}
-	return ret ? 1 : 0;
+	for (int i = 0; i < RELAY_CONTENDERS; i++)
+		for (size_t size = 0; size < N_SIZES; size++)
+			relay_cell_free(&cells[i][size]);
+	return ret;
 }

@@ -115,7 +115,7 @@ static void fan_out(int fd, struct outgoing *o, struct sockaddr_in *names, size_
 	}
 }
 
-static void forward(int fd, struct sockaddr_in *names, size_t n_names, bool gso)
+void relay_floor_forward(int fd, struct sockaddr_in *names, size_t n_names, bool gso)
 {
 	static __u8 data[MOST][2048];
 	static struct outgoing o;
@@ -162,7 +162,7 @@ struct relay_floor *relay_floor_new(unsigned int subscribers, bool gso)
 	fd = open_socket(&f->relay);
 	f->pid = fd < 0 || !f->delays ? -1 : fork();
 	if (f->pid == 0)
-		forward(fd, names, subscribers, gso);
+		relay_floor_forward(fd, names, subscribers, gso);
 	if (fd >= 0)
 		close(fd);
 	if (f->pid > 0)

@@ -7,11 +7,16 @@
 #ifndef INLAY_BENCH_RELAY_FLOOR_H
 #define INLAY_BENCH_RELAY_FLOOR_H
 
+#include <netinet/in.h>
 #include <sys/types.h>
 
 #include "relay_load.h"
 
 struct relay_floor;
+
+/* Sends each datagram that |fd| receives to all of |names|. Does not return. */
+__attribute__((noreturn)) void relay_floor_forward(int fd, struct sockaddr_in *names,
+						   size_t n_names, bool gso);
 
 /* Forks. NULL: said why. */
 struct relay_floor *relay_floor_new(unsigned int subscribers, bool gso);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "bench.h"
 #include "config.h"
@@ -20,13 +21,15 @@
 #include "tls.h"
 #include "transport_conn.h"
 
-#define RING	    4096
-#define SAMPLES	    (1 << 18)
-#define LARGEST	    (1 << 20) /* object */
-#define PATIENCE    (10 * INLAY_S)
-#define SETTLE	    (300 * INLAY_MS) /* for what is under way when the publisher pauses */
-#define WARM_UP	    (100 * INLAY_MS)
-#define MAX_CLIENTS INLAY_DATATHREAD_PORTS
+#define RING	 4096
+#define SAMPLES	 (1 << 18)
+#define LARGEST	 (1 << 20) /* object */
+#define PATIENCE (10 * INLAY_S)
+#define SETTLE	 (300 * INLAY_MS) /* for what is under way when the publisher pauses */
+#define WARM_UP	 (100 * INLAY_MS)
+#define PORTS	 INLAY_DATATHREAD_PORTS
+#define LOG	 256 /* sent packets that a subscriber remembers */
+#define AT_ONCE	 16  /* handshakes: below what makes the relay ask for Retry */
 
 struct client {
 	struct relay_load *load;
@@ -42,11 +45,11 @@ struct relay_load {
 	struct inlay_provider *provider;
 	struct inlay_tls *tls;
 	struct inlay_ring *up, *down;
-	struct inlay_port_udp ports[MAX_CLIENTS]; /* the publisher's first */
-	size_t n_clients;
+	struct inlay_port_udp ports[PORTS];
+	size_t n_ports, n_clients;
 	struct inlay_datathread *dt;
 	struct inlay_endpoint *endpoint;
-	struct client clients[MAX_CLIENTS];
+	struct client *clients; /* the publisher first */
 	struct inlay_publisher *publisher;
 	struct inlay_moq_name name;
 	unsigned int n_established, n_subscribed;
@@ -134,7 +137,7 @@ static const struct inlay_conn_ops *on_connection(void *user, struct inlay_ep_co
 {
 	struct relay_load *l = user;
 	struct client *c = inlay_ep_conn_dial_user(conn);
-	bool publishes = c == &l->clients[0];
+	bool publishes = l->config.publisher && c == &l->clients[0];
 	struct inlay_moq_session_config config = {
 		.ops = publishes ? inlay_publisher_session_ops() : &subscriber_ops,
 		.user = publishes ? (void *)l->publisher : c,
@@ -170,11 +173,12 @@ static const struct inlay_endpoint_ops endpoint_ops = {.on_connection = on_conne
 
 static int dial(struct relay_load *l, size_t i)
 {
+	size_t port = i % l->n_ports;
 	struct inlay_endpoint_dial d = {
 		.tls = l->tls,
 		.host = "localhost",
-		.path = {.local = l->ports[i].local, .remote = l->config.relay},
-		.port = (__u16)i,
+		.path = {.local = l->ports[port].local, .remote = l->config.relay},
+		.port = (__u16)port,
 		.user = &l->clients[i],
 	};
 	struct inlay_ep_conn *ignored;
@@ -193,7 +197,7 @@ static void take_up(struct relay_load *l)
 	while ((n = inlay_ring_peek(l->up, INLAY_RING_BURST, frames))) {
 		l->now = bench_now();
 		for (size_t i = 0; i < n; i++) {
-			if (frames[i]->port > 0) {
+			if (!l->config.publisher || frames[i]->port > 0) {
 				l->seen.packets++;
 				l->seen.bytes += frames[i]->len;
 			}
@@ -216,17 +220,26 @@ static void send_down(struct relay_load *l)
 	}
 }
 
+/* The data path waits in whole milliseconds, rounded down: the rest is slept, or else spun. */
+static int wait_ms(const struct relay_load *l, inlay_ns until)
+{
+	inlay_ns now = bench_now();
+	inlay_ns left = until > now ? until - now : 0;
+	struct timespec rest = {0, (long)left};
+
+	if (l->config.sleeps && left && left < INLAY_MS)
+		nanosleep(&rest, NULL);
+	return (int)(left / INLAY_MS);
+}
+
 /* One turn, that waits until |until| at most. */
 static void turn(struct relay_load *l, inlay_ns until)
 {
-	inlay_ns next, now;
+	inlay_ns next;
 
 	send_down(l);
 	next = inlay_endpoint_deadline(l->endpoint);
-	now = bench_now();
-	next = next < until ? next : until;
-	/* In whole milliseconds, rounded down: what is left of it is spun. */
-	inlay_datathread_turn(l->dt, next > now ? (int)((next - now) / INLAY_MS) : 0);
+	inlay_datathread_turn(l->dt, wait_ms(l, next < until ? next : until));
 	take_up(l);
 	l->now = bench_now();
 	if (inlay_endpoint_deadline(l->endpoint) <= l->now)
@@ -249,26 +262,32 @@ static bool wait_for(struct relay_load *l, const unsigned int *counter, unsigned
 	return *counter >= wanted && !l->failed;
 }
 
+static bool connect_publisher(struct relay_load *l)
+{
+	if (dial(l, 0) || !wait_for(l, &l->n_established, 1))
+		return false;
+	for (inlay_ns limit = bench_now() + PATIENCE;
+	     !inlay_publisher_is_announced(l->publisher) && bench_now() < limit;)
+		turn(l, limit);
+	return inlay_publisher_is_announced(l->publisher);
+}
+
 /* The relay asks the publisher for the track once somebody asks the relay. */
 static bool connect_all(struct relay_load *l)
 {
 	unsigned int wanted = 0;
 
 	l->now = bench_now();
-	if (dial(l, 0) || !wait_for(l, &l->n_established, 1))
+	if (l->config.publisher && !connect_publisher(l))
 		return false;
-	for (inlay_ns limit = bench_now() + PATIENCE;
-	     !inlay_publisher_is_announced(l->publisher) && bench_now() < limit;)
-		turn(l, limit);
-	/* A few at a time, below what makes the relay ask for Retry. */
-	for (size_t i = 1; i < l->n_clients; i++) {
+	for (size_t i = l->config.publisher; i < l->n_clients; i++) {
 		if (dial(l, i))
 			return false;
 		wanted++;
-		if (i % 16 == 0 && !wait_for(l, &l->n_subscribed, wanted))
+		if (wanted % AT_ONCE == 0 && !wait_for(l, &l->n_subscribed, wanted))
 			return false;
 	}
-	return wait_for(l, &l->n_subscribed, wanted) && inlay_publisher_is_wanted(l->publisher);
+	return wait_for(l, &l->n_subscribed, wanted);
 }
 
 /* --- Publishing ------------------------------------------------------------------------------- */
@@ -288,37 +307,83 @@ double relay_quantile(float *samples, size_t n, double at)
 	return (double)samples[(size_t)(at * (double)(n - 1))];
 }
 
+size_t relay_pattern_bytes(const struct relay_pattern *p, __u64 i)
+{
+	size_t len = i % p->key_every ? p->object_bytes : p->key_bytes;
+
+	return len + p->tag_bytes * (RELAY_TAG_STEP * i % RELAY_TAGS);
+}
+
 static void publish(struct relay_load *l, const struct relay_pattern *p, __u64 i)
 {
-	bool key = i % p->key_every == 0;
-	size_t len = key ? p->key_bytes : p->object_bytes;
-
 	l->now = bench_now();
-	if (inlay_publisher_frame(l->publisher, l->payload, len, key, l->now))
+	if (inlay_publisher_frame(l->publisher, l->payload, relay_pattern_bytes(p, i),
+				  i % p->key_every == 0, l->now))
 		l->failed = true;
+}
+
+/* Within a quarter of a pause, so that no timer of the relay's keeps step with it. */
+static inlay_ns jitter(__u64 i, inlay_ns pause)
+{
+	return (i * 0x9e3779b97f4a7c15ULL >> 32) % (pause / 4);
+}
+
+inlay_ns relay_pattern_time(const struct relay_pattern *p, __u64 i)
+{
+	inlay_ns pause = INLAY_S / p->per_second;
+
+	return i * pause + (p->jitter ? jitter(i, pause) : 0);
+}
+
+static void publish_all(struct relay_load *l, const struct relay_pattern *p, inlay_ns begin,
+			__u64 n)
+{
+	for (__u64 i = 0; i < n && !l->failed; i++) {
+		run_until(l, begin + relay_pattern_time(p, i));
+		publish(l, p, i);
+	}
+	run_until(l, begin + n * (INLAY_S / p->per_second));
 }
 
 void relay_load_run(struct relay_load *l, const struct relay_pattern *p, inlay_ns duration,
 		    struct relay_seen *ret_seen)
 {
-	inlay_ns begin = bench_now(), pause = INLAY_S / p->per_second;
-	__u64 n = duration / pause;
+	inlay_ns begin = bench_now();
+	__u64 n = duration * p->per_second / INLAY_S;
 
-	l->seen = (struct relay_seen){.expected = n * l->config.subscribers};
-	l->n_delays = 0;
-	for (__u64 i = 0; i < n && !l->failed; i++) {
-		run_until(l, begin + i * pause);
-		publish(l, p, i);
-	}
-	run_until(l, begin + n * pause);
+	relay_load_reset(l);
+	l->seen.expected = n * l->config.subscribers;
+	publish_all(l, p, begin, n);
 	l->seen.seconds = (double)(bench_now() - begin) / INLAY_S;
 	/* Not published any more, but still to come. */
 	for (inlay_ns limit = bench_now() + SETTLE;
 	     l->seen.objects < l->seen.expected && bench_now() < limit && !l->failed;)
 		turn(l, limit);
+	relay_load_seen(l, ret_seen);
+}
+
+void relay_load_idle(struct relay_load *l, inlay_ns until)
+{
+	run_until(l, until);
+}
+
+void relay_load_reset(struct relay_load *l)
+{
+	l->seen = (struct relay_seen){0};
+	l->n_delays = 0;
+}
+
+void relay_load_seen(struct relay_load *l, struct relay_seen *ret_seen)
+{
 	l->seen.p50_us = relay_quantile(l->delays, l->n_delays, 0.5);
 	l->seen.p99_us = relay_quantile(l->delays, l->n_delays, 0.99);
+	l->seen.failed = l->failed;
 	*ret_seen = l->seen;
+}
+
+bool relay_load_is_wanted(const struct relay_load *l)
+{
+	return inlay_publisher_is_wanted(l->publisher);
 }
 
 /* --- Life ------------------------------------------------------------------------------------- */
@@ -326,13 +391,13 @@ void relay_load_run(struct relay_load *l, const struct relay_pattern *p, inlay_n
 static int open_ports(struct relay_load *l)
 {
 	struct inlay_port_udp_config config = {
-		.local = {.family = AF_INET, .ip = {127, 0, 0, 1}},
+		.local = l->config.local,
 		.buffer_bytes = 4 << 20,
 		.no_gro = !l->config.gro,
 	};
 	int ret = 0;
 
-	for (size_t i = 0; i < l->n_clients && !ret; i++) {
+	for (size_t i = 0; i < l->n_ports && !ret; i++) {
 		config.index = (__u16)i;
 		ret = inlay_port_udp_open(&l->ports[i], &config);
 	}
@@ -354,16 +419,20 @@ static int make_endpoint(struct relay_load *l)
 	config.keystore = l->keystore;
 	config.ops = &endpoint_ops;
 	config.user = l;
+	config.max_connections = (__u32)l->n_clients;
+	if (!l->config.publisher)
+		config.log_size = LOG;
 	return inlay_endpoint_new(&config, bench_now(), &l->endpoint);
 }
 
 static int make_data_path(struct relay_load *l)
 {
-	struct inlay_provider_local_config provider = {.max_sa = 2 * MAX_CLIENTS,
-						       .max_cids = INLAY_CONN_CIDS * MAX_CLIENTS};
-	struct inlay_datathread_config dt = {.ports = l->ports, .n_ports = l->n_clients, .cpu = -1};
+	__u32 n = (__u32)l->n_clients;
+	struct inlay_provider_local_config provider = {.max_sa = 2 * n,
+						       .max_cids = INLAY_CONN_CIDS * n};
+	struct inlay_datathread_config dt = {.ports = l->ports, .n_ports = l->n_ports, .cpu = -1};
 
-	l->keystore = inlay_keystore_new(MAX_CLIENTS);
+	l->keystore = inlay_keystore_new(n);
 	l->provider = inlay_provider_local_new(&provider);
 	if (!l->keystore || !l->provider || inlay_ring_new(RING, &l->up) ||
 	    inlay_ring_new(RING, &l->down))
@@ -384,7 +453,8 @@ static int make_publisher(struct relay_load *l)
 	l->publisher = inlay_publisher_new(&config);
 	l->delays = calloc(SAMPLES, sizeof(*l->delays));
 	l->payload = calloc(1, LARGEST);
-	return l->publisher && l->delays && l->payload ? 0 : -ENOMEM;
+	l->clients = calloc(l->n_clients, sizeof(*l->clients));
+	return l->publisher && l->delays && l->payload && l->clients ? 0 : -ENOMEM;
 }
 
 struct relay_load *relay_load_new(const struct relay_load_config *config)
@@ -392,13 +462,12 @@ struct relay_load *relay_load_new(const struct relay_load_config *config)
 	struct relay_load *l = calloc(1, sizeof(*l));
 	int ret;
 
-	if (!l || config->subscribers >= MAX_CLIENTS) {
-		free(l);
+	if (!l)
 		return NULL;
-	}
 	l->config = *config;
-	l->n_clients = config->subscribers + 1;
-	for (size_t i = 0; i < MAX_CLIENTS; i++)
+	l->n_clients = config->subscribers + config->publisher;
+	l->n_ports = l->n_clients < PORTS ? l->n_clients : PORTS;
+	for (size_t i = 0; i < PORTS; i++)
 		l->ports[i].fd = -1;
 	ret = make_publisher(l);
 	if (!ret)
@@ -426,11 +495,11 @@ void relay_load_free(struct relay_load *l)
 		inlay_datathread_turn(l->dt, 0);
 	}
 	inlay_endpoint_free(l->endpoint);
-	for (size_t i = 0; i < l->n_clients; i++)
+	for (size_t i = 0; l->clients && i < l->n_clients; i++)
 		inlay_moq_session_free(l->clients[i].session);
 	inlay_publisher_free(l->publisher);
 	inlay_datathread_free(l->dt);
-	for (size_t i = 0; i < MAX_CLIENTS; i++)
+	for (size_t i = 0; i < PORTS; i++)
 		inlay_port_udp_close(&l->ports[i]);
 	inlay_ring_free(l->up);
 	inlay_ring_free(l->down);
@@ -440,5 +509,6 @@ void relay_load_free(struct relay_load *l)
 	inlay_keystore_free(l->keystore);
 	free(l->delays);
 	free(l->payload);
+	free(l->clients);
 	free(l);
 }
