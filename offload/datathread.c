@@ -109,6 +109,17 @@ static void hold_strangers_back(struct inlay_datathread *dt, struct inlay_frame 
 	}
 }
 
+/* What the control thread wants sent stands in front of the copies: their numbers are higher. */
+static void forward(struct inlay_datathread *dt, struct inlay_frame **frames, size_t n)
+{
+	if (!dt->fanout)
+		return;
+	pthread_mutex_lock(&dt->down_lock);
+	inlay_dt_transmit(dt, 0);
+	pthread_mutex_unlock(&dt->down_lock);
+	inlay_fanout_run(dt->fanout, frames, n, inlay_dt_now());
+}
+
 static void mark_ecn(struct inlay_frame *f)
 {
 	f->data[f->len - INLAY_TAG + offsetof(struct inlay_desc, flags)] |=
@@ -161,6 +172,7 @@ static bool receive_burst(struct inlay_datathread *dt, struct inlay_port_udp *po
 	} else {
 		open_burst(dt, frames, n);
 		hold_strangers_back(dt, frames, n);
+		forward(dt, frames, n);
 		inlay_ring_commit(dt->config.up, compact(frames, n));
 	}
 	return n == wanted;
@@ -267,6 +279,20 @@ static int watch(struct inlay_datathread *dt, int fd, __u32 what, __u32 how)
 	return epoll_ctl(dt->epoll, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
+static int make_fanout(struct inlay_datathread *dt)
+{
+	static const struct inlay_fanout_ops ops = {.send = inlay_dt_send_copies};
+	const struct inlay_fanout_config config = {
+		.tables = dt->config.tables,
+		.context = dt->config.context,
+		.provider = dt->config.provider,
+		.ops = &ops,
+		.user = dt,
+	};
+
+	return config.tables ? inlay_fanout_new(&config, &dt->fanout) : 0;
+}
+
 static int set_up(struct inlay_datathread *dt)
 {
 	struct inlay_frame *scratch = calloc(BURST, sizeof(*scratch));
@@ -285,7 +311,7 @@ static int set_up(struct inlay_datathread *dt)
 		ret = watch(dt, inlay_ring_fds(dt->config.down).data, EVENT_DOWN_RING, EPOLLET);
 	for (size_t i = 0; i < dt->config.n_ports && !ret; i++)
 		ret = watch(dt, dt->config.ports[i].fd, (__u32)i, 0);
-	return ret;
+	return ret ? ret : make_fanout(dt);
 }
 
 int inlay_datathread_new(const struct inlay_datathread_config *config,
@@ -378,6 +404,7 @@ void inlay_datathread_free(struct inlay_datathread *dt)
 	if (dt->stop_fd >= 0)
 		close(dt->stop_fd);
 	inlay_dt_free_stashes(dt);
+	inlay_fanout_free(dt->fanout);
 	pthread_mutex_destroy(&dt->down_lock);
 	free(dt->scratch[0]);
 	free(dt);
@@ -401,10 +428,18 @@ void inlay_datathread_stats(const struct inlay_datathread *dt, struct inlay_data
 		to[i] = inlay_load_u64(&from[i]);
 	for (size_t i = 0; i < dt->config.n_ports; i++)
 		add_port(&ret->ports, &dt->config.ports[i].stats);
+	if (dt->fanout)
+		inlay_fanout_stats(dt->fanout, &ret->fanout);
 }
 
 void inlay_datathread_reasons(const struct inlay_datathread *dt, struct inlay_reason_counters *ret)
 {
-	for (size_t i = 0; i < INLAY_N_REASONS; i++)
+	const struct inlay_reason_counters *more =
+		dt->fanout ? inlay_fanout_reasons(dt->fanout) : NULL;
+
+	for (size_t i = 0; i < INLAY_N_REASONS; i++) {
 		ret->count[i] = inlay_load_u64(&dt->reasons.count[i]);
+		if (more)
+			ret->count[i] += inlay_load_u64(&more->count[i]);
+	}
 }

@@ -10,6 +10,11 @@
  * not what its kind says is refused (invariant 1). Whatever does not pass is counted by reason
  * (invariant 5).
  *
+ * With a shared state it forwards as well (fanout.h): copies of what was opened leave at once,
+ * behind what the down ring holds, whose numbers are lower; the originals go up all the same, and
+ * after that. What a blocked port does not take of the copies waits in its stash, or is dropped and
+ * marked so.
+ *
  * A quarter of the up ring is for opened packets alone: what strangers send, which costs the
  * control thread most, crowds nobody out who has a connection.
  *
@@ -18,6 +23,7 @@
 #ifndef INLAY_OFFLOAD_DATATHREAD_H
 #define INLAY_OFFLOAD_DATATHREAD_H
 
+#include "fanout.h"
 #include "inlay_reasons.h"
 #include "port_udp.h"
 #include "provider.h"
@@ -43,6 +49,10 @@ struct inlay_datathread_config {
 	int cpu;		      /* to run on; -1: any */
 	/* How long all ports may have to wait for one that takes nothing. 0: 200 ms. */
 	inlay_ns patience;
+	/* Media is forwarded by these, and |context| of theirs is this thread's. NULL: all of it
+	 * goes up, and no more. */
+	const struct inlay_tables *tables;
+	__u32 context;
 };
 
 /* 0; -EINVAL; -ENOMEM; what epoll_create and eventfd return. */
@@ -70,6 +80,7 @@ struct inlay_datathread_stats {
 	__u64 opened, sealed;
 	__u64 blocked;		       /* times a socket took no more */
 	struct inlay_port_stats ports; /* of all of them */
+	struct inlay_fanout_stats fanout;
 };
 
 /* Any thread. */

@@ -6,6 +6,9 @@
  * that the others go on; what follows for it queues up there, in order. When the stash is full as
  * well, the ring waits: nothing is lost while the port moves at all. One that has not moved for
  * |patience| loses what it has no room for, by name; but not where there is no other port to wait.
+ *
+ * Copies that were forwarded come by another way, and queue up in the same stashes; for them
+ * nothing waits.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -158,8 +161,9 @@ static struct inlay_dt_stash *stash_with_room(struct inlay_datathread *dt, __u16
 {
 	struct inlay_dt_stash *s = dt->stashes[port];
 
-	/* Alone, a port is waited for where its frames are. */
-	if (dt->config.n_ports == 1)
+	/* Alone, a port is waited for where its frames are; but for copies, which are in order with
+	 * them. */
+	if (dt->config.n_ports == 1 && !dt->fanout)
 		return NULL;
 	if (s)
 		return s->n < STASH ? s : NULL;
@@ -209,24 +213,46 @@ static bool is_given_up(struct inlay_datathread *dt, __u16 port)
 	struct inlay_dt_stash *s = dt->stashes[port];
 	inlay_ns now = inlay_dt_now();
 
-	if (!s)
+	if (!s || dt->config.n_ports == 1)
 		return false;
 	if (!s->full_since)
 		s->full_since = now;
 	return now - s->full_since >= dt->config.patience;
 }
 
-/* Sends, stashes or drops |items| of one port; returns how many are settled so. */
-static size_t dispose(struct inlay_datathread *dt, __u16 port, const struct inlay_port_item *items,
-		      size_t n)
+/* Sends or stashes |items| of one port; returns how many. */
+static size_t send_or_stash(struct inlay_datathread *dt, __u16 port,
+			    const struct inlay_port_item *items, size_t n)
 {
 	struct inlay_dt_stash *s;
 	size_t done = 0;
 
-	if (!has_stashed(dt, port) && !(dt->blocked & 1ULL << port))
-		done = send_items(dt, port, items, n);
+	while (done < n && !has_stashed(dt, port) && !(dt->blocked & 1ULL << port))
+		done += send_items(dt, port, items + done, n - done);
 	for (; done < n && (s = stash_with_room(dt, port)); done++)
 		put_away(s, &items[done]);
+	return done;
+}
+
+size_t inlay_dt_send_copies(void *user, __u16 port, const struct inlay_port_item *items, size_t n)
+{
+	struct inlay_datathread *dt = user;
+	size_t taken = 0;
+
+	if (port >= dt->config.n_ports)
+		return 0;
+	pthread_mutex_lock(&dt->down_lock);
+	taken = send_or_stash(dt, port, items, n);
+	pthread_mutex_unlock(&dt->down_lock);
+	return taken;
+}
+
+/* Sends, stashes or drops |items| of one port; returns how many are settled so. */
+static size_t dispose(struct inlay_datathread *dt, __u16 port, const struct inlay_port_item *items,
+		      size_t n)
+{
+	size_t done = send_or_stash(dt, port, items, n);
+
 	if (done < n && is_given_up(dt, port)) {
 		inlay_dt_count(dt, INLAY_REASON_PORT_BLOCKED, n - done);
 		done = n;

@@ -35,6 +35,7 @@ struct inlay_dt_stash {
 
 struct inlay_datathread {
 	struct inlay_datathread_config config;
+	struct inlay_fanout *fanout; /* NULL: nothing is forwarded */
 	int epoll, stop_fd;
 	pthread_t thread;
 	bool running;
@@ -83,6 +84,9 @@ void inlay_dt_transmit(struct inlay_datathread *dt, __u64 writable);
 bool inlay_dt_is_held(const struct inlay_datathread *dt);
 /* All that the down ring has, as far as the sockets take it at once. */
 void inlay_dt_send_the_rest(struct inlay_datathread *dt);
+/* Sends copies, or has them wait in the port's stash; |user| is the data thread. It takes the lock.
+ */
+size_t inlay_dt_send_copies(void *user, __u16 port, const struct inlay_port_item *items, size_t n);
 void inlay_dt_free_stashes(struct inlay_datathread *dt);
 
 #endif

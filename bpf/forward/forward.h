@@ -56,6 +56,10 @@ INLAY_INLINE bool inlay_forward_entered(struct inlay_work *w, const struct inlay
 	struct inlay_upstream *up;
 	bool done;
 
+	/* It ends the connection (RFC 9000 section 17.3.1). */
+	w->reason = INLAY_REASON_RESERVED_BITS;
+	if (p->first & INLAY_QUIC_SHORT_RESERVED)
+		return false;
 	w->reason = INLAY_REASON_NOT_UPSTREAM;
 	if (!inlay_classify_upstream(w, p->sa, p->generation))
 		return false;

@@ -82,12 +82,31 @@ static void every_copy_stands_in_the_sent_log_before_it_goes_out(void **state)
 	world_free(w);
 }
 
+/* RFC 9000 section 17.3.1: it is the end of the connection. */
+static void a_packet_with_reserved_bits_is_left_to_the_control_plane(void **state)
+{
+	struct world *w = world_new(1);
+	__u8 data[300];
+	size_t len = world_header(data, 9);
+
+	len += world_object(data + len, 100, 1);
+	world_begin(w);
+	world_stream(w, 0, 0, data, len, false);
+	w->packet[0] |= INLAY_QUIC_SHORT_RESERVED;
+	world_run(w);
+	assert_int_equal(w->verdict, INLAY_FORWARD_PASS);
+	assert_int_equal(w->n_copies, 0);
+	assert_int_equal(world_count(w, INLAY_REASON_RESERVED_BITS), 1);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stream_goes_to_every_position_with_its_own_alias),
 		cmocka_unit_test(later_frames_are_shifted_and_otherwise_verbatim),
 		cmocka_unit_test(every_copy_stands_in_the_sent_log_before_it_goes_out),
+		cmocka_unit_test(a_packet_with_reserved_bits_is_left_to_the_control_plane),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
