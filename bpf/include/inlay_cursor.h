@@ -26,13 +26,9 @@ struct inlay_cursor {
 /* A read of up to 16 bytes, from the last position there is. */
 #define INLAY_CURSOR_ROOM (INLAY_FRAME_MAX + 16)
 
-/* Always zero, which the verifier does not know: to it every position is any position, so that two
- * paths that read different numbers of bytes are one from where they meet, and loops converge. */
-static volatile __u32 inlay_cursor_zero;
-
 INLAY_INLINE struct inlay_cursor inlay_cursor_of(const void *data, size_t len)
 {
-	struct inlay_cursor c = {.base = data, .pos = inlay_cursor_zero, .end = (__u32)len};
+	struct inlay_cursor c = {.base = data, .pos = 0, .end = (__u32)len};
 
 	return c;
 }

@@ -103,6 +103,7 @@ static void print_status(const json_t *s)
 	print_listeners(json_object_get(s, "listeners"));
 	printf("%-14s%s, %s\n", "crypto", inlay_control_text(crypto, "provider"),
 	       inlay_control_text(crypto, "backend"));
+	printf("%-14s%s\n", "placement", inlay_control_text(s, "placement"));
 	printf("%-14s%lld now, %lld handshakes in flight, %lld ever, %lld handshakes failed\n",
 	       "connections", (long long)inlay_control_number(s, "connections"),
 	       (long long)inlay_control_number(s, "handshakes"),

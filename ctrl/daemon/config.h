@@ -31,6 +31,13 @@ enum inlay_policy_choice {
 	INLAY_POLICY_LIVE,
 };
 
+/* Where media is forwarded. */
+enum inlay_placement_choice {
+	INLAY_PLACEMENT_AUTO = 0, /* the fastest that there is: `user` */
+	INLAY_PLACEMENT_USER,	  /* by the data thread */
+	INLAY_PLACEMENT_CONVENTIONAL,
+};
+
 enum inlay_qlog_choice {
 	INLAY_QLOG_NONE = 0,
 	INLAY_QLOG_ALL,

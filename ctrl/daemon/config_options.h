@@ -24,6 +24,7 @@
 	CHOICE(ecn, 1, truth_choices)                                                              \
 	CHOICE(congestion_control, INLAY_CC_LIVE, congestion_choices)                              \
 	CHOICE(policy, INLAY_POLICY_FAIR, policy_choices)                                          \
+	CHOICE(placement, INLAY_PLACEMENT_AUTO, placement_choices)                                 \
 	CHOICE(gso, INLAY_OFFLOAD_AUTO, offload_choices)                                           \
 	CHOICE(gro, INLAY_OFFLOAD_AUTO, offload_choices)                                           \
 	CHOICE(log_level, INLAY_LOG_INFO, log_choices)

@@ -13,6 +13,9 @@ static const cyaml_strval_t congestion_choices[] = {
 	{"newreno", INLAY_CC_NEWRENO}, {"cubic", INLAY_CC_CUBIC}, {"live", INLAY_CC_LIVE}};
 static const cyaml_strval_t policy_choices[] = {{"fair", INLAY_POLICY_FAIR},
 						{"live", INLAY_POLICY_LIVE}};
+static const cyaml_strval_t placement_choices[] = {{"auto", INLAY_PLACEMENT_AUTO},
+						   {"user", INLAY_PLACEMENT_USER},
+						   {"conventional", INLAY_PLACEMENT_CONVENTIONAL}};
 static const cyaml_strval_t qlog_choices[] = {{"none", INLAY_QLOG_NONE}, {"all", INLAY_QLOG_ALL}};
 static const cyaml_strval_t offload_choices[] = {{"auto", INLAY_OFFLOAD_AUTO},
 						 {"off", INLAY_OFFLOAD_OFF}};

@@ -10,6 +10,7 @@
 #include "origin.h"
 #include "qlogs.h"
 #include "sessions.h"
+#include "state.h"
 
 struct inlay_daemon {
 	struct inlay_config config;
@@ -26,6 +27,7 @@ struct inlay_daemon {
 	size_t n_ports; /* listeners first, in order; then the origin's, if any */
 	struct inlay_datathread *datathread;
 
+	struct inlay_state *state; /* what is shared with the forwarder; NULL: there is none */
 	struct inlay_endpoint *endpoint;
 	struct inlay_relay *relay;
 	struct inlay_sessions sessions;

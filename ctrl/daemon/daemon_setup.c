@@ -177,12 +177,41 @@ static int make_origin(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 		    "%s", err);
 }
 
+static __u32 power_of_two(__u64 least)
+{
+	__u32 n = 1;
+
+	while (n < least && n < 1U << 20)
+		n *= 2;
+	return n;
+}
+
+/* Address space for the limits that are configured; what is not touched costs nothing. */
+static int make_state(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+{
+	const struct inlay_config *c = &d->config;
+	const struct inlay_state_config config = {
+		.subscribers = power_of_two((__u64)c->max_connections),
+		.log_size = (__u32)c->limits.sent_log_packets,
+	};
+	int ret;
+
+	if (c->placement == INLAY_PLACEMENT_CONVENTIONAL)
+		return 0;
+	ret = inlay_state_new(&config, &d->state);
+	if (ret)
+		return fail(f, INLAY_EXIT_FAILED, "state of the forwarder: %s", strerror(-ret));
+	return 0;
+}
+
 static int make_datathread(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 {
 	struct inlay_datathread_config config = {.provider = d->provider,
 						 .ports = d->ports,
 						 .n_ports = d->n_ports,
 						 .cpu = (int)d->config.data_thread_cpu};
+	if (d->state)
+		config.tables = inlay_state_tables(d->state);
 	int ret = inlay_ring_new((__u32)d->config.ring_frames, &d->up);
 
 	if (!ret)
@@ -275,6 +304,7 @@ static void configure_endpoint(const struct inlay_daemon *d, struct inlay_endpoi
 	e->max_early = (__u32)c->limits.early_packets;
 	e->replies_per_second = (__u32)c->limits.replies_per_second;
 	e->log_size = (__u32)c->limits.sent_log_packets;
+	e->state = d->state;
 	e->policy = d->policy;
 	e->cc = (enum inlay_cc_algorithm)c->congestion_control;
 	e->max_window_growth = (__u32)c->limits.window_growth;
@@ -324,6 +354,8 @@ static int make_relay(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 		.max_streams = (__u32)c->relay.subscription_streams,
 		.max_resets = (__u32)c->relay.subscription_resets,
 		.policy = d->policy,
+		.state = d->state,
+		.max_udp_payload = (__u32)c->limits.udp_payload_bytes,
 	};
 
 	if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) != sizeof(config.hash_seed))
@@ -407,8 +439,9 @@ static int set_up(struct inlay_daemon *d, bool dev, struct inlay_daemon_failure 
 		return fail(f, INLAY_EXIT_FAILED, "event loop: %s", strerror(-ret));
 	d->now = d->started = inlay_loop_now();
 	if (open_qlogs(d, f) || make_tls(d, dev, f) || (dev && write_dev_certificate(d, f)) ||
-	    make_origin(d, f) || make_provider(d, f) || open_ports(d, f) || make_datathread(d, f) ||
-	    make_relay(d, f) || make_endpoint(d, dev, f) || make_loop(d, f) || start(d, f))
+	    make_origin(d, f) || make_provider(d, f) || open_ports(d, f) || make_state(d, f) ||
+	    make_datathread(d, f) || make_relay(d, f) || make_endpoint(d, dev, f) ||
+	    make_loop(d, f) || start(d, f))
 		return -1;
 	return make_control(d, f);
 }
@@ -457,6 +490,7 @@ void inlay_daemon_free(struct inlay_daemon *d)
 		inlay_sessions_fini(&d->sessions);
 	inlay_relay_free(d->relay);
 	inlay_datathread_free(d->datathread);
+	inlay_state_free(d->state);
 	for (size_t i = 0; i < INLAY_DATATHREAD_PORTS; i++)
 		inlay_port_udp_close(&d->ports[i]);
 	if (d->provider)

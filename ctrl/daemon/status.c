@@ -151,6 +151,7 @@ static json_t *status(struct inlay_daemon *d, const json_t *request, const char 
 		return NULL;
 	json_object_set_new(o, "listeners", listeners(d));
 	json_object_set_new(o, "crypto", crypto(d));
+	json_object_set_new(o, "placement", json_string(d->state ? "user" : "conventional"));
 	add_connections(o, d);
 	add_relay(o, d);
 	add_packets(o, d);

@@ -129,6 +129,71 @@ static void view(void *transport, struct inlay_policy_view *ret)
 		inlay_conn_view(c, ret);
 }
 
+static int shared(void *transport, struct inlay_moq_shared *ret)
+{
+	const struct inlay_transport_conn *t = transport;
+	struct inlay_ep_shared s;
+	int err = t->conn ? inlay_ep_conn_shared(t->conn, &s) : -ENOTSUP;
+
+	if (err)
+		return err;
+	*ret = (struct inlay_moq_shared){.subscriber = s.subscriber,
+					 .generation = s.generation,
+					 .rx_sa = s.rx_sa.number,
+					 .rx_sa_generation = s.rx_sa.generation};
+	return 0;
+}
+
+static int stream_adopt(void *transport, __u64 number, __u64 priority,
+			const struct inlay_stream_source *source, void *ctx,
+			const struct inlay_loan_ops *loan, void *loan_ctx, __u64 *ret_id)
+{
+	struct inlay_conn *c = conn_of(transport);
+
+	return c ? inlay_conn_stream_adopt(c, number, priority, source, ctx, loan, loan_ctx, ret_id)
+		 : -ENOTCONN;
+}
+
+static int stream_lend(void *transport, __u64 id, const struct inlay_loan_ops *loan, void *loan_ctx,
+		       __u64 *ret_offset)
+{
+	struct inlay_conn *c = conn_of(transport);
+
+	return c ? inlay_conn_stream_lend(c, id, loan, loan_ctx, ret_offset) : -ENOTCONN;
+}
+
+static int stream_recall(void *transport, __u64 id)
+{
+	struct inlay_conn *c = conn_of(transport);
+
+	return c ? inlay_conn_stream_recall(c, id) : -ENOENT;
+}
+
+static bool stream_progress(void *transport, __u64 id, struct inlay_moq_progress *ret)
+{
+	const struct inlay_transport_conn *t = transport;
+	const struct inlay_conn *c = t->conn ? inlay_ep_conn_peek(t->conn) : NULL;
+	struct inlay_stream_progress p;
+
+	if (!c || !inlay_conn_stream_progress(c, id, &p))
+		return false;
+	*ret = (struct inlay_moq_progress){.sent = p.sent, .acked = p.acked, .lent = p.lent};
+	return true;
+}
+
+static void packet(void *transport, struct inlay_moq_packet *ret)
+{
+	const struct inlay_transport_conn *t = transport;
+	const struct inlay_conn *c = t->conn ? inlay_ep_conn_peek(t->conn) : NULL;
+	struct inlay_conn_packet p;
+
+	if (!c)
+		return;
+	inlay_conn_packet(c, &p);
+	*ret = (struct inlay_moq_packet){
+		.number = p.number, .largest = p.largest, .media = p.media};
+}
+
 static const struct inlay_moq_transport_ops down_ops = {
 	.stream_open = stream_open,
 	.stream_write = stream_write,
@@ -144,6 +209,12 @@ static const struct inlay_moq_transport_ops down_ops = {
 	.view = view,
 	.datagrams_queued = datagrams_queued,
 	.datagrams_drop = datagrams_drop,
+	.shared = shared,
+	.stream_adopt = stream_adopt,
+	.stream_lend = stream_lend,
+	.stream_recall = stream_recall,
+	.stream_progress = stream_progress,
+	.packet = packet,
 };
 
 void inlay_transport_conn_init(struct inlay_transport_conn *t, struct inlay_ep_conn *conn,

@@ -40,7 +40,7 @@ int inlay_moq_control_start(struct inlay_moq_session *s)
 		m.setup.present |= INLAY_MOQ_SETUP_HAS_IMPLEMENTATION;
 		m.setup.implementation = bytes_of(s->implementation);
 	}
-	return inlay_moq_send(s, id, &m, false);
+	return inlay_moq_send(s, id, &m, false, NULL);
 }
 
 static void on_setup(struct inlay_moq_session *s, const struct inlay_moq_setup *setup)
@@ -131,7 +131,7 @@ int inlay_moq_session_goaway(struct inlay_moq_session *s, const char *uri, inlay
 	 * the peer learns from the answers. */
 	m.goaway.request_id = s->peer_ids.below * 2 + !s->config.transport.is_server;
 	inlay_moq_enter(s);
-	rv = inlay_moq_send(s, s->own_control.id, &m, false);
+	rv = inlay_moq_send(s, s->own_control.id, &m, false, NULL);
 	if (rv == 0) {
 		s->goaway_sent = true;
 		if (timeout > 0)

@@ -84,6 +84,7 @@ void inlay_moq_datagram_retry_all(struct inlay_moq_session *s)
 		inlay_list_remove(node);
 		inlay_list_append(&waiting, node);
 	}
+	s->replaying = true;
 	inlay_list_for_each_safe (node, after, &waiting) {
 		struct early_datagram *d = inlay_list_entry(node, struct early_datagram, node);
 
@@ -94,6 +95,7 @@ void inlay_moq_datagram_retry_all(struct inlay_moq_session *s)
 			inlay_list_append(&s->early_datagrams, &d->node);
 		}
 	}
+	s->replaying = false;
 }
 
 void inlay_moq_datagram_expire(struct inlay_moq_session *s, inlay_ns until)

@@ -417,6 +417,11 @@ void inlay_moq_incoming_set_user(struct inlay_moq_incoming *in, void *user)
 	in->user = user;
 }
 
+__u64 inlay_moq_incoming_number(const struct inlay_moq_incoming *in)
+{
+	return in->stream.id >> 2;
+}
+
 struct inlay_moq_request *inlay_moq_incoming_request(const struct inlay_moq_incoming *in)
 {
 	return in->request;

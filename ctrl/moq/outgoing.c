@@ -54,9 +54,9 @@ static bool may_send(const struct inlay_moq_request *req)
 	return req->type == INLAY_MOQ_MSG_SUBSCRIBE && req->state == INLAY_MOQ_REQUEST_ACCEPTED;
 }
 
-static int open_stream(struct inlay_moq_request *req, __u64 priority,
-		       const struct inlay_stream_source *source, void *ctx, void *user,
-		       struct inlay_moq_outgoing **ret)
+/* |adoption| with a loan: the stream is there already. */
+static int open_stream(struct inlay_moq_request *req, const struct inlay_moq_adoption *adoption,
+		       void *user, struct inlay_moq_outgoing **ret)
 {
 	struct inlay_moq_session *s = req->session;
 	const struct inlay_moq_transport *t = &s->config.transport;
@@ -70,7 +70,13 @@ static int open_stream(struct inlay_moq_request *req, __u64 priority,
 	out = calloc(1, sizeof(*out));
 	if (out == NULL)
 		return -ENOMEM;
-	rv = t->ops->stream_open(t->ctx, false, priority, source, ctx, &out->stream.id);
+	if (adoption->loan != NULL)
+		rv = t->ops->stream_adopt(t->ctx, adoption->number, adoption->priority,
+					  adoption->source, adoption->ctx, adoption->loan,
+					  adoption->ctx, &out->stream.id);
+	else
+		rv = t->ops->stream_open(t->ctx, false, adoption->priority, adoption->source,
+					 adoption->ctx, &out->stream.id);
 	if (rv == 0) {
 		out->stream.kind = INLAY_MOQ_STREAM_OUTGOING;
 		rv = inlay_map_set(&s->streams, out->stream.id, &out->stream);
@@ -85,7 +91,7 @@ static int open_stream(struct inlay_moq_request *req, __u64 priority,
 	out->request = req;
 	out->user = user;
 	out->first = true;
-	out->from_source = source != NULL;
+	out->from_source = adoption->source != NULL;
 	inlay_list_init(&out->grave);
 	inlay_list_append(&req->outgoing, &out->node);
 	req->streams_opened++;
@@ -98,6 +104,7 @@ int inlay_moq_outgoing_open(struct inlay_moq_request *req, const struct inlay_mo
 {
 	__u8 room[INLAY_MOQ18_SUBGROUP_HEADER_MAX];
 	struct inlay_writer w = inlay_writer_of(room, sizeof(room));
+	const struct inlay_moq_adoption fresh = {.priority = priority};
 	struct inlay_moq_subgroup h = *header;
 	struct inlay_moq_outgoing *out;
 	int rv;
@@ -105,7 +112,7 @@ int inlay_moq_outgoing_open(struct inlay_moq_request *req, const struct inlay_mo
 	h.alias = req->alias;
 	if (!inlay_moq18_subgroup_put(&w, &h))
 		return -EINVAL;
-	rv = open_stream(req, priority, NULL, NULL, user, &out);
+	rv = open_stream(req, &fresh, user, &out);
 	if (rv < 0)
 		return rv;
 	out->header = h;
@@ -121,7 +128,17 @@ int inlay_moq_outgoing_open_source(struct inlay_moq_request *req, __u64 priority
 				   const struct inlay_stream_source *source, void *ctx, void *user,
 				   struct inlay_moq_outgoing **ret)
 {
-	return open_stream(req, priority, source, ctx, user, ret);
+	const struct inlay_moq_adoption fresh = {
+		.priority = priority, .source = source, .ctx = ctx};
+
+	return open_stream(req, &fresh, user, ret);
+}
+
+int inlay_moq_outgoing_adopt(struct inlay_moq_request *req,
+			     const struct inlay_moq_adoption *adoption, void *user,
+			     struct inlay_moq_outgoing **ret)
+{
+	return open_stream(req, adoption, user, ret);
 }
 
 int inlay_moq_outgoing_object(struct inlay_moq_outgoing *out, const struct inlay_moq_object *object)

@@ -65,7 +65,7 @@ static int check_open(const struct inlay_moq_request *req, bool right)
 /* -EPIPE: the peer took the request back; that is told by itself. */
 static int answer(struct inlay_moq_request *req, const struct inlay_moq_message *m, bool fin)
 {
-	int rv = inlay_moq_send(req->session, req->stream.id, m, fin);
+	int rv = inlay_moq_send(req->session, req->stream.id, m, fin, &req->written);
 
 	return rv == -EPIPE ? 0 : rv;
 }
@@ -90,8 +90,10 @@ int inlay_moq_request_subscribe_ok(struct inlay_moq_request *req,
 	if (properties != NULL)
 		m.subscribe_ok.properties.bytes = *properties;
 	rv = answer(req, &m, false);
-	if (rv == 0)
+	if (rv == 0) {
 		req->state = INLAY_MOQ_REQUEST_ACCEPTED;
+		req->ok_end = req->written;
+	}
 	return rv;
 }
 

@@ -295,7 +295,7 @@ int inlay_moq_write(struct inlay_moq_session *s, __u64 id, const __u8 *data, siz
 }
 
 int inlay_moq_send(struct inlay_moq_session *s, __u64 id, const struct inlay_moq_message *m,
-		   bool fin)
+		   bool fin, __u64 *written)
 {
 	__u8 room[INLAY_MOQ_MESSAGE_MAX];
 	struct inlay_writer w = inlay_writer_of(room, sizeof(room));
@@ -304,6 +304,8 @@ int inlay_moq_send(struct inlay_moq_session *s, __u64 id, const struct inlay_moq
 	if (rv < 0)
 		return rv == -ENOBUFS ? -EMSGSIZE : rv;
 	rv = inlay_moq_write(s, id, room, inlay_writer_len(&w), fin);
+	if (rv == 0 && written != NULL)
+		*written += inlay_writer_len(&w);
 	/* A control message that is lost leaves both sides with different ideas. */
 	if (rv == -ENOMEM)
 		inlay_moq_session_close(s, INLAY_MOQ_SESSION_INTERNAL_ERROR, "no memory");
@@ -324,6 +326,8 @@ static struct inlay_moq_stream *accept_stream(struct inlay_moq_session *s, __u64
 	struct inlay_moq_incoming *in;
 
 	if (id & 2) {
+		if (id >> 2 >= s->peer_streams)
+			s->peer_streams = (id >> 2) + 1;
 		in = inlay_moq_incoming_new(s, id);
 		if (in != NULL)
 			return &in->stream;

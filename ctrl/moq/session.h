@@ -160,6 +160,8 @@ inlay_ns inlay_moq_session_now(const struct inlay_moq_session *s);
 /* What a policy is told of the connection below (ctrl/quic/policy.h); all 0 if it does not say. */
 void inlay_moq_session_view(const struct inlay_moq_session *s, struct inlay_policy_view *ret);
 bool inlay_moq_session_is_closed(const struct inlay_moq_session *s);
+/* Of MoQ Transport: 18. */
+__u16 inlay_moq_session_draft(const struct inlay_moq_session *s);
 /* Closes the transport with |code| (enum inlay_moq_session_error). |text| is copied. The last
  * callbacks come at the end of the input that this is called from, or else with the next one, for
  * which the deadline is at once. */
@@ -254,6 +256,42 @@ int inlay_moq_request_namespace(struct inlay_moq_request *req,
  * CANCELLED. on_outgoing_end() of the finished ones still follows; on_request_end() does not.
  */
 int inlay_moq_request_publish_done(struct inlay_moq_request *req, __u64 status, const char *reason);
+
+/* --- for a forwarder (design section 5) ------------------------------------------------------ */
+
+/* What a forwarder knows the connection by. 0; -ENOTSUP: none serves it, or it has ended. */
+int inlay_moq_session_shared(const struct inlay_moq_session *s, struct inlay_moq_shared *ret);
+bool inlay_moq_session_is_server(const struct inlay_moq_session *s);
+/* The packet whose frame is being delivered; |number| ~0: what is being delivered came earlier. */
+void inlay_moq_session_packet(const struct inlay_moq_session *s, struct inlay_moq_packet *ret);
+/* Unidirectional streams of the peer whose number is below have begun, or may have. */
+__u64 inlay_moq_session_peer_streams(const struct inlay_moq_session *s);
+/* A stream that a forwarder opened and that nobody wants: adopted, and reset. No callback follows.
+ * |req|: what it was opened for, if that is still there; or NULL. 0; as _outgoing_adopt(). */
+int inlay_moq_session_abandon(struct inlay_moq_session *s, struct inlay_moq_request *req,
+			      __u64 number, __u64 code);
+/* Every byte of our SUBSCRIBE_OK is acknowledged. */
+bool inlay_moq_request_ok_is_acked(const struct inlay_moq_request *req);
+/* Number of the stream: its ID >> 2. */
+__u64 inlay_moq_incoming_number(const struct inlay_moq_incoming *in);
+/* As _open_source(), for the stream |number|, which a forwarder has opened and goes on sending:
+ * see inlay_conn_stream_adopt(). Errors of both. */
+struct inlay_moq_adoption {
+	__u64 number;
+	__u64 priority;
+	const struct inlay_stream_source *source;
+	const struct inlay_loan_ops *loan;
+	void *ctx; /* of |source| and |loan| */
+};
+int inlay_moq_outgoing_adopt(struct inlay_moq_request *req,
+			     const struct inlay_moq_adoption *adoption, void *user,
+			     struct inlay_moq_outgoing **ret);
+/* See inlay_conn_stream_lend(), _recall(), _progress(). */
+int inlay_moq_outgoing_lend(struct inlay_moq_outgoing *out, const struct inlay_loan_ops *loan,
+			    void *ctx, __u64 *ret_offset);
+void inlay_moq_outgoing_recall(struct inlay_moq_outgoing *out);
+bool inlay_moq_outgoing_progress(const struct inlay_moq_outgoing *out,
+				 struct inlay_moq_progress *ret);
 
 /* --- incoming streams ------------------------------------------------------------------------ */
 

@@ -72,6 +72,8 @@ struct inlay_moq_request {
 
 	bool has_alias;
 	__u64 alias;
+	__u64 written;		/* bytes on the stream, by answers */
+	__u64 ok_end;		/* |written| behind SUBSCRIBE_OK; 0: not sent */
 	__u32 updates_sent;	/* REQUEST_UPDATEs of ours not answered yet */
 	__u32 updates_received; /* of the peer, not answered yet */
 
@@ -167,6 +169,8 @@ struct inlay_moq_session {
 	__u32 own_requests, peer_requests;
 	__u64 next_request_id;
 	struct inlay_request_ids peer_ids;
+	__u64 peer_streams; /* unidirectional ones below this number have begun, or may have */
+	bool replaying;	    /* datagrams that came earlier */
 
 	size_t control_bytes; /* in buffers of control and request streams */
 	size_t pending_bytes; /* in buffers of incoming streams, and in early datagrams */
@@ -191,8 +195,9 @@ void inlay_moq_stop(struct inlay_moq_session *s, __u64 id, __u64 code);
 void inlay_moq_reset(struct inlay_moq_session *s, __u64 id, __u64 code);
 /* 0; -EPIPE: the peer wants no more; -ENOMEM (the session is closed). */
 int inlay_moq_write(struct inlay_moq_session *s, __u64 id, const __u8 *data, size_t len, bool fin);
+/* |written|, if not NULL, counts the bytes. */
 int inlay_moq_send(struct inlay_moq_session *s, __u64 id, const struct inlay_moq_message *m,
-		   bool fin);
+		   bool fin, __u64 *written);
 
 /* --- buffer.c --- */
 /* 0; -ENOMEM (nothing was added). */

@@ -31,6 +31,13 @@ struct inlay_moq_progress {
 	bool lent;
 };
 
+/* The packet whose frame is being delivered, as a journal knows it. */
+struct inlay_moq_packet {
+	__u64 number;  /* ~0: none is being delivered */
+	__u64 largest; /* number received */
+	__u32 media;   /* media frames before this one in the packet */
+};
+
 struct inlay_moq_transport_ops {
 	/* 0; -EAGAIN: MAX_STREAMS reached, on_streams_available() follows; -ENOTCONN; -ENOMEM.
 	 * |priority|: lower first. |source| NULL: bytes come by stream_write(). */
@@ -72,6 +79,8 @@ struct inlay_moq_transport_ops {
 	int (*stream_recall)(void *transport, __u64 id);
 	/* False: no such stream any more. */
 	bool (*stream_progress)(void *transport, __u64 id, struct inlay_moq_progress *ret);
+	/* See inlay_conn_packet(). */
+	void (*packet)(void *transport, struct inlay_moq_packet *ret);
 };
 
 struct inlay_moq_transport {

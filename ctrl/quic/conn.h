@@ -317,6 +317,16 @@ struct inlay_stream_progress {
 };
 bool inlay_conn_stream_progress(const struct inlay_conn *c, __u64 id,
 				struct inlay_stream_progress *ret);
+/*
+ * What a journal knows the frame by that is being delivered. A media frame is a DATAGRAM, or a
+ * STREAM of a unidirectional stream of the peer's.
+ */
+struct inlay_conn_packet {
+	__u64 number;  /* of the packet that it is in; ~0: none is being delivered */
+	__u64 largest; /* number received; 0: none */
+	__u32 media;   /* media frames before it in the packet */
+};
+void inlay_conn_packet(const struct inlay_conn *c, struct inlay_conn_packet *ret);
 
 /* Queues a datagram (RFC 9221); copied. 0; -EMSGSIZE: larger than the peer or the path takes;
  * -ENOBUFS: the queue is full; -ENOTSUP; -ENOTCONN; -EINVAL: no such class. */

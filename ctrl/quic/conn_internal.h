@@ -76,6 +76,8 @@ struct inlay_conn {
 	bool refused;	      /* it is not to be acknowledged */
 	bool recovery_failed; /* no memory to note what is to be sent again: the end */
 	struct inlay_stream *delivering;
+	bool taking; /* the frames of |packet| are being delivered */
+	struct inlay_conn_packet packet;
 
 	struct inlay_conn_stats stats;
 	struct inlay_conn_trace trace;

@@ -372,6 +372,23 @@ static enum inlay_quic_error on_frame(struct inlay_conn *c, const struct inlay_q
 
 /* --- Packets -------------------------------------------------------------------------------- */
 
+/* Of the peer's, and what a forwarder may have forwarded. */
+static bool is_media(const struct inlay_conn *c, const struct inlay_quic_frame *f)
+{
+	/* RFC 9000 section 2.1. */
+	__u64 bits = 2 | (c->role == INLAY_CLIENT);
+
+	return f->type == INLAY_QUIC_DATAGRAM ||
+	       (f->type == INLAY_QUIC_STREAM && (f->stream.id & 3) == bits);
+}
+
+void inlay_conn_packet(const struct inlay_conn *c, struct inlay_conn_packet *ret)
+{
+	*ret = c->packet;
+	if (!c->taking)
+		ret->number = ~0ULL;
+}
+
 static void on_frames(struct inlay_conn *c, struct packet *p)
 {
 	struct inlay_cursor cursor = p->clear->frames;
@@ -396,6 +413,7 @@ static void on_frames(struct inlay_conn *c, struct packet *p)
 			inlay_conn_fail(c, err, f.wire_type, "", p->now);
 			return;
 		}
+		c->packet.media += is_media(c, &f);
 	}
 }
 
@@ -435,7 +453,13 @@ static void take(struct inlay_conn *c, struct packet *p, size_t len)
 		return;
 	c->refused = false;
 	inlay_conn_path_received(c, p->path, len);
+	c->packet.number = p->clear->pn;
+	c->packet.media = 0;
+	if (p->clear->pn > c->packet.largest)
+		c->packet.largest = p->clear->pn;
+	c->taking = true;
 	on_frames(c, p);
+	c->taking = false;
 	if (!inlay_conn_is_open(c))
 		return;
 	if (c->refused) {

@@ -112,6 +112,7 @@ static void source_release(void *ctx)
 	struct relay_reader *rd = ctx;
 
 	rd->held = false;
+	relay_leg_fini(&rd->leg); /* the loan is over, however it ended */
 	if (rd->dropped)
 		free(rd);
 }
@@ -185,8 +186,10 @@ void relay_reader_drop(struct relay_reader *rd, __u64 code, enum inlay_relay_rul
 	detach(rd);
 	if (out != NULL)
 		inlay_moq_outgoing_reset(out, code); /* may release the source */
-	if (!held)
+	if (!held) {
+		relay_leg_fini(&rd->leg);
 		free(rd);
+	}
 }
 
 void relay_reader_let_go(struct relay_reader *rd)
@@ -294,6 +297,7 @@ static void extend(struct relay_reader *rd)
 	__u64 end = rd->prefix_len + (s->size - rd->start);
 	bool fin = s->end == INLAY_CACHE_FIN;
 
+	relay_leg_on_growth(rd);
 	if (rd->finished || rd->out == NULL || (end == rd->end && !fin))
 		return;
 	/* An error says that the stream is ending; on_outgoing_end() follows. */
@@ -432,6 +436,7 @@ static struct relay_reader *reader_new(struct relay_subscription *sub,
 	rd->stream = inlay_cache_stream_get(stream);
 	rd->object_timeout = sub->object_timeout;
 	rd->subgroup_timeout = sub->subgroup_timeout;
+	relay_leg_init(&rd->leg);
 	inlay_list_append(&stream->readers, &rd->of_stream);
 	return rd;
 }
@@ -445,6 +450,48 @@ void relay_reader_attach(struct relay_subscription *sub, struct inlay_cache_stre
 	rd = reader_new(sub, stream);
 	if (rd != NULL)
 		inlay_list_append(&sub->readers, &rd->of_subscription);
+}
+
+/* What the forwarder wrote before the publisher's first object: it may be to be sent again. */
+static void write_lent_prefix(struct relay_reader *rd)
+{
+	struct inlay_writer w = inlay_writer_of(rd->prefix, sizeof(rd->prefix));
+	struct inlay_moq_subgroup header = rd->stream->header;
+
+	header.alias = inlay_moq_request_alias(rd->subscription->request);
+	/* The room suffices for the longest. */
+	(void)inlay_moq18_subgroup_put_sized(&w, &header, INLAY_ALIAS_BYTES);
+	rd->head_len = rd->prefix_len = (__u8)inlay_writer_len(&w);
+}
+
+bool relay_reader_adopt(struct relay_subscription *sub, struct relay_slot *slot,
+			struct inlay_leg *leg)
+{
+	struct relay_reader *rd = reader_new(sub, slot->stream);
+	struct inlay_moq_adoption adoption = {
+		.number = leg->stream, .source = &source, .loan = &relay_leg_ops, .ctx = rd};
+	int rv;
+
+	if (rd == NULL)
+		return false;
+	inlay_list_append(&sub->readers, &rd->of_subscription);
+	rd->state = RELAY_READER_OPEN;
+	sub->n_readers++;
+	rd->relay->stats.streams_now++;
+	write_lent_prefix(rd);
+	relay_leg_lend(rd, slot, leg);
+	adoption.priority = relay_reader_priority(sub, rd->stream);
+	rv = inlay_moq_outgoing_adopt(sub->request, &adoption, rd, &rd->out);
+	if (rv < 0) {
+		relay_reader_drop(rd, 0,
+				  rv == -ENOMEM ? INLAY_RELAY_RULE_MEMORY : INLAY_RELAY_RULE_ENDED);
+		return false;
+	}
+	rd->held = true;
+	inlay_moq_outgoing_set_class(rd->out, class_of(rd));
+	rd->relay->stats.streams_out++;
+	(void)make_room(sub, rd);
+	return true;
 }
 
 /* What may still be served: section 12.3, MAX_CACHE_DURATION counts for each object. */
@@ -546,15 +593,27 @@ void relay_reader_on_growth(struct relay_reader *rd)
 
 /* --- delivery timeouts (section 8.3) --------------------------------------------------------- */
 
+/* Bytes of our stream that were sent: those of a forwarder nobody has read here. */
+static __u64 sent_of(const struct relay_reader *rd)
+{
+	struct inlay_moq_progress p;
+
+	if (rd->leg.entry == NULL || rd->out == NULL || !inlay_moq_outgoing_progress(rd->out, &p) ||
+	    p.sent < rd->read_high)
+		return rd->read_high;
+	return p.sent;
+}
+
 /* The oldest object that was not wholly given to the transport; NULL: none. */
 static const struct inlay_cache_object *next_object(const struct relay_reader *rd)
 {
-	__u64 offset = rd->from_object;
+	__u64 offset = rd->from_object, sent;
 
 	if (rd->state == RELAY_READER_WAITING)
 		return NULL;
-	if (rd->read_high > rd->prefix_len)
-		offset = rd->start + (rd->read_high - rd->prefix_len);
+	sent = sent_of(rd);
+	if (sent > rd->prefix_len)
+		offset = rd->start + (sent - rd->prefix_len);
 	if (offset >= rd->stream->size)
 		return NULL;
 	return inlay_cache_stream_object_at(rd->stream, offset);
@@ -609,7 +668,7 @@ static bool ask_policy(struct relay_reader *rd)
 	inlay_ns now = rd->relay->now;
 	struct inlay_policy_stream stream = {
 		.class = class_of(rd),
-		.sent = rd->read_high,
+		.sent = sent_of(rd),
 		.size = rd->prefix_len + (s->size - rd->start),
 		.complete = s->end == INLAY_CACHE_FIN,
 		.behind = now - next->time,

@@ -126,6 +126,7 @@ static void on_subgroup(void *user, struct inlay_moq_request *req, struct inlay_
 			const struct inlay_moq_subgroup *header)
 {
 	relay_touch(user);
+	relay_fast_heard(user);
 	if (inlay_moq_request_user(req) != NULL)
 		relay_upstream_on_subgroup(inlay_moq_request_user(req), in, header);
 	else
@@ -136,6 +137,7 @@ static void on_object(void *user, struct inlay_moq_incoming *in,
 		      const struct inlay_moq_object *object, const __u8 *header, size_t len)
 {
 	relay_touch(user);
+	relay_fast_heard(user);
 	if (inlay_moq_incoming_user(in) != NULL)
 		relay_feed_on_object(inlay_moq_incoming_user(in), in, object, header, len);
 }
@@ -144,6 +146,7 @@ static void on_payload(void *user, struct inlay_moq_incoming *in, const __u8 *da
 		       bool end)
 {
 	relay_touch(user);
+	relay_fast_heard(user);
 	if (inlay_moq_incoming_user(in) != NULL)
 		relay_feed_on_payload(inlay_moq_incoming_user(in), in, data, len);
 }
@@ -160,6 +163,7 @@ static void on_datagram(void *user, struct inlay_moq_request *req,
 			const struct inlay_moq_datagram *object)
 {
 	relay_touch(user);
+	relay_fast_heard(user);
 	if (inlay_moq_request_user(req) != NULL)
 		relay_upstream_on_datagram(inlay_moq_request_user(req), object);
 }
@@ -243,6 +247,7 @@ static void set_defaults(struct inlay_relay_config *c)
 	default_u32(&c->max_publishers, 4);
 	default_u32(&c->max_streams, 128);
 	default_u32(&c->max_resets, 256);
+	default_u32(&c->max_udp_payload, 1400);
 }
 
 struct inlay_relay *inlay_relay_new(const struct inlay_relay_config *config)
@@ -253,6 +258,10 @@ struct inlay_relay *inlay_relay_new(const struct inlay_relay_config *config)
 		return NULL;
 	r->config = *config;
 	set_defaults(&r->config);
+	if (relay_fast_init(r, config->state) < 0) {
+		free(r);
+		return NULL;
+	}
 	inlay_cache_init(&r->cache, &r->config.cache);
 	inlay_list_init(&r->sessions);
 	inlay_list_init(&r->tracks);
@@ -271,6 +280,7 @@ void inlay_relay_free(struct inlay_relay *r)
 		inlay_relay_session_free(
 			inlay_list_entry(r->sessions.next, struct inlay_relay_session, node));
 	relay_track_free_all(r);
+	relay_fast_fini(r);
 	inlay_cache_fini(&r->cache);
 	inlay_map_fini(&r->by_hash);
 	free(r);
@@ -291,6 +301,7 @@ struct inlay_relay_session *inlay_relay_session_new(struct inlay_relay *r,
 	rs->user = user;
 	inlay_list_init(&rs->subscriptions);
 	inlay_list_init(&rs->prefixes);
+	inlay_list_init(&rs->positions);
 	rs->moq = inlay_moq_session_new(&config);
 	if (rs->moq == NULL) {
 		free(rs);
@@ -308,6 +319,7 @@ void inlay_relay_session_free(struct inlay_relay_session *rs)
 	if (rs->relay->origin == rs)
 		rs->relay->origin = NULL;
 	inlay_moq_session_free(rs->moq);
+	relay_fast_session_gone(rs);
 	inlay_list_remove(&rs->node);
 	rs->relay->stats.sessions_now--;
 	free(rs);
@@ -344,7 +356,7 @@ void *inlay_relay_session_user(const struct inlay_relay_session *rs)
 
 inlay_ns inlay_relay_deadline(const struct inlay_relay *r)
 {
-	return r->deadline;
+	return r->deadline < r->fast.deadline ? r->deadline : r->fast.deadline;
 }
 
 static void expire_cache(struct inlay_relay *r)
@@ -373,6 +385,7 @@ void inlay_relay_on_timer(struct inlay_relay *r, inlay_ns now)
 
 	if (now > r->now)
 		r->now = now;
+	relay_fast_on_timer(r);
 	if (now < r->deadline)
 		return;
 	/* Everything that is due later wakes the relay again as it is looked at. */

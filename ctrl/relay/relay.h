@@ -23,6 +23,7 @@
 
 struct inlay_relay;
 struct inlay_relay_session;
+struct inlay_state;
 
 enum inlay_relay_action {
 	INLAY_RELAY_SUBSCRIBE,
@@ -83,7 +84,10 @@ struct inlay_relay_config {
 	 * policy for its limits. */
 	const struct inlay_policy *policy;
 	void *policy_user;
-	__u64 hash_seed; /* of the table of tracks: anything hard to guess */
+	/* What a forwarder forwards from; NULL: there is none. It outlives the relay. */
+	struct inlay_state *state;
+	__u32 max_udp_payload; /* what publishers are told that a packet may have: 1400 */
+	__u64 hash_seed;       /* of the table of tracks: anything hard to guess */
 	/* NULL: everybody may do everything. |name|'s track is empty for namespaces. */
 	bool (*authorise)(void *user, struct inlay_relay_session *session,
 			  enum inlay_relay_action action, const struct inlay_moq_name *name,

@@ -11,6 +11,7 @@
 #define INLAY_RELAY_RELAY_IMPL_H
 
 #include "conn.h" /* struct inlay_stream_source */
+#include "fast.h"
 #include "ranking.h"
 #include "relay.h"
 
@@ -31,6 +32,7 @@ struct inlay_relay {
 	inlay_ns now;
 	inlay_ns deadline;    /* nothing is due before */
 	inlay_ns next_expiry; /* of the cache */
+	struct relay_fast fast;
 };
 
 struct inlay_relay_session {
@@ -38,13 +40,15 @@ struct inlay_relay_session {
 	struct inlay_moq_session *moq;
 	void *user;
 	struct inlay_list node;
-	struct inlay_list subscriptions; /* relay_subscription.of_session */
-	struct inlay_list prefixes;	 /* relay_prefix.of_session */
-	struct relay_ranking ranking;	 /* of what its subscriptions send */
-	__u32 n_subscriptions;		 /* and TRACK_STATUS requests */
-	__u32 n_namespaces;		 /* published or subscribed to */
-	__u32 n_publications;		 /* by PUBLISH */
-	__u32 n_upstreams;		 /* and by our SUBSCRIBE */
+	struct inlay_list subscriptions;  /* relay_subscription.of_session */
+	struct inlay_list prefixes;	  /* relay_prefix.of_session */
+	struct relay_ranking ranking;	  /* of what its subscriptions send */
+	struct relay_fast_upstream *fast; /* as a forwarder knows it; or NULL */
+	struct inlay_list positions;	  /* relay_position.of_session */
+	__u32 n_subscriptions;		  /* and TRACK_STATUS requests */
+	__u32 n_namespaces;		  /* published or subscribed to */
+	__u32 n_publications;		  /* by PUBLISH */
+	__u32 n_upstreams;		  /* and by our SUBSCRIBE */
 };
 
 /* --- namespaces ------------------------------------------------------------------------------ */
@@ -106,6 +110,7 @@ struct relay_track {
 	struct inlay_moq_location end;
 	__u64 base_group; /* priorities count groups from here */
 	bool has_base;
+	struct relay_fast_track *fast; /* NULL: it is conventional */
 
 	inlay_ns linger_deadline, grace_deadline;
 	inlay_ns retry_deadline; /* the origin is asked again for those that wait */
@@ -181,8 +186,9 @@ struct relay_feed {
 	struct inlay_list of_track;
 	struct relay_upstream *upstream;
 	struct inlay_cache_stream *stream;
-	bool begun;   /* an object has arrived */
-	bool has_min; /* objects at or below were delivered by another publisher: */
+	struct relay_slot *slot; /* NULL: no forwarder has claimed it */
+	bool begun;		 /* an object has arrived */
+	bool has_min;		 /* objects at or below were delivered by another publisher: */
 	__u64 min_object;
 };
 
@@ -243,6 +249,11 @@ struct relay_subscription {
 	__u32 resets;		   /* in a row, for falling behind */
 	inlay_ns end_deadline;	   /* ENDING */
 	__u64 end_status;
+
+	struct relay_position *position; /* NULL: it is not served fast, and */
+	__u32 why;			 /* enum inlay_reason: why not */
+	__u32 why_detached;		 /* why a stream of its was last given up */
+	struct relay_past past;
 };
 
 void relay_subscription_new(struct inlay_relay_session *rs, struct inlay_moq_request *req,
@@ -312,10 +323,15 @@ struct relay_reader {
 	__u64 end; /* extended to */
 	inlay_ns object_timeout, subgroup_timeout;
 	inlay_ns asked_at; /* the policy, whether it is late */
+	struct relay_leg leg;
 };
 
 /* Follows a stream that is arriving, from the first object on that passes and is still to come. */
 void relay_reader_attach(struct relay_subscription *sub, struct inlay_cache_stream *stream);
+/* Follows a stream that is arriving, by the stream that the forwarder has opened in |slot|. False:
+ * that is not adopted. */
+bool relay_reader_adopt(struct relay_subscription *sub, struct relay_slot *slot,
+			struct inlay_leg *leg);
 /* As above, for what the cache holds, newest first: goes to the front of the subscription's list.
  * False: the subscription has as many streams as it may. */
 bool relay_reader_attach_old(struct relay_subscription *sub, struct inlay_cache_stream *stream);

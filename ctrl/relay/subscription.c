@@ -182,6 +182,8 @@ void relay_subscription_new(struct inlay_relay_session *rs, struct inlay_moq_req
 	sub->session = rs;
 	sub->request = req;
 	sub->end_deadline = INLAY_NEVER;
+	sub->why = r->fast.state != NULL ? INLAY_REASON_OK_NOT_ACKED : INLAY_REASON_FORWARDING_OFF;
+	sub->why_detached = RELAY_NO_REASON;
 	inlay_list_init(&sub->readers);
 	sub->params.forward = true;
 	sub->params.subscriber_priority = 128;
@@ -305,6 +307,7 @@ void relay_subscription_accept(struct relay_subscription *sub)
 	if (inlay_moq_request_subscribe_ok(sub->request, &params, &t->properties.bytes) < 0)
 		return;
 	sub->state = RELAY_SUBSCRIPTION_ACTIVE;
+	relay_fast_wake(t->relay, t->relay->now);
 	for (; sub->updates > 0; sub->updates--)
 		(void)inlay_moq_request_update_ok(sub->request, &params);
 	if (!sub->params.forward)
@@ -338,6 +341,7 @@ static void set_order(struct relay_subscription *sub)
 	inlay_list_for_each (node, &sub->readers)
 		relay_reader_set_order(
 			inlay_list_entry(node, struct relay_reader, of_subscription));
+	relay_position_set_thresholds(sub);
 }
 
 __u8 relay_subscription_class(struct relay_subscription *sub, bool has_priority, __u8 priority)
@@ -423,6 +427,9 @@ void relay_subscription_update(struct relay_subscription *sub,
 	if (params->present & INLAY_MOQ_HAS_FILTER)
 		resolve_filter(sub);
 	relay_subscription_set_timeouts(sub);
+	/* A new one follows from what it wants now. */
+	if (params->present & INLAY_MOQ_HAS_FILTER || !sub->params.forward)
+		(void)relay_position_end(sub);
 	narrow(sub);
 	set_order(sub);
 	answer = relay_track_params(sub->track);
@@ -439,6 +446,7 @@ static void subscription_free(struct relay_subscription *sub)
 {
 	struct relay_track *t = sub->track;
 
+	relay_position_forget(sub);
 	inlay_list_remove(&sub->of_track);
 	inlay_list_remove(&sub->of_session);
 	t->n_subscriptions--;
@@ -464,9 +472,15 @@ void relay_subscription_refuse(struct relay_subscription *sub, __u64 code)
 	subscription_free(sub);
 }
 
-/* PUBLISH_DONE, now. */
+/* PUBLISH_DONE, now; or as soon as no forwarder opens streams any more, which it counts. */
 static void end(struct relay_subscription *sub, __u64 status)
 {
+	if (!relay_position_end(sub)) {
+		sub->state = RELAY_SUBSCRIPTION_ENDING;
+		sub->end_status = status;
+		sub->end_deadline = sub->track->relay->now;
+		return;
+	}
 	inlay_moq_request_set_user(sub->request, NULL);
 	let_readers_go(sub);
 	(void)inlay_moq_request_publish_done(sub->request, status,

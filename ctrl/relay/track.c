@@ -77,6 +77,7 @@ static void track_free(struct relay_track *t)
 	struct inlay_relay *r = t->relay;
 	struct relay_track *before = inlay_map_get(&r->by_hash, t->hash);
 
+	relay_fast_track_gone(t);
 	if (before != t) {
 		while (before->next_same_hash != t)
 			before = before->next_same_hash;

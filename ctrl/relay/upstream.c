@@ -35,6 +35,7 @@ static void upstream_free(struct relay_upstream *up)
 	struct relay_track *t = up->track;
 	struct inlay_list *node;
 
+	relay_fast_upstream_gone(up);
 	inlay_list_for_each (node, &t->cache.groups) {
 		struct inlay_cache_group *g =
 			inlay_list_entry(node, struct inlay_cache_group, node);
@@ -204,6 +205,7 @@ static __u64 adopt(struct relay_upstream *up, const struct inlay_moq_params *par
 	if (params->present & INLAY_MOQ_HAS_LARGEST_OBJECT)
 		(void)relay_track_note_object(t, params->largest_object);
 	up->established = true;
+	relay_fast_wake(t->relay, t->relay->now);
 	return 0;
 }
 
@@ -361,18 +363,28 @@ static bool is_duplicate_group(const struct relay_upstream *up,
 	return g != NULL && g->owner != NULL && g->owner != up;
 }
 
+/* A stream that is not taken; what a forwarder has sent of it ends as well. */
+static void turn_away(struct inlay_relay *r, struct inlay_moq_incoming *in, struct relay_slot *slot,
+		      __u64 code)
+{
+	if (slot != NULL)
+		relay_slot_end(r, slot);
+	inlay_moq_incoming_stop(in, code);
+}
+
 void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_incoming *in,
 				const struct inlay_moq_subgroup *header)
 {
 	struct relay_track *t = up->track;
 	struct inlay_relay *r = t->relay;
 	struct inlay_cache_group *g = inlay_track_cache_find(&t->cache, header->group);
+	struct relay_slot *slot = relay_slot_find(up, in);
 	struct relay_feed *feed;
 	struct inlay_list *node, *after;
 
 	if (is_duplicate_group(up, header, g)) {
 		r->stats.duplicates++;
-		inlay_moq_incoming_stop(in, INLAY_MOQ_RESET_CANCELLED);
+		turn_away(r, in, slot, INLAY_MOQ_RESET_CANCELLED);
 		return;
 	}
 	feed = calloc(1, sizeof(*feed));
@@ -384,7 +396,7 @@ void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_inco
 		feed->stream = inlay_track_cache_open(&t->cache, header, r->now);
 	if (feed == NULL || feed->stream == NULL) {
 		free(feed);
-		inlay_moq_incoming_stop(in, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
+		turn_away(r, in, slot, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
 		return;
 	}
 	if (r->next_expiry == INLAY_NEVER) {
@@ -393,6 +405,9 @@ void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_inco
 	}
 	r->stats.streams_in++;
 	feed->upstream = up;
+	feed->slot = slot;
+	if (slot != NULL)
+		relay_slot_begin(slot, feed->stream);
 	feed->stream->group->owner = up;
 	inlay_list_append(&t->feeds, &feed->of_track);
 	inlay_moq_incoming_set_user(in, feed);
@@ -400,6 +415,8 @@ void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_inco
 		struct relay_subscription *sub =
 			inlay_list_entry(node, struct relay_subscription, of_track);
 
+		if (slot != NULL && relay_slot_adopt(slot, sub))
+			continue;
 		if (sub->state == RELAY_SUBSCRIPTION_ACTIVE && sub->params.forward &&
 		    relay_subscription_wants_group(sub, header->group))
 			relay_reader_attach(sub, feed->stream);
@@ -410,12 +427,15 @@ void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_inco
 static void end_feed(struct relay_feed *feed, enum inlay_cache_end end, __u64 code)
 {
 	struct inlay_cache_stream *s = feed->stream;
+	struct inlay_relay *r = feed->upstream->track->relay;
 	struct inlay_list *node, *after;
 
 	inlay_list_remove(&feed->of_track);
-	inlay_cache_stream_end(s, end, code, feed->upstream->track->relay->now);
+	inlay_cache_stream_end(s, end, code, r->now);
 	inlay_list_for_each_safe (node, after, &s->readers)
 		relay_reader_on_growth(inlay_list_entry(node, struct relay_reader, of_stream));
+	if (feed->slot != NULL)
+		relay_slot_end(r, feed->slot);
 	inlay_cache_stream_put(s);
 	free(feed);
 }
@@ -591,6 +611,8 @@ void relay_feed_on_object(struct relay_feed *feed, struct inlay_moq_incoming *in
 	/* A header larger than the cache evicts itself. */
 	if (!store(feed, in, header, len) || s->object_count == 0)
 		return;
+	if (feed->slot != NULL)
+		relay_slot_on_growth(t->relay, feed->slot);
 	inlay_list_for_each_safe (node, after, &s->readers)
 		relay_reader_on_object(inlay_list_entry(node, struct relay_reader, of_stream),
 				       &s->objects[s->object_count - 1]);
@@ -604,6 +626,8 @@ void relay_feed_on_payload(struct relay_feed *feed, struct inlay_moq_incoming *i
 
 	if (!store(feed, in, data, len))
 		return;
+	if (feed->slot != NULL)
+		relay_slot_on_growth(feed->upstream->track->relay, feed->slot);
 	inlay_list_for_each_safe (node, after, &s->readers)
 		relay_reader_on_growth(inlay_list_entry(node, struct relay_reader, of_stream));
 }
@@ -649,8 +673,10 @@ void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_mo
 	struct relay_track *t = up->track;
 	struct inlay_relay *r = t->relay;
 	struct inlay_moq_location where = {d->group, d->object};
+	struct relay_datagram_fate fate;
 	struct inlay_list *node, *after;
 
+	relay_fast_datagram(up, &fate);
 	r->stats.datagrams_in++;
 	/* Of several publishers one feeds datagrams: the one that has been there longest. */
 	if (t->upstreams.next != &up->of_track ||
@@ -667,7 +693,8 @@ void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_mo
 			inlay_list_entry(node, struct relay_subscription, of_track);
 
 		if (sub->state == RELAY_SUBSCRIPTION_ACTIVE && sub->params.forward &&
-		    relay_subscription_wants(sub, where))
+		    relay_subscription_wants(sub, where) &&
+		    !relay_position_had(sub, &fate, d->group))
 			relay_subscription_datagram(sub, d);
 	}
 }

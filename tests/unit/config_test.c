@@ -61,6 +61,7 @@ static void every_kind_of_option_is_taken(void **state)
 	     "crypto_backend: ipsec-mb\n"
 	     "congestion_control: cubic\n"
 	     "policy: live\n"
+	     "placement: conventional\n"
 	     "qlog: {directory: /var/log/inlay, connections: all, max_bytes: 70000}\n"
 	     "ecn: false\n"
 	     "log_level: debug\n"
@@ -87,6 +88,7 @@ static void every_kind_of_option_is_taken(void **state)
 	assert_int_equal(config.ecn, 0);
 	assert_int_equal(config.limits.path_mtu_bytes, 1452);
 	assert_int_equal(config.policy, INLAY_POLICY_LIVE);
+	assert_int_equal(config.placement, INLAY_PLACEMENT_CONVENTIONAL);
 	assert_string_equal(config.qlog.directory, "/var/log/inlay");
 	assert_int_equal(config.qlog.connections, INLAY_QLOG_ALL);
 	assert_int_equal(config.qlog.max_bytes, 70000);
@@ -121,6 +123,9 @@ static const struct {
 	 {"idle_timeout_ms: unknown", "limits.idle_timeout_ms?"}},
 	{"cache:\n  byte: 5\n", "inlayd.yaml:2: ", {"cache.byte: ", "cache.bytes?"}},
 	{"wholly_different: 1\n", "inlayd.yaml:1: ", {"wholly_different: unknown key"}},
+	{"placement: kernel\n",
+	 "inlayd.yaml:1: ",
+	 {"placement: 'kernel'", "auto, user, conventional"}},
 	{"policy: lively\n", "inlayd.yaml:1: ", {"policy: 'lively'", "fair, live"}},
 	{"qlog:\n  connections: all\n", "inlayd.yaml:2: ", {"qlog.connections", "qlog.directory"}},
 	{"qlog: {directory: logs}\n", "inlayd.yaml:1: ", {"qlog.directory: 'logs'", "absolute"}},
