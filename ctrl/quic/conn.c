@@ -76,7 +76,8 @@ static int init_parts(struct inlay_conn *c, const struct inlay_conn_config *conf
 	const struct inlay_handover *h = config->handover;
 	int err;
 
-	err = inlay_sentlog_init(&c->log, config->entry, config->log, config->log_size);
+	err = inlay_sentlog_init(&c->log, config->entry, config->log, config->log_size,
+				 config->state);
 	if (err)
 		return err;
 	err = inlay_streams_init(&c->streams, h->role, config->entry, &c->own, &c->peer);
@@ -614,15 +615,36 @@ static void count_pending(const struct inlay_conn *c, __u64 pending[INLAY_CLASSE
 		pending[i] = c->streams.pending[i] + c->datagrams.pending[i];
 }
 
+static __u64 sum_pending(const __u64 pending[INLAY_CLASSES])
+{
+	__u64 sum = 0;
+
+	for (int i = 0; i < INLAY_CLASSES; i++)
+		sum += pending[i];
+	return sum;
+}
+
 void inlay_conn_classes(void *user, struct inlay_limits_input *in)
 {
-	const struct inlay_conn *c = user;
+	struct inlay_conn *c = user;
 
 	/* Design section 5 rule 12: not by a path that is not validated, whose limit of three times
 	 * a forwarder does not know; nor when the connection has ended. */
 	in->barred = !inlay_conn_is_open(c) || !inlay_paths_current(&c->paths)->fits;
 	in->shares = c->classes.limits;
 	count_pending(c, in->pending);
+	c->pending_seen = sum_pending(in->pending);
+}
+
+void inlay_conn_keep_limits(struct inlay_conn *c, inlay_ns now)
+{
+	__u64 pending[INLAY_CLASSES];
+
+	if (!c->recovery.watched)
+		return;
+	count_pending(c, pending);
+	if (sum_pending(pending) != c->pending_seen)
+		inlay_recovery_set_limits(&c->recovery, now);
 }
 
 void inlay_conn_view(const struct inlay_conn *c, struct inlay_policy_view *ret)

@@ -62,8 +62,9 @@ struct inlay_conn {
 	inlay_ns keep_alive;		 /* 0: none */
 	const struct inlay_state *state; /* NULL: no forwarder */
 	struct inlay_headers_change headers;
-	bool watched;	  /* a forwarder may send, without a stream that is lent */
-	inlay_ns poll_at; /* when to ask again what others have to let go of */
+	__u64 pending_seen; /* bytes that waited here when a forwarder's limits were written */
+	bool watched;	    /* a forwarder may send, without a stream that is lent */
+	inlay_ns poll_at;   /* when to ask again what others have to let go of */
 	bool handshake_done_due;
 	bool confirmed; /* the handshake: HANDSHAKE_DONE has come, or we are the server */
 	bool ping_due;
@@ -115,6 +116,8 @@ void inlay_conn_write_headers(struct inlay_conn *c);
 void inlay_conn_forget_path(struct inlay_conn *c);
 /* What a forwarder's limits by class depend on; of struct inlay_recovery_ops. */
 void inlay_conn_classes(void *user, struct inlay_limits_input *in);
+/* What waits here has changed: a forwarder's limits follow. */
+void inlay_conn_keep_limits(struct inlay_conn *c, inlay_ns now);
 /* Asks the policy what each class may use, if it has a say. */
 void inlay_conn_refresh_classes(struct inlay_conn *c, inlay_ns now);
 /* What was found out about the path's MTU is what packets, ours and a forwarder's, obey. */

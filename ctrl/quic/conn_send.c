@@ -340,6 +340,8 @@ size_t inlay_conn_send(struct inlay_conn *c, __u8 *dst, size_t room, struct inla
 	if (c->recovery_failed)
 		inlay_conn_fail(c, INLAY_QUIC_INTERNAL_ERROR, 0, "no memory", now);
 	inlay_conn_reap(c);
+	if (len == 0)
+		inlay_conn_keep_limits(c, now);
 	if (len > 0 && inlay_conn_is_traced(c))
 		inlay_conn_trace_sample(c, now);
 	return len;

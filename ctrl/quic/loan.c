@@ -210,10 +210,19 @@ void inlay_conn_write_headers(struct inlay_conn *c)
 
 /* --- Asking --------------------------------------------------------------------------------- */
 
+/* What a forwarder charged that died. */
+static void reconcile(struct inlay_conn *c)
+{
+	inlay_recovery_on_sent(&c->recovery, c->now);
+	inlay_sentlog_reconcile(&c->log, &c->streams.charged);
+}
+
 void inlay_conn_poll(struct inlay_conn *c, bool all)
 {
 	struct inlay_list *node, *after;
 
+	if (all && c->log.in_doubt)
+		reconcile(c);
 	if (c->headers.state != INLAY_HEADERS_SETTLED)
 		move_headers(c);
 	if (all || c->streams.n_recalled > 0)

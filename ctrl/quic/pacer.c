@@ -12,15 +12,17 @@ static __u64 max_u64(__u64 a, __u64 b)
 
 static void set_rate(struct inlay_pacer *p, __u64 rate, __u64 mtu)
 {
+	inlay_ns burst = p->patient ? INLAY_PACER_BURST : INLAY_PACER_BURST_LONG;
+
 	rate = max_u64(rate, MIN_PKTS_PER_S * mtu);
 	p->rate = rate < MAX_RATE ? rate : MAX_RATE;
-	p->burst = max_u64(p->rate / (INLAY_S / INLAY_PACER_BURST), INLAY_PACER_BURST_PKTS * mtu);
+	p->burst = max_u64(p->rate / (INLAY_S / burst), INLAY_PACER_BURST_PKTS * mtu);
 	p->quantum = max_u64(p->rate / (INLAY_S / INLAY_PACER_STEP), mtu);
 }
 
 void inlay_pacer_init(struct inlay_pacer *p, __u64 sent, __u64 mtu)
 {
-	*p = (struct inlay_pacer){0};
+	*p = (struct inlay_pacer){.patient = true};
 	set_rate(p, 0, mtu);
 	p->limit = sent + p->burst;
 }
@@ -62,7 +64,10 @@ inlay_ns inlay_pacer_deadline(const struct inlay_pacer *p, __u64 sent)
 	return earned_at(p, sent, p->quantum);
 }
 
-inlay_ns inlay_pacer_full_at(const struct inlay_pacer *p, __u64 sent)
+inlay_ns inlay_pacer_refill_at(const struct inlay_pacer *p, __u64 sent)
 {
-	return p->limit >= sent + p->burst ? INLAY_NEVER : earned_at(p, sent, p->burst);
+	__u64 room = p->limit > sent ? p->limit - sent : 0;
+	inlay_ns wait = room * (INLAY_S / INLAY_US) / p->rate / 2 * INLAY_US;
+
+	return p->last + (wait > INLAY_PACER_STEP ? wait : INLAY_PACER_STEP);
 }

@@ -12,9 +12,11 @@
 
 #include "inlay_types.h"
 
-#define INLAY_PACER_STEP       (1 * INLAY_MS)
-#define INLAY_PACER_BURST      (5 * INLAY_MS) /* at the pacing rate, */
-#define INLAY_PACER_BURST_PKTS 10	      /* or these, if more: an initial window */
+#define INLAY_PACER_STEP  (1 * INLAY_MS)
+#define INLAY_PACER_BURST (5 * INLAY_MS) /* at the pacing rate, */
+/* Where a forwarder sends too: it cannot wait, and what it is refused takes the long way. */
+#define INLAY_PACER_BURST_LONG (20 * INLAY_MS)
+#define INLAY_PACER_BURST_PKTS 10 /* or these, if more: an initial window */
 
 struct inlay_pacer {
 	__u64 rate;    /* bytes/s */
@@ -22,6 +24,7 @@ struct inlay_pacer {
 	__u64 quantum; /* bytes that are worth waking up for */
 	__u64 limit;   /* on the counter of bytes sent */
 	inlay_ns last; /* refill */
+	bool patient;  /* the bucket holds a short burst; otherwise a long one */
 	bool blocked;  /* somebody wanted to send, and |limit| alone forbade it */
 };
 
@@ -32,8 +35,8 @@ void inlay_pacer_init(struct inlay_pacer *p, __u64 sent, __u64 mtu);
 void inlay_pacer_refill(struct inlay_pacer *p, __u64 sent, __u64 rate, __u64 mtu, inlay_ns now);
 /* When to refill for who is blocked; INLAY_NEVER: nobody is. */
 inlay_ns inlay_pacer_deadline(const struct inlay_pacer *p, __u64 sent);
-/* When the bucket is full; INLAY_NEVER: it is. For senders that cannot say that they are blocked.
- */
-inlay_ns inlay_pacer_full_at(const struct inlay_pacer *p, __u64 sent);
+/* When to refill for senders that cannot say that they are blocked: before half of what is there
+ * can be used up at the pacing rate. */
+inlay_ns inlay_pacer_refill_at(const struct inlay_pacer *p, __u64 sent);
 
 #endif

@@ -30,11 +30,18 @@ void inlay_recovery_init(struct inlay_recovery *r, struct inlay_sentlog *log,
 
 /* --- What may be sent ----------------------------------------------------------------------- */
 
+/* A forwarder has sent something of late. */
+static bool is_forwarded(const struct inlay_recovery *r)
+{
+	return r->foreign_at != 0 && r->pacer.last < r->foreign_at + inlay_rtt_pto(&r->rtt);
+}
+
 void inlay_recovery_set_limits(struct inlay_recovery *r, inlay_ns now)
 {
 	__u64 sent = inlay_load_u64(&r->log->entry->bytes_sent);
 	struct inlay_limits_input in;
 
+	r->pacer.patient = !r->watched && !is_forwarded(r);
 	inlay_limits_input_init(&in);
 	if (r->ops->classes)
 		r->ops->classes(r->user, &in);
@@ -532,12 +539,12 @@ inlay_ns inlay_recovery_loss_deadline(const struct inlay_recovery *r)
 static inlay_ns pacer_deadline(const struct inlay_recovery *r)
 {
 	__u64 sent = inlay_load_u64(&r->log->entry->bytes_sent);
-	inlay_ns at = inlay_pacer_deadline(&r->pacer, sent), full;
+	inlay_ns at = inlay_pacer_deadline(&r->pacer, sent), refill;
 
-	if (r->foreign_at == 0 || r->pacer.last >= r->foreign_at + inlay_rtt_pto(&r->rtt))
+	if (!is_forwarded(r))
 		return at;
-	full = inlay_pacer_full_at(&r->pacer, sent);
-	return full < at ? full : at;
+	refill = inlay_pacer_refill_at(&r->pacer, sent);
+	return refill < at ? refill : at;
 }
 
 inlay_ns inlay_recovery_deadline(const struct inlay_recovery *r)

@@ -25,13 +25,19 @@ static __u64 *word_of(const struct inlay_sentlog *l, __u64 pn)
 	return &l->log[pn & (l->size - 1)].pn_state;
 }
 
+/* The first number whose place is taken. */
+static __u64 base(const struct inlay_sentlog *l)
+{
+	return (l->guard < l->oldest ? l->guard : l->oldest) + l->size;
+}
+
 static void set_limit(struct inlay_sentlog *l)
 {
-	inlay_store_u64(&l->entry->pn_limit, l->oldest + l->size - RESERVE_PNS);
+	inlay_store_u64(&l->entry->pn_limit, base(l) - RESERVE_PNS);
 }
 
 int inlay_sentlog_init(struct inlay_sentlog *l, struct inlay_subscriber *entry,
-		       struct inlay_sent *log, __u32 size)
+		       struct inlay_sent *log, __u32 size, const struct inlay_state *state)
 {
 	__u32 i;
 
@@ -55,6 +61,8 @@ int inlay_sentlog_init(struct inlay_sentlog *l, struct inlay_subscriber *entry,
 	l->oldest = l->first;
 	l->resolved_bytes = inlay_load_u64(&entry->bytes_sent);
 	l->hole_since = INLAY_NEVER;
+	l->state = state;
+	l->guard = NO_PN;
 	entry->log_mask = size - 1;
 	set_limit(l);
 	return 0;
@@ -77,8 +85,8 @@ bool inlay_sentlog_may_take(const struct inlay_sentlog *l, bool urgent)
 	if (next >= INLAY_PN_MAX)
 		return false;
 	if (!urgent)
-		return next < l->oldest + l->size - RESERVE_PNS;
-	return next < l->oldest + l->size - CONCURRENCY_PNS;
+		return next < base(l) - RESERVE_PNS;
+	return next < base(l) - CONCURRENCY_PNS;
 }
 
 __u64 inlay_sentlog_take(struct inlay_sentlog *l)
@@ -190,7 +198,7 @@ void inlay_sentlog_skip(struct inlay_sentlog *l)
 
 int inlay_sentlog_skip_to(struct inlay_sentlog *l, __u64 pn)
 {
-	if (pn >= l->oldest + l->size - CONCURRENCY_PNS)
+	if (pn >= base(l) - CONCURRENCY_PNS)
 		return -ENOSPC;
 	/* One at a time: a forwarder may take numbers in between. */
 	while (inlay_load_u64(&l->entry->next_pn) < pn)
@@ -259,6 +267,13 @@ static bool is_resolved(enum inlay_sent_fate fate)
 	return fate != INLAY_FATE_OPEN && fate != INLAY_FATE_TAKEN;
 }
 
+static void give_up(struct inlay_sentlog *l, __u64 pn)
+{
+	l->in_doubt = true;
+	if (l->state && pn < l->guard)
+		l->guard = pn;
+}
+
 /* A number was taken and nothing was published: its taker is late, or gone. */
 static void give_up_holes(struct inlay_sentlog *l, inlay_ns grace, inlay_ns now)
 {
@@ -272,8 +287,10 @@ static void give_up_holes(struct inlay_sentlog *l, inlay_ns grace, inlay_ns now)
 	if (now - l->hole_since < grace)
 		return;
 	for (pn = l->oldest; pn < l->hole_end; pn++)
-		if (inlay_sentlog_fate(l, pn) == INLAY_FATE_TAKEN)
-			void_number(l, pn);
+		if (inlay_sentlog_fate(l, pn) == INLAY_FATE_TAKEN && void_number(l, pn))
+			give_up(l, pn);
+	if (l->state && l->guard != NO_PN)
+		inlay_state_moment(l->state, &l->given_up);
 	l->hole_since = INLAY_NEVER;
 }
 
@@ -287,6 +304,8 @@ static void skip_resolved(struct inlay_sentlog *l)
 
 void inlay_sentlog_advance(struct inlay_sentlog *l, inlay_ns grace, inlay_ns now)
 {
+	if (l->guard != NO_PN && inlay_state_is_quiet(l->state, &l->given_up))
+		l->guard = NO_PN;
 	skip_resolved(l);
 	if (inlay_sentlog_fate(l, l->oldest) == INLAY_FATE_TAKEN) {
 		give_up_holes(l, grace, now);
@@ -295,6 +314,52 @@ void inlay_sentlog_advance(struct inlay_sentlog *l, inlay_ns grace, inlay_ns now
 		l->hole_since = INLAY_NEVER;
 	}
 	set_limit(l);
+}
+
+__u64 inlay_sentlog_recount(const struct inlay_sentlog *l, __u64 *ret_taken)
+{
+	__u64 next = inlay_load_u64(&l->entry->next_pn), bytes = 0, pn;
+
+	*ret_taken = 0;
+	for (pn = l->oldest; pn < next; pn++) {
+		enum inlay_sent_fate fate = inlay_sentlog_fate(l, pn);
+
+		if (fate == INLAY_FATE_OPEN)
+			bytes += inlay_sentlog_entry(l, pn)->packet_size;
+		*ret_taken += fate == INLAY_FATE_TAKEN;
+	}
+	return bytes;
+}
+
+static bool is_at_rest(const struct inlay_moment *m)
+{
+	for (int i = 0; i < INLAY_CONTEXTS; i++)
+		if (m->epochs[i] & 1)
+			return false;
+	return true;
+}
+
+bool inlay_sentlog_reconcile(struct inlay_sentlog *l, const __u64 *flow_charged)
+{
+	struct inlay_moment before = {0}, after = {0};
+	__u64 taken, open, flow;
+
+	if (l->state)
+		inlay_state_moment(l->state, &before);
+	if (!is_at_rest(&before))
+		return false;
+	open = inlay_sentlog_recount(l, &taken);
+	open = inlay_sentlog_in_flight(l) - open;
+	flow = inlay_load_u64(&l->entry->flow_bytes) - *flow_charged;
+	if (l->state)
+		inlay_state_moment(l->state, &after);
+	/* Whoever came meanwhile may have charged something that he is still to publish. */
+	if (taken > 0 || memcmp(&before, &after, sizeof(before)))
+		return false;
+	l->resolved_bytes += open;
+	inlay_fetch_add_u64(&l->entry->flow_bytes, -flow);
+	l->in_doubt = false;
+	return true;
 }
 
 inlay_ns inlay_sentlog_time(const struct inlay_sent *e, inlay_ns now)

@@ -8,16 +8,22 @@
  * carry several frames: their entries are INLAY_SENT_LOCAL and |offset| is the first of a chain of
  * frame records from a bounded pool, freed when the packet is resolved.
  *
+ * A number that was taken and not published in time is voided, and either its taker or we win the
+ * exchange that says so. The loser may be about to write the fields of an entry that is not its own
+ * any more: so the entry's place is not given to another number before it has gone (|guard|). What
+ * it charged it gives back, unless it died: then inlay_sentlog_reconcile() does.
+ *
  * Invariants: every number in [oldest, next_pn) has its own log entry; |oldest| is unresolved or
- * equals next_pn; bytes_sent - resolved_bytes is what is in flight.
+ * equals next_pn; bytes_sent - resolved_bytes is what is in flight, and what somebody who is about
+ * to send, or found that he may not, has charged.
  */
 #ifndef INLAY_QUIC_SENTLOG_H
 #define INLAY_QUIC_SENTLOG_H
 
 #include <string.h>
 
-#include "inlay_abi.h"
 #include "inlay_atomic.h"
+#include "state.h"
 
 /* What became of a number, as far as we know. */
 enum inlay_sent_fate {
@@ -62,11 +68,17 @@ struct inlay_sentlog {
 	__u64 resolved_bytes;
 	__u64 hole_end; /* numbers below were taken before |hole_since| */
 	inlay_ns hole_since;
+	const struct inlay_state *state; /* who else takes numbers; NULL: nobody */
+	__u64 guard;			 /* lowest number given up whose taker may be there; ~0 */
+	struct inlay_moment given_up;	 /* those at work then may be */
+	bool in_doubt;			 /* somebody may have charged what he never gives back */
 };
 
-/* 0; -ENOMEM; -EINVAL: |size| is no power of two or below 64. */
+/* |state|: see struct inlay_conn_config. 0; -ENOMEM; -EINVAL: |size| is no power of two or
+ * below 64.
+ */
 int inlay_sentlog_init(struct inlay_sentlog *l, struct inlay_subscriber *entry,
-		       struct inlay_sent *log, __u32 size);
+		       struct inlay_sent *log, __u32 size, const struct inlay_state *state);
 void inlay_sentlog_fini(struct inlay_sentlog *l);
 
 /* --- Sending --- */
@@ -135,6 +147,15 @@ void inlay_sentlog_resolve(struct inlay_sentlog *l, __u64 pn, enum inlay_sent_fa
 /* Moves |oldest| over what is resolved, gives up numbers that nobody published within |grace|, and
  * writes entry->pn_limit. */
 void inlay_sentlog_advance(struct inlay_sentlog *l, inlay_ns grace, inlay_ns now);
+
+/* Bytes of what is in flight, by the log alone; counts open and taken numbers as it goes. */
+__u64 inlay_sentlog_recount(const struct inlay_sentlog *l, __u64 *ret_taken);
+/*
+ * At a moment when nobody else is at work: what is charged and neither in flight nor resolved was
+ * charged by somebody who died. |*flow_charged|: what streams have really used of flow_bytes, which
+ * is put right as well. False: somebody is at work; later.
+ */
+bool inlay_sentlog_reconcile(struct inlay_sentlog *l, const __u64 *flow_charged);
 
 /* Lowest number that still has an entry: below it the log has been written over. */
 static inline __u64 inlay_sentlog_lowest(const struct inlay_sentlog *l)

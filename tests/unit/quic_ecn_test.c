@@ -24,7 +24,7 @@ struct world {
 static void set_up(struct world *w, bool enabled)
 {
 	memset(w, 0, sizeof(*w));
-	assert_int_equal(inlay_sentlog_init(&w->log, &w->entry, w->entries, SIZE), 0);
+	assert_int_equal(inlay_sentlog_init(&w->log, &w->entry, w->entries, SIZE, NULL), 0);
 	inlay_ecn_init(&w->ecn, enabled, 0);
 	w->largest = ~0ULL;
 }

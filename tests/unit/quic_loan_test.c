@@ -608,6 +608,109 @@ static void test_a_late_publisher_does_not_hide_what_others_sent(void **state)
 	solo_stop(&x.s);
 }
 
+/* --- Takers that die ------------------------------------------------------------------------ */
+
+/* Takes a number and charges for it, and is never heard of again; or is. */
+static __u64 take_and_stop(struct scene *x, struct holder *h, __u64 *ret_old)
+{
+	const struct inlay_sent e = {.stream = h->stream.number,
+				     .time_us = (__u32)(x->s.now / INLAY_US),
+				     .packet_size = 240,
+				     .payload_len = 200};
+	__u64 pn;
+
+	inlay_fetch_add_u64(&x->s.entry.bytes_sent, e.packet_size);
+	inlay_fetch_add_u64(&x->s.entry.flow_bytes, e.payload_len);
+	pn = fake_take(&x->f);
+	*ret_old = fake_write(&x->f, pn, &e);
+	return pn;
+}
+
+static void set_up_in(struct scene *x, struct inlay_state **ret_state)
+{
+	const struct inlay_state_config config = {.subscribers = 1, .log_size = SOLO_LOG};
+
+	set_up(x);
+	assert_int_equal(inlay_state_new(&config, ret_state), 0);
+	x->s.conn->state = x->s.conn->log.state = *ret_state;
+}
+
+static void test_what_a_dead_taker_charged_is_given_back(void **state)
+{
+	struct inlay_context *context;
+	struct inlay_state *st;
+	struct holder h;
+	struct scene x;
+	__u64 old, pn, id;
+
+	set_up_in(&x, &st);
+	context = &inlay_state_tables(st)->contexts[0];
+	open_stream(&x, &h);
+	id = adopt(&x, &h);
+	forward(&x, &h, 500, false);
+	inlay_context_enter(context);
+	pn = take_and_stop(&x, &h, &old);
+	x.s.now += MS;
+	inlay_conn_on_timer(x.s.conn, x.s.now);
+	ack(&x, pn - 1, pn);
+	for (int i = 0; i < 100; i++) {
+		x.s.now += MS;
+		inlay_conn_on_timer(x.s.conn, x.s.now);
+	}
+	assert_int_equal(inlay_sentlog_fate(&x.s.conn->log, pn), INLAY_FATE_VOID);
+	/* While somebody is at work nobody knows whose the charge is. */
+	assert_int_equal(inlay_sentlog_in_flight(&x.s.conn->log), 240);
+	inlay_context_leave(context);
+	x.s.now += INLAY_S;
+	inlay_conn_on_timer(x.s.conn, x.s.now);
+	assert_int_equal(inlay_sentlog_in_flight(&x.s.conn->log), 0);
+	assert_int_equal(x.s.entry.flow_bytes, 500);
+	assert_int_equal(progress(&x, id).sent, 500);
+	/* That one is not late any more, and must not send. */
+	assert_false(fake_publish(&x.f, pn, old));
+	solo_stop(&x.s);
+	inlay_state_free(st);
+}
+
+static void test_the_place_of_a_number_given_up_waits_for_its_taker(void **state)
+{
+	struct inlay_context *context;
+	struct inlay_state *st;
+	struct holder h;
+	struct scene x;
+	__u64 old, pn;
+
+	set_up_in(&x, &st);
+	context = &inlay_state_tables(st)->contexts[0];
+	open_stream(&x, &h);
+	adopt(&x, &h);
+	inlay_context_enter(context);
+	pn = take_and_stop(&x, &h, &old);
+	/* Another one goes on. */
+	for (int i = 0; i < 100; i++) {
+		__u64 next = x.s.entry.next_pn;
+
+		if (next < x.s.entry.pn_limit) {
+			forward(&x, &h, 100, false);
+			ack(&x, next, next + 1);
+		}
+		x.s.now += 5 * MS;
+		inlay_conn_on_timer(x.s.conn, x.s.now);
+		solo_drain(&x.s);
+		solo_ack(&x.s, next + 1);
+	}
+	assert_int_equal(inlay_sentlog_fate(&x.s.conn->log, pn), INLAY_FATE_VOID);
+	assert_true(x.s.conn->log.oldest > pn);
+	assert_true(x.s.entry.pn_limit < pn + SOLO_LOG);
+	assert_true(x.s.entry.next_pn < pn + SOLO_LOG);
+	inlay_context_leave(context);
+	x.s.now += 100 * MS;
+	inlay_conn_on_timer(x.s.conn, x.s.now);
+	assert_true(x.s.entry.pn_limit > pn + SOLO_LOG);
+	solo_stop(&x.s);
+	inlay_state_free(st);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -627,6 +730,8 @@ int main(void)
 		cmocka_unit_test(
 			test_a_burst_that_nobody_hears_of_is_noticed_within_two_probe_timeouts),
 		cmocka_unit_test(test_a_late_publisher_does_not_hide_what_others_sent),
+		cmocka_unit_test(test_what_a_dead_taker_charged_is_given_back),
+		cmocka_unit_test(test_the_place_of_a_number_given_up_waits_for_its_taker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

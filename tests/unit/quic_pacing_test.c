@@ -87,15 +87,24 @@ static void probes_are_a_debt_of_a_burst_at_most(void **state)
 	assert_true(inlay_pacer_deadline(&p, 1000000) <= T0 + 12 * MS);
 }
 
-static void a_forwarder_finds_the_bucket_full_again(void **state)
+static void a_forwarder_has_a_long_burst_and_more_before_half_of_it_is_used(void **state)
 {
 	struct inlay_pacer p;
 
 	inlay_pacer_init(&p, 0, MTU);
-	inlay_pacer_refill(&p, 0, 1200000, MTU, T0);
-	assert_true(inlay_pacer_full_at(&p, 0) == INLAY_NEVER);
-	assert_in_range(inlay_pacer_full_at(&p, 5 * MTU), T0 + 5 * MS, T0 + 5 * MS + INLAY_US);
-	assert_true(inlay_pacer_full_at(&p, 10) == T0 + INLAY_PACER_STEP);
+	p.patient = false;
+	/* 12 MB/s: ten packets a millisecond. */
+	inlay_pacer_refill(&p, 0, 12000000, MTU, T0);
+	inlay_pacer_refill(&p, 0, 12000000, MTU, T0 + INLAY_S);
+	assert_int_equal(p.limit, 200 * MTU);
+	assert_true(inlay_pacer_refill_at(&p, 0) == T0 + INLAY_S + 10 * MS);
+	assert_true(inlay_pacer_refill_at(&p, 100 * MTU) == T0 + INLAY_S + 5 * MS);
+	assert_true(inlay_pacer_refill_at(&p, 250 * MTU) == T0 + INLAY_S + INLAY_PACER_STEP);
+	/* Who can say that he waits does with a short one. */
+	p.patient = true;
+	inlay_pacer_refill(&p, 200 * MTU, 12000000, MTU, T0 + INLAY_S);
+	inlay_pacer_refill(&p, 200 * MTU, 12000000, MTU, T0 + 2 * INLAY_S);
+	assert_int_equal(p.limit, 250 * MTU);
 }
 
 /* --- Limits by class ------------------------------------------------------------------------ */
@@ -259,7 +268,7 @@ int main(void)
 		cmocka_unit_test(fractions_of_a_microsecond_are_not_lost),
 		cmocka_unit_test(the_deadline_moves_on_by_a_step_at_least),
 		cmocka_unit_test(probes_are_a_debt_of_a_burst_at_most),
-		cmocka_unit_test(a_forwarder_finds_the_bucket_full_again),
+		cmocka_unit_test(a_forwarder_has_a_long_burst_and_more_before_half_of_it_is_used),
 		cmocka_unit_test(all_classes_are_alike_without_a_policy),
 		cmocka_unit_test(a_class_stops_at_its_share),
 		cmocka_unit_test(what_waits_in_a_class_or_above_goes_first),
