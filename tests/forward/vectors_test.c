@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of vectors through the native forwarder. With the argument "print": what comes out, as
+ * the table has it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "state.h"
+#include "vector.h"
+
+struct out {
+	__u32 subscriber;
+	__u64 pn;
+	__u8 head[INLAY_COPY_HEAD];
+	__u32 head_len;
+	const __u8 *payload;
+	__u32 payload_len;
+	struct inlay_sent sent;
+};
+
+static struct inlay_state *st;
+static const struct inlay_tables *t;
+static struct inlay_forwarder f;
+static struct out outs[64];
+static __u32 n_outs;
+static struct inlay_reason_counters before;
+static const char *at; /* which vector */
+
+static void emit(void *user, const struct inlay_copy *copy)
+{
+	struct out *o = &outs[n_outs++];
+
+	assert_true(n_outs <= INLAY_ARRAY_SIZE(outs));
+	o->subscriber = (__u32)((copy->sent - t->logs) / t->log_stride);
+	o->pn = copy->pn;
+	memcpy(o->head, copy->head, copy->head_len);
+	o->head_len = copy->head_len;
+	o->payload = copy->payload;
+	o->payload_len = copy->payload_len;
+	o->sent = *copy->sent;
+	/* What a provider and a port are told is what the head says. */
+	assert_int_equal(copy->sa, 100 + o->subscriber);
+	assert_int_equal(copy->sa_generation, 1);
+	assert_int_equal(copy->ecn, t->subscribers[o->subscriber].ecn);
+	assert_int_equal(copy->quic_len, copy->headers->quic_len);
+	assert_int_equal(copy->quic_at, copy->headers->ip_len
+						? copy->headers->l2_len + copy->headers->ip_len + 8
+						: 0);
+	assert_int_equal(o->sent.packet_size,
+			 copy->head_len - copy->quic_at + copy->payload_len + INLAY_TAG);
+}
+
+/* Runs a step; its packet is left in |packet|. */
+static enum inlay_forward_verdict run_step(const struct vector_step *step, __u8 *packet, __u64 *pn)
+{
+	enum inlay_forward_verdict verdict;
+	__u8 copy[INLAY_FRAME_MAX];
+	size_t len;
+
+	for (__u32 i = 0; i < INLAY_ARRAY_SIZE(step->set) && step->set[i].field; i++)
+		vector_word_set(t, &step->set[i]);
+	len = vector_packet(step, packet, pn);
+	memcpy(copy, packet, len);
+	n_outs = 0;
+	before = f.reasons;
+	verdict = inlay_forwarder_run(&f, packet, len, VECTOR_TIME);
+	assert_memory_equal(copy, packet, len);
+	assert_int_equal(t->contexts[0].epoch & 1, 0);
+	return verdict;
+}
+
+/* --- Comparing ------------------------------------------------------------------------------- */
+
+static void check_copies(const struct vector_step *step, const __u8 *packet)
+{
+	__u8 head[INLAY_COPY_HEAD];
+	__u32 n = 0;
+
+	for (; n < VECTOR_COPIES && step->copies[n].head; n++) {
+		const struct vector_copy *c = &step->copies[n];
+
+		if (n >= n_outs)
+			fail_msg("%s: copy %u is missing", at, n);
+		if (outs[n].subscriber != c->subscriber || outs[n].pn != c->pn)
+			fail_msg("%s: copy %u is another's", at, n);
+		if (outs[n].head_len != vector_hex(c->head, head, sizeof(head)) ||
+		    memcmp(outs[n].head, head, outs[n].head_len) != 0)
+			fail_msg("%s: head of copy %u differs", at, n);
+		if (outs[n].payload != packet + c->payload_at ||
+		    outs[n].payload_len != c->payload_len)
+			fail_msg("%s: payload of copy %u is elsewhere", at, n);
+		if (memcmp(&outs[n].sent, &c->sent, sizeof(c->sent)) != 0)
+			fail_msg("%s: log entry of copy %u differs", at, n);
+	}
+	if (n != n_outs)
+		fail_msg("%s: %u copies, not %u", at, n_outs, n);
+}
+
+static void check_reasons(const struct vector_step *step)
+{
+	struct inlay_reason_counters want = before;
+
+	for (__u32 i = 0; i < INLAY_ARRAY_SIZE(step->reasons) && step->reasons[i]; i++)
+		want.count[step->reasons[i] - 1]++;
+	for (__u32 i = 0; i < INLAY_N_REASONS; i++)
+		if (want.count[i] != f.reasons.count[i])
+			fail_msg("%s: %s counted %d times", at, inlay_reason_name(i),
+				 (int)(f.reasons.count[i] - before.count[i]));
+}
+
+static void check_journal(const struct vector_step *step, __u64 pn)
+{
+	const struct inlay_journal *j = &t->journals[pn & (VECTOR_LOG - 1)];
+
+	assert_int_equal(j->word, INLAY_JOURNAL_WORD(pn, INLAY_JOURNAL_DONE));
+	assert_int_equal(j->serial, (__u32)t->upstreams[0].serial);
+	for (__u32 i = 0; i < INLAY_JOURNAL_FRAMES; i++)
+		if (j->verdicts[i] != step->media[i])
+			fail_msg("%s: verdict %u of frame %u", at, j->verdicts[i], i);
+}
+
+static void check_words(const struct vector_step *step)
+{
+	for (__u32 i = 0; i < INLAY_ARRAY_SIZE(step->after) && step->after[i].field; i++) {
+		const struct vector_word *w = &step->after[i];
+		__u64 value = vector_word_get(t, w->field, w->i);
+
+		if (value != w->value)
+			fail_msg("%s: %s %u is %llu, not %llu", at, vector_field_name(w->field),
+				 w->i, (unsigned long long)value, (unsigned long long)w->value);
+	}
+}
+
+static void every_vector_comes_out_as_the_table_has_it(void **state)
+{
+	__u8 packet[INLAY_FRAME_MAX];
+
+	for (__u32 i = 0; i < vectors_count; i++) {
+		const struct vector *v = &vectors[i];
+		__u64 pn = ~0ULL;
+
+		at = v->name;
+		vector_scene_set(t, v);
+		for (__u32 s = 0; vector_has_step(v, s); s++) {
+			const struct vector_step *step = &v->steps[s];
+			enum inlay_forward_verdict verdict = run_step(step, packet, &pn);
+
+			if (verdict != step->verdict)
+				fail_msg("%s: verdict %d", at, verdict);
+			if (verdict == INLAY_FORWARD_DONE)
+				check_journal(step, pn);
+			check_copies(step, packet);
+			check_reasons(step);
+			check_words(step);
+		}
+		assert_true(vector_has_step(v, 0));
+	}
+}
+
+static void names_of_vectors_are_unique(void **state)
+{
+	assert_true(vectors_count >= 60);
+	for (__u32 i = 0; i < vectors_count; i++)
+		for (__u32 k = i + 1; k < vectors_count; k++)
+			assert_string_not_equal(vectors[i].name, vectors[k].name);
+}
+
+/* --- Printing -------------------------------------------------------------------------------- */
+
+static void print_copy(const struct out *o, const __u8 *packet)
+{
+	printf("COPY(%u, %llu, \"", o->subscriber, (unsigned long long)o->pn);
+	for (__u32 i = 0; i < o->head_len; i++)
+		printf("%02x", o->head[i]);
+	printf("\", %u, %u, %u, %llu, %u, %u, 0x%x),",
+	       o->payload_len ? (__u32)(o->payload - packet) : (__u32)(o->payload - packet),
+	       o->payload_len, o->sent.stream, (unsigned long long)o->sent.offset,
+	       o->sent.payload_len, o->sent.packet_size, o->sent.flags);
+}
+
+static void print_step(const struct vector_step *step, __u64 *pn)
+{
+	static const char *const names[] = {"DECLINED", "FORWARDED", "OLD"};
+	__u8 packet[INLAY_FRAME_MAX];
+	enum inlay_forward_verdict verdict = run_step(step, packet, pn);
+	const struct inlay_journal *j = &t->journals[*pn & (VECTOR_LOG - 1)];
+
+	printf("%s|", verdict == INLAY_FORWARD_DONE ? "DONE" : "PASS");
+	for (__u32 i = 0; verdict == INLAY_FORWARD_DONE && i < j->n; i++)
+		printf("%s,", names[j->verdicts[i]]);
+	printf("|");
+	for (__u32 i = 0; i < INLAY_N_REASONS; i++)
+		for (__u64 k = before.count[i]; k < f.reasons.count[i]; k++)
+			printf("WHY(%s),", inlay_reason_name(i));
+	printf("|");
+	for (__u32 i = 0; i < n_outs; i++)
+		print_copy(&outs[i], packet);
+	printf("\n");
+}
+
+static void print(void)
+{
+	for (__u32 i = 0; i < vectors_count; i++) {
+		__u64 pn = ~0ULL;
+
+		vector_scene_set(t, &vectors[i]);
+		for (__u32 s = 0; vector_has_step(&vectors[i], s); s++)
+			print_step(&vectors[i].steps[s], &pn);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_vector_comes_out_as_the_table_has_it),
+		cmocka_unit_test(names_of_vectors_are_unique),
+	};
+	const struct inlay_state_config config = {
+		.subscribers = VECTOR_SUBSCRIBERS,
+		.log_size = VECTOR_LOG,
+		.upstreams = 1,
+		.journal_size = VECTOR_LOG,
+		.tracks = 1,
+		.slots = VECTOR_SLOTS,
+	};
+	int failed;
+
+	if (inlay_state_new(&config, &st))
+		return 1;
+	t = inlay_state_tables(st);
+	f.tables = t;
+	f.emit = emit;
+	if (argc > 1 && !strcmp(argv[1], "print")) {
+		print();
+		failed = 0;
+	} else {
+		failed = cmocka_run_group_tests(tests, NULL, NULL);
+	}
+	inlay_state_free(st);
+	return failed;
+}
