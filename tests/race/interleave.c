@@ -506,26 +506,25 @@ ATOMIC(16, uint16_t)
 ATOMIC(32, uint32_t)
 ATOMIC(64, uint64_t)
 
-/* memcpy() and the like of libc are not instrumented: linked with --wrap, they come by here. */
-void *__real_memcpy(void *to, const void *from, size_t len);
-void *__wrap_memcpy(void *to, const void *from, size_t len);
-void *__wrap_memcpy(void *to, const void *from, size_t len)
+/* See instrument.h. */
+void *interleave_memcpy(void *to, const void *from, size_t len);
+void *interleave_memcpy(void *to, const void *from, size_t len)
 {
-	if (len > 0 && it.running >= 0) {
+	if (len > 0) {
 		access_memory(from, len, false);
 		access_memory(to, len, true);
 	}
-	return __real_memcpy(to, from, len);
+	return memcpy(to, from, len);
 }
-void *__real_memset(void *to, int value, size_t len);
-void *__wrap_memset(void *to, int value, size_t len);
-void *__wrap_memset(void *to, int value, size_t len)
+void *interleave_memset(void *to, int value, size_t len);
+void *interleave_memset(void *to, int value, size_t len)
 {
 	if (len > 0)
 		access_memory(to, len, true);
-	return __real_memset(to, value, len);
+	return memset(to, value, len);
 }
 
+/* Linked with --wrap. */
 void *__real_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size)

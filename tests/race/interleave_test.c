@@ -13,6 +13,8 @@
 #include "interleave.h"
 #include "state.h"
 
+int race_mutation;
+
 static struct {
 	__u64 words[8];
 	__u64 seen[2];
@@ -87,6 +89,27 @@ static void three_threads_are_run_in_every_order(void **state)
 
 	assert_true(interleave_explore(&model, &count));
 	assert_int_equal(count.runs, 6);
+}
+
+static void add_to_three(void *user)
+{
+	for (int i = 0; i < 3; i++)
+		inlay_fetch_add_u64(&shared.words[i], 1);
+}
+
+static void every_combination_is_run_once(void **state)
+{
+	const struct interleave_model model = {
+		.name = "three words",
+		.n_threads = 2,
+		.threads = {add_to_three, add_to_three},
+		.check = nothing,
+		.limit = 1000,
+	};
+	struct interleave_count count;
+
+	assert_true(interleave_explore(&model, &count));
+	assert_int_equal(count.runs, 8); /* either is first at each word */
 }
 
 static void add_to_first(void *user)
@@ -307,6 +330,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_order_of_conflicting_accesses_is_run_once),
 		TEST(three_threads_are_run_in_every_order),
+		TEST(every_combination_is_run_once),
 		TEST(what_does_not_conflict_is_run_in_one_order),
 		TEST(a_lost_update_is_found),
 		TEST(who_waits_goes_on_when_it_may),
