@@ -42,21 +42,6 @@ static bool next_number(DIR *dir, const char **ret_name)
 	return false;
 }
 
-double relay_cpu_ns(pid_t pid)
-{
-	char path[300];
-	const char *task;
-	double sum = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	for (dir = opendir(path); next_number(dir, &task);) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%.31s/schedstat", (int)pid, task);
-		sum += task_ns(path);
-	}
-	return sum;
-}
-
 /* A line of a file of /proc without its key; "" where there is none. */
 static void read_line(const char *path, const char *key, char *ret, size_t room)
 {
@@ -72,6 +57,30 @@ static void read_line(const char *path, const char *key, char *ret, size_t room)
 		}
 	if (f)
 		fclose(f);
+}
+
+double relay_cpu_ns(pid_t pid)
+{
+	return relay_thread_cpu_ns(pid, NULL);
+}
+
+double relay_thread_cpu_ns(pid_t pid, const char *name)
+{
+	char path[300], comm[32];
+	const char *task;
+	double sum = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	for (dir = opendir(path); next_number(dir, &task);) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%.31s/comm", (int)pid, task);
+		read_line(path, "", comm, sizeof(comm));
+		if (name && strcmp(name, comm))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/task/%.31s/schedstat", (int)pid, task);
+		sum += task_ns(path);
+	}
+	return sum;
 }
 
 double relay_ksoftirqd_cpu_ns(void)
@@ -94,6 +103,15 @@ double relay_ksoftirqd_cpu_ns(void)
 		sum += task_ns(path);
 	}
 	return sum;
+}
+
+double relay_memory_bytes(pid_t pid, bool shared)
+{
+	char path[64], value[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	read_line(path, shared ? "RssShmem:" : "RssAnon:", value, sizeof(value));
+	return 1024 * strtod(value, NULL);
 }
 
 void relay_print_threads(pid_t pid)

@@ -31,7 +31,11 @@ void relay_daemon_stop(struct relay_daemon *r);
 /* What all threads of a process have been on a CPU for, so far. Packets that the kernel passes on
  * in softirq context count for the thread that was interrupted: over veth the sender. */
 double relay_cpu_ns(pid_t pid);
-/* The same of all kernel threads that take over softirqs when there are many. */
+/* Of its threads of that name. */
+double relay_thread_cpu_ns(pid_t pid, const char *name);
+/* Resident: its own, or what it shares: rings and the fast path's state. */
+double relay_memory_bytes(pid_t pid, bool shared);
+/* CPU time of all kernel threads that take over softirqs when there are many. */
 double relay_ksoftirqd_cpu_ns(void);
 /* One line for each thread: its name, the CPUs that it may use. */
 void relay_print_threads(pid_t pid);

@@ -35,7 +35,17 @@ struct client {
 	struct relay_load *load;
 	struct inlay_transport_conn transport;
 	struct inlay_moq_session *session;
-	bool subscribed, ended;
+	struct inlay_moq_request *request; /* its subscription, or NULL */
+	bool subscribed;		   /* and it was accepted */
+	bool joining;			   /* it connects */
+	bool leaving;			   /* it closes its connection */
+	bool ended;			   /* which is closed: to be reaped */
+};
+
+/* What is known of the object that a stream is at. */
+struct arriving {
+	inlay_ns sent_at;
+	__u64 group, object;
 };
 
 struct relay_load {
@@ -52,7 +62,7 @@ struct relay_load {
 	struct client *clients; /* the publisher first */
 	struct inlay_publisher *publisher;
 	struct inlay_moq_name name;
-	unsigned int n_established, n_subscribed;
+	unsigned int n_established, n_subscribed, n_ended;
 	bool failed;
 	struct relay_seen seen;
 	float *delays; /* microseconds */
@@ -62,41 +72,84 @@ struct relay_load {
 
 /* --- Subscribers ------------------------------------------------------------------------------ */
 
+static void subscribe(struct client *c)
+{
+	struct inlay_moq_subscribe m = {.name = c->load->name};
+
+	if (c->load->config.from_now) {
+		m.params.present = INLAY_MOQ_HAS_FILTER;
+		m.params.filter.type = INLAY_MOQ_FILTER_LARGEST_OBJECT;
+	}
+	if (inlay_moq_session_subscribe(c->session, &m, c, &c->request))
+		c->load->failed = true;
+}
+
 static void on_setup(void *user, const struct inlay_moq_setup *setup)
 {
 	struct client *c = user;
-	struct inlay_moq_subscribe m = {.name = c->load->name};
-	struct inlay_moq_request *req;
 
-	if (inlay_moq_session_subscribe(c->session, &m, c, &req))
-		c->load->failed = true;
+	c->joining = false;
+	subscribe(c);
 }
 
 static void on_subscribe_ok(void *user, struct inlay_moq_request *req,
 			    const struct inlay_moq_subscribe_ok *m)
 {
 	struct client *c = user;
+	struct relay_load *l = c->load;
+	const struct inlay_moq_location *largest = &m->params.largest_object;
 
-	c->load->n_subscribed += !c->subscribed;
+	l->n_subscribed += !c->subscribed;
 	c->subscribed = true;
+	if (l->config.ops)
+		l->config.ops->on_subscribed(l->config.user, (unsigned int)(c - l->clients),
+					     largest->group, largest->object);
 }
 
+/* Nobody means to, but who leaves. */
 static void on_request_end(void *user, struct inlay_moq_request *req, enum inlay_moq_end end,
 			   __u64 code, const struct inlay_moq_request_error *error)
 {
 	struct client *c = user;
 
-	c->load->failed = true;
+	if (c->request != req)
+		return;
+	c->request = NULL;
+	c->load->n_subscribed -= c->subscribed;
+	c->subscribed = false;
+	c->load->failed |= !c->leaving;
 }
 
-/* The stream's own pointer holds the time at which its object was sent. */
+static void on_subgroup(void *user, struct inlay_moq_request *req, struct inlay_moq_incoming *in,
+			const struct inlay_moq_subgroup *header)
+{
+	struct client *c = user;
+	struct arriving *a = calloc(1, sizeof(*a));
+
+	if (a)
+		a->group = header->group;
+	else
+		c->load->failed = true;
+	inlay_moq_incoming_set_user(in, a);
+}
+
+static void on_subgroup_end(void *user, struct inlay_moq_incoming *in, enum inlay_moq_end end,
+			    __u64 code)
+{
+	free(inlay_moq_incoming_user(in));
+	inlay_moq_incoming_set_user(in, NULL);
+}
+
 static void on_object(void *user, struct inlay_moq_incoming *in,
 		      const struct inlay_moq_object *object, const __u8 *header, size_t len)
 {
-	inlay_ns sent_at = 0;
+	struct arriving *a = inlay_moq_incoming_user(in);
 
-	inlay_timestamp_get(object->properties, object->properties_len, &sent_at);
-	inlay_moq_incoming_set_user(in, (void *)(uintptr_t)sent_at);
+	if (!a)
+		return;
+	a->sent_at = 0;
+	inlay_timestamp_get(object->properties, object->properties_len, &a->sent_at);
+	a->object = object->id;
 }
 
 static void on_payload(void *user, struct inlay_moq_incoming *in, const __u8 *data, size_t len,
@@ -104,19 +157,24 @@ static void on_payload(void *user, struct inlay_moq_incoming *in, const __u8 *da
 {
 	struct client *c = user;
 	struct relay_load *l = c->load;
-	inlay_ns sent_at = (inlay_ns)(uintptr_t)inlay_moq_incoming_user(in);
+	const struct arriving *a = inlay_moq_incoming_user(in);
 
-	if (!end)
+	if (!end || !a)
 		return;
 	l->seen.objects++;
-	if (sent_at && l->n_delays < SAMPLES)
-		l->delays[l->n_delays++] = (float)(bench_now() - sent_at) / (float)INLAY_US;
+	if (a->sent_at && l->n_delays < SAMPLES)
+		l->delays[l->n_delays++] = (float)(bench_now() - a->sent_at) / (float)INLAY_US;
+	if (l->config.ops && inlay_moq_incoming_request(in) == c->request)
+		l->config.ops->on_object(l->config.user, (unsigned int)(c - l->clients), a->group,
+					 a->object);
 }
 
 static const struct inlay_moq_session_ops subscriber_ops = {
 	.on_setup = on_setup,
 	.on_subscribe_ok = on_subscribe_ok,
 	.on_request_end = on_request_end,
+	.on_subgroup = on_subgroup,
+	.on_subgroup_end = on_subgroup_end,
 	.on_object = on_object,
 	.on_payload = on_payload,
 };
@@ -128,7 +186,23 @@ static void on_ended(struct inlay_transport_conn *t)
 	struct client *c = inlay_list_entry(t, struct client, transport);
 
 	c->ended = true;
-	c->load->failed = true;
+	c->load->n_ended++;
+	c->load->failed |= !c->leaving;
+}
+
+/* Outside of all callbacks. */
+static void reap(struct relay_load *l)
+{
+	for (size_t i = 0; i < l->n_clients && l->n_ended; i++) {
+		struct client *c = &l->clients[i];
+
+		if (!c->ended)
+			continue;
+		inlay_transport_conn_tell_end(&c->transport);
+		inlay_moq_session_free(c->session);
+		*c = (struct client){.load = l};
+		l->n_ended--;
+	}
 }
 
 static const struct inlay_conn_ops *on_connection(void *user, struct inlay_ep_conn *conn,
@@ -245,6 +319,8 @@ static void turn(struct relay_load *l, inlay_ns until)
 	if (inlay_endpoint_deadline(l->endpoint) <= l->now)
 		inlay_endpoint_on_timer(l->endpoint, l->now);
 	inlay_endpoint_on_provider(l->endpoint, l->now);
+	if (l->n_ended && l->config.ops)
+		reap(l);
 }
 
 static void run_until(struct relay_load *l, inlay_ns until)
@@ -280,7 +356,7 @@ static bool connect_all(struct relay_load *l)
 	l->now = bench_now();
 	if (l->config.publisher && !connect_publisher(l))
 		return false;
-	for (size_t i = l->config.publisher; i < l->n_clients; i++) {
+	for (size_t i = l->config.publisher; i < l->n_clients - l->config.spare; i++) {
 		if (dial(l, i))
 			return false;
 		wanted++;
@@ -288,6 +364,45 @@ static bool connect_all(struct relay_load *l)
 			return false;
 	}
 	return wait_for(l, &l->n_subscribed, wanted);
+}
+
+/* --- Coming and going ------------------------------------------------------------------------- */
+
+bool relay_load_is_idle(const struct relay_load *l, unsigned int i)
+{
+	const struct client *c = &l->clients[i];
+
+	return !c->request && !c->joining && !c->leaving && !c->ended;
+}
+
+void relay_load_join(struct relay_load *l, unsigned int i)
+{
+	struct client *c = &l->clients[i];
+
+	l->now = bench_now();
+	if (c->session) {
+		subscribe(c);
+		return;
+	}
+	c->joining = true;
+	if (dial(l, i))
+		l->failed = true;
+}
+
+void relay_load_leave(struct relay_load *l, unsigned int i, bool close)
+{
+	struct client *c = &l->clients[i];
+	struct inlay_moq_request *request = c->request;
+
+	l->now = bench_now();
+	c->request = NULL;
+	l->n_subscribed -= c->subscribed;
+	c->subscribed = false;
+	c->leaving = close;
+	if (close && c->transport.conn)
+		inlay_ep_conn_close(c->transport.conn, 0, "leaves", l->now);
+	else if (request)
+		inlay_moq_request_cancel(request, INLAY_MOQ_RESET_CANCELLED);
 }
 
 /* --- Publishing ------------------------------------------------------------------------------- */
@@ -419,7 +534,7 @@ static int make_endpoint(struct relay_load *l)
 	config.keystore = l->keystore;
 	config.ops = &endpoint_ops;
 	config.user = l;
-	config.max_connections = (__u32)l->n_clients;
+	config.max_connections = 2 * (__u32)l->n_clients; /* some are closing */
 	if (!l->config.publisher)
 		config.log_size = LOG;
 	return inlay_endpoint_new(&config, bench_now(), &l->endpoint);
@@ -427,7 +542,7 @@ static int make_endpoint(struct relay_load *l)
 
 static int make_data_path(struct relay_load *l)
 {
-	__u32 n = (__u32)l->n_clients;
+	__u32 n = 2 * (__u32)l->n_clients;
 	struct inlay_provider_local_config provider = {.max_sa = 2 * n,
 						       .max_cids = INLAY_CONN_CIDS * n};
 	struct inlay_datathread_config dt = {.ports = l->ports, .n_ports = l->n_ports, .cpu = -1};
@@ -465,7 +580,7 @@ struct relay_load *relay_load_new(const struct relay_load_config *config)
 	if (!l)
 		return NULL;
 	l->config = *config;
-	l->n_clients = config->subscribers + config->publisher;
+	l->n_clients = config->subscribers + config->spare + config->publisher;
 	l->n_ports = l->n_clients < PORTS ? l->n_clients : PORTS;
 	for (size_t i = 0; i < PORTS; i++)
 		l->ports[i].fd = -1;

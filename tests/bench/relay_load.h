@@ -30,11 +30,23 @@ size_t relay_pattern_bytes(const struct relay_pattern *p, __u64 i);
 /* When it is published, from the first one's time on. */
 inlay_ns relay_pattern_time(const struct relay_pattern *p, __u64 i);
 
+/* For who looks at each object. Subscribers are counted from 0, after the publisher if there is
+ * one. */
+struct relay_load_ops {
+	/* What it is to get is behind this object. */
+	void (*on_subscribed)(void *user, unsigned int i, __u64 group, __u64 object);
+	void (*on_object)(void *user, unsigned int i, __u64 group, __u64 object);
+};
+
 struct relay_load_config {
 	struct inlay_addr relay;
 	struct inlay_addr local; /* without a port: each client has one, up to 64 */
 	bool publisher;
 	unsigned int subscribers;
+	unsigned int spare;		  /* more that do not subscribe yet */
+	bool from_now;			  /* subscribe to what comes, not to all there is */
+	const struct relay_load_ops *ops; /* or NULL: then all of them stay */
+	void *user;
 	bool gro;    /* subscribers take merged messages, which saves the sender's kernel work */
 	bool sleeps; /* rather a few us late than spinning until it is time to publish */
 };
@@ -57,6 +69,12 @@ void relay_load_run(struct relay_load *load, const struct relay_pattern *pattern
 bool relay_load_is_wanted(const struct relay_load *load);
 /* Receives and answers, and publishes nothing. */
 void relay_load_idle(struct relay_load *load, inlay_ns until);
+/* It is not subscribed, and can join. */
+bool relay_load_is_idle(const struct relay_load *load, unsigned int i);
+/* Subscribes, connecting if need be: on_subscribed(). */
+void relay_load_join(struct relay_load *load, unsigned int i);
+/* Unsubscribes at once, or closes the connection. */
+void relay_load_leave(struct relay_load *load, unsigned int i, bool close);
 /* What was seen since the last reset. */
 void relay_load_reset(struct relay_load *load);
 void relay_load_seen(struct relay_load *load, struct relay_seen *ret_seen);
