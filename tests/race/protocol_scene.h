@@ -122,7 +122,8 @@ static int scene_set_up(void **state)
 	scene.t = scene.w->t;
 	scene_add_other(&scene);
 	assert_int_equal(inlay_sentlog_init(&scene.log, world_sub(scene.w, 0),
-					    inlay_state_log(scene.w->st, 0), WORLD_LOG),
+					    inlay_state_log(scene.w->st, 0), WORLD_LOG,
+					    scene.w->st),
 			 0);
 	interleave_track_heap(false);
 	inlay_state_size(scene.w->st, &room, &used);
