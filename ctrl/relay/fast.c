@@ -7,6 +7,8 @@
 
 #include "relay_impl.h"
 
+#define SWEEP_EVERY (2 * INLAY_S)
+
 int relay_fast_init(struct inlay_relay *r, struct inlay_state *state)
 {
 	struct relay_fast *f = &r->fast;
@@ -89,6 +91,14 @@ static void check_tracks(struct inlay_relay *r)
 		inlay_list_for_each_safe (s, after_s, &ft->slots)
 			relay_slot_on_timer(r, inlay_list_entry(s, struct relay_slot, of_track));
 	}
+	if (r->fast.next_sweep <= r->now) {
+		inlay_list_for_each (node, &r->fast.tracks)
+			relay_fast_track_sweep(
+				r, inlay_list_entry(node, struct relay_fast_track, node));
+		r->fast.next_sweep = r->now + SWEEP_EVERY;
+	}
+	if (!inlay_list_is_empty(&r->fast.tracks))
+		relay_fast_wake(r, r->fast.next_sweep);
 	inlay_list_for_each_safe (node, after, &r->fast.tracks)
 		relay_fast_track_left(r, inlay_list_entry(node, struct relay_fast_track, node));
 }
@@ -105,4 +115,23 @@ void relay_fast_on_timer(struct inlay_relay *r)
 	check_tracks(r);
 	inlay_list_for_each_safe (node, after, &r->tracks)
 		relay_fast_track_check(inlay_list_entry(node, struct relay_track, node));
+}
+
+void relay_fast_count(const struct inlay_relay *r, struct inlay_relay_stats *ret)
+{
+	struct inlay_list *node, *s;
+
+	if (r->fast.state == NULL)
+		return;
+	ret->legs_attached = r->fast.attached;
+	for (int i = 0; i < INLAY_N_REASONS; i++)
+		ret->legs_detached[i] = r->fast.detached[i];
+	inlay_list_for_each (node, &r->fast.tracks) {
+		const struct relay_fast_track *ft =
+			inlay_list_entry(node, struct relay_fast_track, node);
+
+		ret->positions_now += ft->n_positions;
+		inlay_list_for_each (s, &ft->slots)
+			ret->slots_now++;
+	}
 }

@@ -45,7 +45,8 @@ struct relay_fast {
 	struct inlay_list tracks;    /* relay_fast_track.node */
 	struct relay_slot **slots;   /* by the slot's index; NULL: not known of yet */
 	inlay_ns deadline;	     /* nothing is due before */
-	__u64 attached;		     /* legs that were adopted */
+	inlay_ns next_sweep;
+	__u64 attached; /* legs that were adopted */
 	__u64 detached[INLAY_N_REASONS];
 };
 
@@ -61,6 +62,8 @@ int relay_fast_init(struct inlay_relay *r, struct inlay_state *state);
 /* No forwarder runs any more. */
 void relay_fast_fini(struct inlay_relay *r);
 void relay_fast_on_timer(struct inlay_relay *r);
+struct inlay_relay_stats;
+void relay_fast_count(const struct inlay_relay *r, struct inlay_relay_stats *ret);
 void relay_fast_wake(struct inlay_relay *r, inlay_ns t);
 /* Calls |then| at once, or as soon as all is quiet. One that waits begins anew. */
 void relay_wait_for_quiet(struct inlay_relay *r, struct relay_wait *w,
@@ -113,6 +116,8 @@ void relay_fast_track_check(struct relay_track *t);
 /* |up| is about to go. */
 void relay_fast_upstream_gone(struct relay_upstream *up);
 void relay_fast_track_gone(struct relay_track *t);
+/* Now and then: slots of streams that the control plane will never hear of are given up. */
+void relay_fast_track_sweep(struct inlay_relay *r, struct relay_fast_track *ft);
 /* A slot or position was given back. */
 void relay_fast_track_left(struct inlay_relay *r, struct relay_fast_track *ft);
 
@@ -148,6 +153,10 @@ bool relay_position_end(struct relay_subscription *sub);
 void relay_position_forget(struct relay_subscription *sub);
 /* Classes have changed. */
 void relay_position_set_thresholds(struct relay_subscription *sub);
+
+/* For displays: streams that are the forwarder's now, copies made, why one was last not made. */
+void relay_position_view(const struct relay_subscription *sub, __u32 *ret_lent, __u64 *ret_copies,
+			 __u32 *ret_why);
 
 /* What the forwarder did with the datagram that is being delivered. */
 struct relay_datagram_fate {

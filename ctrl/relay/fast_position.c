@@ -7,7 +7,9 @@
 /* How much longer than the publisher's packet a copy is at most: a CID of 20 bytes for one of 8,
  * three bytes more of packet number, fixed-size STREAM fields for the shortest, and our alias. */
 #define COPY_GROWTH 32
-#define CHECK_EVERY (5 * INLAY_MS) /* for acknowledgements and probes of the path */
+/* For acknowledgements and probes of the path, which may never come: ever less often. */
+#define CHECK_FIRST (2 * INLAY_MS)
+#define CHECK_LAST  (500 * INLAY_MS)
 
 static struct inlay_position *entry_of(const struct inlay_relay *r, const struct relay_position *p)
 {
@@ -109,11 +111,21 @@ void relay_position_check(struct relay_subscription *sub)
 
 	if (r->fast.state == NULL || sub->position != NULL)
 		return;
+	if (sub->check_at > r->now) {
+		relay_fast_wake(r, sub->check_at);
+		return;
+	}
 	sub->why = refuse(sub, &shared);
 	if (sub->why == RELAY_NO_REASON && !arm(sub, &shared))
 		sub->why = INLAY_REASON_NO_POSITION;
-	if (sub->why == INLAY_REASON_OK_NOT_ACKED || sub->why == INLAY_REASON_MTU_NOT_VALIDATED)
-		relay_fast_wake(r, r->now + CHECK_EVERY);
+	if (sub->why != INLAY_REASON_OK_NOT_ACKED && sub->why != INLAY_REASON_MTU_NOT_VALIDATED)
+		return;
+	sub->check_pause =
+		sub->check_pause > 0 ? sub->check_pause + sub->check_pause / 4 : CHECK_FIRST;
+	if (sub->check_pause > CHECK_LAST)
+		sub->check_pause = CHECK_LAST;
+	sub->check_at = r->now + sub->check_pause;
+	relay_fast_wake(r, sub->check_at);
 }
 
 /* --- its end --------------------------------------------------------------------------------- */
@@ -234,4 +246,29 @@ bool relay_position_had(const struct relay_subscription *sub,
 		return false;
 	return (__s32)(fate->serial - e->since) >= 0 && group >= e->first_group &&
 	       group < e->end_group;
+}
+
+/* --- display --------------------------------------------------------------------------------- */
+
+void relay_position_view(const struct relay_subscription *sub, __u32 *ret_lent, __u64 *ret_copies,
+			 __u32 *ret_why)
+{
+	const struct inlay_position *e;
+	struct inlay_list *node;
+
+	*ret_lent = 0;
+	*ret_copies = 0;
+	*ret_why = RELAY_NO_REASON;
+	if (sub->position == NULL)
+		return;
+	inlay_list_for_each (node, &sub->position->legs) {
+		const struct relay_reader *rd =
+			inlay_list_entry(node, struct relay_reader, leg.of_position);
+
+		*ret_lent += inlay_load_u32(&rd->leg.entry->state) == INLAY_LEG_ATTACHED;
+	}
+	e = entry_of(sub->track->relay, sub->position);
+	*ret_copies = inlay_load_u64(&e->copies);
+	if (__atomic_load_n(&e->reason, __ATOMIC_RELAXED) > 0)
+		*ret_why = __atomic_load_n(&e->reason, __ATOMIC_RELAXED);
 }

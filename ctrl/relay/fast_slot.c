@@ -53,18 +53,16 @@ struct relay_slot *relay_slot_new(struct inlay_relay *r, struct relay_fast_track
 }
 
 /* Its place among the streams seen is needed for a newer one. */
-static void displace(struct inlay_relay *r, struct relay_fast_track *ft, __u32 index)
+static void displace(struct inlay_relay *r, __u32 index)
 {
-	__u32 n = positions_of(r, ft);
-
-	for (__u32 i = 0; i < n; i++)
+	for (__u32 i = 0; i < INLAY_POSITIONS; i++)
 		relay_leg_detach(&r->fast, index, i, INLAY_REASON_SLOT_REPLACED);
 }
 
-/* The slot that |number| has; INLAY_SEEN_CONVENTIONAL: none, and none it will have. */
-static __u32 seen_as(struct inlay_relay *r, struct relay_fast_track *ft, __u64 number)
+/* The slot that |number| has, + 1; INLAY_SEEN_CONVENTIONAL: none, and none it will have. */
+static __u32 seen_as(struct inlay_relay *r, const struct relay_fast_upstream *fu, __u64 number)
 {
-	struct inlay_upstream *up = relay_fast_upstream_entry(&r->fast, ft->from);
+	struct inlay_upstream *up = relay_fast_upstream_entry(&r->fast, fu);
 	__u64 *word = &up->seen[number & (INLAY_SEEN - 1)];
 	__u64 w;
 
@@ -76,7 +74,7 @@ static __u32 seen_as(struct inlay_relay *r, struct relay_fast_track *ft, __u64 n
 			break;
 		if (w != INLAY_SEEN_EMPTY && INLAY_SEEN_WHAT(w) != INLAY_SEEN_CONVENTIONAL &&
 		    INLAY_SEEN_WHAT(w) <= r->fast.tables->n_slots)
-			displace(r, ft, INLAY_SEEN_WHAT(w) - 1);
+			displace(r, INLAY_SEEN_WHAT(w) - 1);
 		if (inlay_cas_u64(word, w, INLAY_SEEN_WORD(number, INLAY_SEEN_CONVENTIONAL)))
 			return INLAY_SEEN_CONVENTIONAL;
 	}
@@ -85,7 +83,7 @@ static __u32 seen_as(struct inlay_relay *r, struct relay_fast_track *ft, __u64 n
 		const struct inlay_slot *s = &r->fast.tables->slots[i];
 
 		if (inlay_load_u32(&s->state) != INLAY_SLOT_FREE && s->stream == number &&
-		    s->upstream == ft->from->index && r->fast.slots[i] == NULL)
+		    s->upstream == fu->index && r->fast.slots[i] == NULL)
 			return i + 1;
 	}
 	return INLAY_SEEN_CONVENTIONAL;
@@ -94,22 +92,31 @@ static __u32 seen_as(struct inlay_relay *r, struct relay_fast_track *ft, __u64 n
 struct relay_slot *relay_slot_find(struct relay_upstream *up, const struct inlay_moq_incoming *in)
 {
 	struct inlay_relay *r = up->track->relay;
+	const struct relay_fast_upstream *fu = up->session->fast;
 	struct relay_fast_track *ft = up->track->fast;
-	const struct inlay_slot *s;
 	__u64 number = inlay_moq_incoming_number(in);
+	struct relay_slot *slot;
+	struct inlay_slot *s;
 	__u32 what;
 
-	if (ft == NULL || up->session->fast == NULL || ft->from != up->session->fast ||
-	    number > INLAY_SEEN_NUMBER_MAX)
+	if (fu == NULL || number > INLAY_SEEN_NUMBER_MAX)
 		return NULL;
-	what = seen_as(r, ft, number);
-	if (what == 0 || what > r->fast.tables->n_slots || r->fast.slots[what - 1] != NULL)
+	/* Claimed though the track may be none of the forwarder's yet: it may become one. */
+	what = seen_as(r, fu, number);
+	if (ft == NULL || ft->from != fu || what == 0 || what > r->fast.tables->n_slots ||
+	    r->fast.slots[what - 1] != NULL)
 		return NULL;
 	s = &r->fast.tables->slots[what - 1];
 	if (inlay_load_u32(&s->state) == INLAY_SLOT_FREE || s->stream != number ||
-	    s->track != ft->index)
+	    s->upstream != fu->index || s->track != ft->index)
 		return NULL;
-	return relay_slot_new(r, ft, what - 1);
+	slot = relay_slot_new(r, ft, what - 1);
+	/* Still being set up: which legs it has is not known. It has none then. */
+	if (slot != NULL && inlay_cas_u32(&s->state, INLAY_SLOT_CLAIMED, INLAY_SLOT_DECLINED)) {
+		relay_slot_end(r, slot);
+		slot = NULL;
+	}
+	return slot;
 }
 
 void relay_slot_begin(struct relay_slot *slot, struct inlay_cache_stream *stream)

@@ -30,13 +30,24 @@ static struct relay_upstream *candidate(const struct relay_track *t, enum inlay_
 	return found;
 }
 
+/* One that was withdrawn is its track's until that has drained. */
+static bool is_in_use(const struct relay_fast *f, const struct inlay_alias *a)
+{
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &f->tracks)
+		if (inlay_list_entry(node, struct relay_fast_track, node)->alias == a)
+			return true;
+	return false;
+}
+
 static struct inlay_alias *free_alias(const struct relay_fast *f,
 				      const struct relay_fast_upstream *fu)
 {
 	struct inlay_upstream *up = relay_fast_upstream_entry(f, fu);
 
 	for (int i = 0; i < INLAY_ALIASES; i++)
-		if (inlay_load_u32(&up->aliases[i].track) == 0)
+		if (!is_in_use(f, &up->aliases[i]))
 			return &up->aliases[i];
 	return NULL;
 }
@@ -89,7 +100,18 @@ fail:
 
 /* --- its end --------------------------------------------------------------------------------- */
 
-/* Slots of the track that the control plane does not know of. */
+#define FORGOTTEN_AFTER (5 * INLAY_S)
+
+/* A slot of the track that the control plane does not know of. */
+static bool is_unknown(const struct inlay_relay *r, const struct relay_fast_track *ft, __u32 index)
+{
+	const struct inlay_slot *s = &r->fast.tables->slots[index];
+
+	return r->fast.slots[index] == NULL && inlay_load_u32(&s->state) != INLAY_SLOT_FREE &&
+	       s->track == ft->index && s->upstream == ft->from->index;
+}
+
+/* How many there are. */
 static __u32 unknown_slots(const struct inlay_relay *r, const struct relay_fast_track *ft,
 			   __u32 *ret_first)
 {
@@ -97,15 +119,38 @@ static __u32 unknown_slots(const struct inlay_relay *r, const struct relay_fast_
 	__u32 n = 0;
 
 	for (__u32 i = f->tables->n_slots; i-- > 0;) {
-		const struct inlay_slot *s = &f->tables->slots[i];
-
-		if (f->slots[i] != NULL || inlay_load_u32(&s->state) == INLAY_SLOT_FREE ||
-		    s->track != ft->index || s->upstream != ft->from->index)
+		if (!is_unknown(r, ft, i))
 			continue;
 		*ret_first = i;
 		n++;
 	}
 	return n;
+}
+
+/*
+ * A stream that the publisher reset before anything of it came up: nobody will ever hear of it. No
+ * packet takes this long from one thread to the other.
+ */
+static bool is_forgotten(const struct inlay_relay *r, const struct inlay_slot *s)
+{
+	__s32 age = (__s32)((__u32)(r->now / INLAY_US) - (__u32)s->since);
+
+	return age > (__s32)(FORGOTTEN_AFTER / INLAY_US); /* it may lie ahead of our clock */
+}
+
+void relay_fast_track_sweep(struct inlay_relay *r, struct relay_fast_track *ft)
+{
+	struct relay_slot *slot;
+
+	for (__u32 i = 0; i < r->fast.tables->n_slots; i++) {
+		const struct inlay_slot *s = &r->fast.tables->slots[i];
+
+		if (!is_unknown(r, ft, i) || !is_forgotten(r, s))
+			continue;
+		slot = relay_slot_new(r, ft, i);
+		if (slot != NULL)
+			relay_slot_end(r, slot);
+	}
 }
 
 /* Nothing will come of them: their streams end here. */

@@ -427,6 +427,7 @@ void inlay_relay_stats(const struct inlay_relay *r, struct inlay_relay_stats *re
 	ret->cache_bytes_now = r->cache.bytes;
 	ret->cache_groups_evicted = r->cache.groups_evicted;
 	ret->cache_bytes_evicted = r->cache.bytes_evicted;
+	relay_fast_count(r, ret);
 }
 
 void inlay_relay_session_stats(const struct inlay_relay_session *rs,

@@ -18,6 +18,7 @@
 #define INLAY_RELAY_RELAY_H
 
 #include "cache.h"
+#include "inlay_reasons.h"
 #include "policies.h"
 #include "session.h"
 
@@ -121,6 +122,9 @@ struct inlay_relay_stats {
 	__u64 malformed_tracks;
 	__u64 streams_refused;	 /* of publishers: evicted as they arrived, or no memory */
 	__u64 datagrams_dropped; /* too large, or the queue is full */
+	__u64 legs_attached;	 /* streams that a forwarder began, and were adopted */
+	__u64 legs_detached[INLAY_N_REASONS]; /* and those that it gave up before their end */
+	__u64 positions_now, slots_now;
 	__u64 refused; /* requests answered with an error for a limit or a missing right */
 };
 

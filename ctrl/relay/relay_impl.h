@@ -251,6 +251,7 @@ struct relay_subscription {
 	__u64 end_status;
 
 	struct relay_position *position; /* NULL: it is not served fast, and */
+	inlay_ns check_at, check_pause;	 /* whether it can be, by now */
 	__u32 why;			 /* enum inlay_reason: why not */
 	__u32 why_detached;		 /* why a stream of its was last given up */
 	struct relay_past past;

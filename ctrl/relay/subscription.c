@@ -430,6 +430,7 @@ void relay_subscription_update(struct relay_subscription *sub,
 	/* A new one follows from what it wants now. */
 	if (params->present & INLAY_MOQ_HAS_FILTER || !sub->params.forward)
 		(void)relay_position_end(sub);
+	relay_fast_wake(sub->track->relay, sub->track->relay->now);
 	narrow(sub);
 	set_order(sub);
 	answer = relay_track_params(sub->track);
@@ -478,7 +479,7 @@ static void end(struct relay_subscription *sub, __u64 status)
 	if (!relay_position_end(sub)) {
 		sub->state = RELAY_SUBSCRIPTION_ENDING;
 		sub->end_status = status;
-		sub->end_deadline = sub->track->relay->now;
+		sub->end_deadline = sub->track->relay->now + RELAY_FAST_POLL;
 		return;
 	}
 	inlay_moq_request_set_user(sub->request, NULL);

@@ -89,13 +89,17 @@ void inlay_relay_for_each_subscription(const struct relay_track *t,
 	inlay_list_for_each (node, &t->subscriptions) {
 		const struct relay_subscription *sub =
 			inlay_list_entry(node, struct relay_subscription, of_track);
-		const struct inlay_relay_subscription_view v = {
+		struct inlay_relay_subscription_view v = {
 			.session = sub->session->user,
 			.request = inlay_moq_request_id(sub->request),
 			.state = subscription_state(sub),
 			.streams = sub->n_readers,
+			.fast = sub->position != NULL,
+			.why_not = sub->position != NULL ? RELAY_NO_REASON : sub->why,
+			.why_detached = sub->why_detached,
 		};
 
+		relay_position_view(sub, &v.streams_lent, &v.copies, &v.why_not_sent);
 		each(user, &v);
 	}
 }

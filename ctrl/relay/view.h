@@ -44,7 +44,15 @@ struct inlay_relay_subscription_view {
 	void *session; /* user of its session */
 	__u64 request; /* ID of the SUBSCRIBE */
 	const char *state;
-	__u32 streams; /* that the control plane sends, or has yet to begin */
+	__u32 streams; /* that were begun, or wait */
+	/* Of these, how many a forwarder sends at the moment; and in all, what it did. */
+	bool fast;	    /* it has a position */
+	__u32 why_not;	    /* enum inlay_reason, if it has none; INLAY_N_REASONS: it has */
+	__u32 why_detached; /* enum inlay_reason: why a stream was last given up; _N_REASONS: none
+			     */
+	__u32 streams_lent;
+	__u64 copies;	    /* of its position */
+	__u32 why_not_sent; /* of its position: why a copy was last not sent; _N_REASONS: none */
 };
 
 void inlay_relay_for_each_subscription(const struct relay_track *t,
