@@ -48,9 +48,12 @@ INLAY_INLINE __u32 inlay_put_frame_head(const struct inlay_work *w,
 }
 
 /* The prefix, with the position's own alias as a vi64 of INLAY_ALIAS_BYTES. */
-INLAY_INLINE void inlay_put_prefix(struct inlay_work *w, const struct inlay_position *pos, __u8 *p)
+INLAY_INLINE void inlay_put_prefix(const struct inlay_work *w, const struct inlay_position *pos,
+				   __u8 *p)
 {
-	__u32 alias = pos->alias & INLAY_ALIAS_MAX;
+	const struct inlay_position *named =
+		INLAY_MUTANT(ALIAS_OF_FIRST) ? inlay_position_at(w, 0) : pos;
+	__u32 alias = named->alias & INLAY_ALIAS_MAX;
 	__u32 at = w->alias_at & 7;
 
 	__builtin_memcpy(p, w->prefix, INLAY_PREFIX_MAX);
@@ -60,8 +63,6 @@ INLAY_INLINE void inlay_put_prefix(struct inlay_work *w, const struct inlay_posi
 	p[at + 1] = (__u8)(alias >> 16);
 	p[at + 2] = (__u8)(alias >> 8);
 	p[at + 3] = (__u8)alias;
-	if (INLAY_MUTANT(ALIAS_OF_FIRST))
-		__builtin_memcpy(w->prefix, p, INLAY_PREFIX_MAX);
 }
 
 /* Bytes before the short header; |*ret_len|: with it. False: the entry is not fit for use. */
@@ -247,7 +248,9 @@ INLAY_INLINE bool inlay_leg_takes(const struct inlay_work *w, const struct inlay
 	if (state == INLAY_LEG_OFFERED)
 		return w->offset >= leg->attach || INLAY_MUTANT(OFFER_EARLY);
 	return state == INLAY_LEG_ATTACHED ||
-	       (INLAY_MUTANT(RECALL_IGNORED) && state == INLAY_LEG_DETACHED);
+	       (INLAY_MUTANT(RECALL_IGNORED) && state == INLAY_LEG_DETACHED) ||
+	       (INLAY_MUTANT(ATTACH_MID_STREAM) && state == INLAY_LEG_NONE &&
+		inlay_position_takes(w, p));
 }
 
 INLAY_INLINE void inlay_leg_ask(const struct inlay_work *w, const struct inlay_leg *leg,
@@ -272,7 +275,8 @@ INLAY_INLINE void inlay_leg_ask(const struct inlay_work *w, const struct inlay_l
 INLAY_INLINE bool inlay_leg_attach(const struct inlay_work *w, struct inlay_leg *leg, __u32 state,
 				   const struct inlay_credit *c)
 {
-	if (state == INLAY_LEG_ATTACHED || INLAY_MUTANT(RECALL_IGNORED))
+	if (state == INLAY_LEG_ATTACHED ||
+	    (INLAY_MUTANT(RECALL_IGNORED) && state == INLAY_LEG_DETACHED))
 		return true;
 	if (w->first) {
 		leg->stream = c->stream;

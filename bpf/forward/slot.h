@@ -160,7 +160,7 @@ INLAY_INLINE bool inlay_first_look(struct inlay_work *w, struct inlay_upstream *
 	__u8 first, priority = 0;
 
 	w->reason = INLAY_REASON_MID_STREAM;
-	if (m->offset != 0 && !INLAY_MUTANT(ATTACH_MID_STREAM))
+	if (m->offset != 0)
 		return false;
 	if (!inlay_cursor_peek_u8(&c, &first))
 		return false;

@@ -89,10 +89,6 @@ INLAY_INLINE bool inlay_frame_is_new(struct inlay_work *w, const struct inlay_sl
 
 	if (w->offset >= highest && (w->end > w->offset || (w->fin && !has_end)))
 		return true;
-	if (INLAY_MUTANT(OLD_FORWARDED) && w->offset >= s->header_len && w->end > w->offset) {
-		/* As if it had not been seen: framing is not followed. */
-		return true;
-	}
 	w->reason = INLAY_REASON_OLD_BYTES;
 	*ret_verdict = w->end > highest ? INLAY_MEDIA_DECLINED : INLAY_MEDIA_OLD;
 	return false;
@@ -101,16 +97,13 @@ INLAY_INLINE bool inlay_frame_is_new(struct inlay_work *w, const struct inlay_sl
 /* Framing to go on from: the slot's, or what the control plane handed over. False: w->reason. */
 INLAY_INLINE bool inlay_frame_framing(struct inlay_work *w, const struct inlay_slot *s, __u32 state)
 {
-	w->reason = INLAY_REASON_STREAM_DECLINED;
 	if (state == INLAY_SLOT_LIVE) {
 		w->framing = s->framing;
 		return true;
 	}
-	if (state == INLAY_SLOT_UNFRAMED)
-		w->reason = INLAY_REASON_UNFRAMED;
+	w->reason = INLAY_REASON_UNFRAMED;
 	if (state != INLAY_SLOT_OFFERED)
 		return false;
-	w->reason = INLAY_REASON_UNFRAMED;
 	w->framing = s->hand;
 	return inlay_framing_is_sound(&w->framing) && w->framing.offset <= w->offset;
 }
@@ -132,6 +125,7 @@ INLAY_INLINE void inlay_frame_begin(struct inlay_work *w, const struct inlay_slo
 	w->group = s->group;
 	w->priority = s->priority;
 	w->first = 0;
+	w->take_up = 0;
 	w->offset = m->offset;
 	w->end = m->offset + m->len;
 	w->payload_at = m->at;
@@ -145,11 +139,20 @@ INLAY_STAGE __u8 inlay_forward_later(struct inlay_work *w, const struct inlay_me
 	__u8 verdict = INLAY_MEDIA_DECLINED;
 
 	w->reason = INLAY_REASON_STREAM_DECLINED;
-	if (state == INLAY_SLOT_FREE || s->upstream != w->upstream || s->stream != m->stream)
+	if ((state != INLAY_SLOT_LIVE && state != INLAY_SLOT_UNFRAMED &&
+	     state != INLAY_SLOT_OFFERED) ||
+	    s->upstream != w->upstream || s->stream != m->stream)
 		return verdict;
 	w->slot = slot;
 	inlay_frame_begin(w, s, m);
-	if (!inlay_frame_framing(w, s, state) || !inlay_frame_is_new(w, s, &verdict))
+	if (!inlay_frame_framing(w, s, state))
+		return verdict;
+	if (INLAY_MUTANT(OLD_FORWARDED) && w->offset >= s->header_len &&
+	    w->offset < inlay_load_u64(&s->highest)) {
+		inlay_fan_out(w);
+		return INLAY_MEDIA_FORWARDED;
+	}
+	if (!inlay_frame_is_new(w, s, &verdict))
 		return verdict;
 	w->reason = INLAY_REASON_UNFRAMED;
 	if (w->framing.offset <= w->offset && !inlay_framing_leap(&w->framing, w->offset))

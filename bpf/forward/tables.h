@@ -159,17 +159,6 @@ INLAY_INLINE void inlay_work_emit(const struct inlay_work *w, const struct inlay
 
 #endif
 
-/* A u16 that both sides read and write on its own. */
-INLAY_INLINE __u16 inlay_load_u16(const __u16 *p)
-{
-	return *(const volatile __u16 *)p;
-}
-
-INLAY_INLINE void inlay_store_u16(__u16 *p, __u16 v)
-{
-	*(volatile __u16 *)p = v;
-}
-
 INLAY_INLINE void inlay_add_u64(__u64 *counter, __u64 n)
 {
 	inlay_store_u64(counter, *counter + n);

@@ -15,6 +15,8 @@
 #define inlay_fetch_add_u64(p, v)  __sync_fetch_and_add((p), (v))
 #define inlay_load_u64(p)	   (*(volatile __u64 *)(p))
 #define inlay_load_u32(p)	   (*(volatile __u32 *)(p))
+#define inlay_load_u16(p)	   (*(const volatile __u16 *)(p))
+#define inlay_store_u16(p, v)	   ((void)(*(volatile __u16 *)(p) = (v)))
 #define inlay_store_u64(p, v)	   ((void)__sync_lock_test_and_set((p), (v)))
 #define inlay_store_u32(p, v)	   ((void)__sync_lock_test_and_set((p), (v)))
 #define inlay_xchg_u32(p, v)	   __sync_lock_test_and_set((p), (v))
@@ -25,6 +27,9 @@
 #define inlay_fetch_add_u64(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define inlay_load_u64(p)	  __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define inlay_load_u32(p)	  __atomic_load_n((p), __ATOMIC_ACQUIRE)
+/* A word on its own: BPF has no atomics of 16 bits, so these publish nothing. */
+#define inlay_load_u16(p)	  __atomic_load_n((p), __ATOMIC_RELAXED)
+#define inlay_store_u16(p, v)	  __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define inlay_store_u64(p, v)	  __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define inlay_store_u32(p, v)	  __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #define inlay_xchg_u32(p, v)	  __atomic_exchange_n((p), (v), __ATOMIC_SEQ_CST)
