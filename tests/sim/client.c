@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "conn_internal.h"
+#include "session_impl.h"
 #include "sim.h"
 
 #define FAREWELL (INLAY_S / 2) /* for what a closed connection has to say */
@@ -66,6 +67,15 @@ static void on_transport_ended(struct inlay_transport_conn *t)
 	c->conn = NULL;
 }
 
+/* Two publishers have the same ones, or some that are longer than any copy's. */
+static void draw_aliases(struct sim_client *c)
+{
+	static const __u64 first[] = {0, 60, 16380, (1 << 28) - 2, 1ULL << 40, ~0ULL >> 2};
+
+	if (c->sim->plan.large_aliases)
+		c->moq->next_alias = first[seeded_below(&c->rng, INLAY_ARRAY_SIZE(first))];
+}
+
 static void new_session(struct sim_client *c)
 {
 	static struct inlay_moq_transport_ops ops;
@@ -79,6 +89,7 @@ static void new_session(struct sim_client *c)
 	if (!c->moq)
 		abort();
 	c->transport.session = c->moq;
+	draw_aliases(c);
 }
 
 static void up(struct sim_client *c)
@@ -91,6 +102,8 @@ static void up(struct sim_client *c)
 	s->connections++;
 	sim_trace(s, "client %d is up, life %u", c->index, c->life->number);
 	sim_publisher_on_up(c);
+	if (s->plan.steady)
+		sim_subscribe_all(c);
 }
 
 static const struct inlay_conn_ops *on_connection(void *user, struct inlay_ep_conn *conn,
@@ -141,6 +154,7 @@ static void dial_foreign(struct sim_client *c)
 	if (inlay_link_init(&c->link, &peer, &session, s->now))
 		abort();
 	c->moq = c->link.session;
+	draw_aliases(c);
 	c->foreign_touched = true;
 }
 
@@ -285,7 +299,8 @@ static void judge(struct sim_client *c, const struct inlay_close_reason *why)
 	else if (why->reset && sim_client_at_relay(c))
 		sim_fail(s, "client %d: a stateless reset, though the relay has the connection",
 			 c->index);
-	else if (!why->idle && !why->reset && (!why->application || why->code != 0))
+	else if (!why->idle && !why->reset && (!why->application || why->code != 0) &&
+		 !c->life->misbehaved)
 		sim_fail(s, "client %d: the connection ends with %s error 0x%llx, %s: %s", c->index,
 			 why->application ? "application" : "transport",
 			 (unsigned long long)why->code, why->by_peer ? "the relay's" : "its own",

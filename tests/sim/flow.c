@@ -255,6 +255,8 @@ void sim_flows_connection(struct sim_node *n, struct inlay_ep_conn *conn)
 
 struct content {
 	bool eliciting, padded, path, mtu_probe;
+	__u32 n_frames;
+	__u64 media; /* bytes of unidirectional streams and datagrams */
 	const __u8 *challenge;
 };
 
@@ -269,6 +271,11 @@ static bool look(struct sim_end *e, struct inlay_cursor c, struct content *ret)
 
 		if (inlay_quic_frame_parse(&c, &f))
 			return false;
+		ret->n_frames++;
+		if (f.type == INLAY_QUIC_STREAM && f.stream.id & 2)
+			ret->media += f.stream.len;
+		if (f.type == INLAY_QUIC_DATAGRAM)
+			ret->media += f.bytes.len;
 		ret->eliciting |= inlay_quic_frame_is_ack_eliciting(f.type);
 		ret->padded |= f.type == INLAY_QUIC_PADDING;
 		ret->path |=
@@ -378,18 +385,39 @@ static bool take_number(struct key *k, struct inlay_sa_ref sa, __u64 pn)
 	return true;
 }
 
+/* The frames, in one piece. */
+static struct inlay_cursor frames_of(const struct inlay_seal_item *item)
+{
+	static __u8 bytes[INLAY_FRAME_ROOM];
+
+	if (item->prefix_len == 0)
+		return inlay_cursor_of(item->payload, item->payload_len);
+	if (item->prefix_len + item->payload_len > sizeof(bytes))
+		abort();
+	memcpy(bytes, item->prefix, item->prefix_len);
+	memcpy(bytes + item->prefix_len, item->payload, item->payload_len);
+	return inlay_cursor_of(bytes, item->prefix_len + item->payload_len);
+}
+
 void sim_flows_sealing(struct sim *s, bool relay, const struct inlay_seal_item *item)
 {
-	__u32 size = (__u32)(item->header_len + item->payload_len + INLAY_TAG);
+	struct inlay_cursor c = frames_of(item);
+	__u32 size = (__u32)(item->header_len + inlay_cursor_left(&c) + INLAY_TAG);
 	struct sim_end *e = end_of(s, relay, item->sa);
 	struct content what;
 
 	s->watch.packets++;
-	if (!look(e, inlay_cursor_of(item->payload, item->payload_len), &what)) {
+	if (s->packets)
+		sim_watch_tell(s, relay, item, c);
+	if (!look(e, c, &what)) {
 		sim_fail(s, "%s sends a frame that does not parse",
 			 relay ? "the relay" : "a client");
 		return;
 	}
+	s->media_bytes += relay ? what.media : 0;
+	s->fast_bytes += s->forwarding ? what.media : 0;
+	if (s->forwarding && (what.n_frames != 1 || !what.eliciting || what.path))
+		sim_fail(s, "a copy carries more than one frame of media");
 	if (relay && what.challenge)
 		sim_watch_challenge(s, &item->remote, what.challenge);
 	if (!e)

@@ -127,6 +127,9 @@ static void draw_manners(struct seeded *rng, struct sim_plan *p)
 	if (sim_chance(rng, 25))
 		p->damage_ppm = (__u32)seeded_below(rng, 10000);
 	p->subscriber_timeouts = sim_chance(rng, 20);
+	p->replay_ppm = sim_chance(rng, 40) ? (__u32)seeded_below(rng, 50000) : 0;
+	p->large_aliases = sim_chance(rng, 50);
+	p->malformed = sim_chance(rng, 15);
 	*w = (struct sim_weights){
 		.subscribe = 10,
 		.unsubscribe = (__u32)seeded_below(rng, 4),
@@ -154,6 +157,35 @@ static void draw_rings(struct seeded *rng, struct sim_plan *p)
 		p->lag = sim_between(rng, 1, 40) * INLAY_MS;
 	if (sim_chance(rng, 15))
 		p->overflow_ppm = (__u32)seeded_below(rng, 20000);
+}
+
+/* A forwarder, in state that is scarce or not; and what lets it forward: publishers' packets that
+ * are smaller than what subscribers' paths take. */
+static void draw_forwarder(struct seeded *rng, struct sim_plan *p)
+{
+	struct inlay_endpoint_config *r = &p->relay_endpoint, *c = &p->client_endpoint;
+
+	p->forward = sim_chance(rng, 80);
+	p->state = (struct inlay_state_config){
+		.subscribers = (__u32)PICK_U64(rng, 4, 64),
+		.log_size = r->log_size,
+		.upstreams = (__u32)PICK_U64(rng, 1, 8),
+		.journal_size = (__u32)PICK_U64(rng, 16, 128, 1024),
+		.tracks = (__u32)PICK_U64(rng, 2, 16),
+		.slots = (__u32)PICK_U64(rng, 4, 16, 64, 256),
+		.sas = 2 * SIM_SAS,
+	};
+	if (sim_chance(rng, 30))
+		p->refuse_ppm = (__u32)seeded_below(rng, 30000);
+	if (sim_chance(rng, 50))
+		p->hold = sim_between(rng, 1, 30) * INLAY_MS;
+	if (!sim_chance(rng, 80))
+		return;
+	r->params.max_udp_payload_size = 1200;
+	r->max_path_mtu = INLAY_FRAME_ROOM;
+	c->params.max_udp_payload_size = 1472;
+	p->state.subscribers = 64;
+	p->state.tracks = 16;
 }
 
 void sim_plan_draw(struct sim_plan *p, __u64 seed)
@@ -187,6 +219,56 @@ void sim_plan_draw(struct sim_plan *p, __u64 seed)
 	draw_policy(&rng, p);
 	draw_manners(&rng, p);
 	draw_rings(&rng, p);
+	draw_forwarder(&rng, p);
+}
+
+static void make_ample(struct inlay_endpoint_config *e)
+{
+	e->params.initial_max_data = 64 << 20;
+	e->params.initial_max_stream_data_uni = 16 << 20;
+	e->params.initial_max_stream_data_bidi_local = 1 << 20;
+	e->params.initial_max_stream_data_bidi_remote = 1 << 20;
+	e->params.initial_max_streams_uni = 8192;
+	e->params.initial_max_streams_bidi = 100;
+	e->params.max_datagram_frame_size = 65535;
+	e->params.disable_active_migration = false;
+	e->max_recv_buffer = 64 << 20;
+	e->max_recv_memory = 512 << 20;
+	e->max_datagram_queue = 1 << 20;
+	e->max_streams_open = 8192;
+	e->log_size = 2048;
+	e->params.max_idle_timeout = 8 * INLAY_S; /* less than SETUP may take */
+	e->keep_alive = 800 * INLAY_MS;
+}
+
+void sim_plan_make_ample(struct sim_plan *p)
+{
+	struct sim_weights *w = &p->weights;
+
+	p->ample = true;
+	make_ample(&p->relay_endpoint);
+	make_ample(&p->client_endpoint);
+	p->relay.cache = (struct inlay_cache_config){0};
+	p->relay.max_streams = p->relay.max_resets = 8192;
+	p->relay.max_cache_age = 60 * INLAY_S;
+	p->relay.grace = 10 * INLAY_S;
+	p->relay.drain = 20 * INLAY_S;
+	p->relay.policy = p->relay_endpoint.policy = NULL;
+	p->subscriber_timeouts = p->malformed = false;
+	p->restart = 0;
+	p->harshness = p->harshness < 2 ? p->harshness : 2;
+	p->state.log_size = 2048;
+	w->outage = w->reset = 0;
+}
+
+void sim_plan_make_steady(struct sim_plan *p)
+{
+	struct sim_weights *w = &p->weights;
+
+	p->steady = true;
+	p->n_foreign = p->handshakes = 0;
+	w->subscribe = w->unsubscribe = w->update = w->leave = w->vanish = 0;
+	w->status = 1; /* there is something to do */
 }
 
 void sim_plan_print(const struct sim_plan *p, FILE *to)
@@ -196,14 +278,15 @@ void sim_plan_print(const struct sim_plan *p, FILE *to)
 	fprintf(to,
 		"plan: %u clients, %u publish, %u tracks, %u on libngtcp2%s%s, harshness %u, "
 		"active %llu ms, pause %llu ms, ring %llu us, lag %llu us, %u rings, burst %u, "
-		"cipher %d, damage %u ppm%s\n",
+		"cipher %d, damage %u ppm%s%s\n",
 		p->n_clients, p->n_publishers, p->n_tracks, p->n_foreign,
 		p->handshakes ? ", handshakes" : "", p->retry ? ", retry" : "", p->harshness,
 		(unsigned long long)(p->active / INLAY_MS),
 		(unsigned long long)(p->pause / INLAY_MS),
 		(unsigned long long)(p->ring_delay / INLAY_US),
 		(unsigned long long)(p->lag / INLAY_US), p->n_rings, p->burst, p->cipher,
-		p->damage_ppm, p->restart ? ", the relay restarts" : "");
+		p->damage_ppm, p->forward ? ", forwards" : "",
+		p->restart ? ", the relay restarts" : "");
 	for (int i = 0; i < 2; i++, r = c)
 		fprintf(to,
 			"  %s: log %u, cc %d, data %llu, stream %llu, streams %llu, receive %llu, "

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "conn_internal.h"
+#include "session_impl.h"
 #include "sim.h"
 
 #define RETRY	   (400 * INLAY_MS)
@@ -248,6 +249,7 @@ static void open_stream(struct sim_client *c, struct sim_track *t, __u64 subgrou
 					  : INLAY_MOQ_SUBGROUP_PRESENT,
 		.priority = (__u8)(100 + subgroup),
 		.has_priority = t->index & 1,
+		.has_properties = t->has_properties,
 		.end_of_group = t->n_subgroups == 1,
 		.first_object = true,
 	};
@@ -266,9 +268,57 @@ static void open_stream(struct sim_client *c, struct sim_track *t, __u64 subgrou
 		  (unsigned long long)subgroup, strerror(-rv));
 }
 
+/* --- Rules broken ---------------------------------------------------------------------------- */
+
+/* What no session would write: an object's header with something wrong in it, and payload. */
+static size_t write_wrong(struct sim_client *c, struct sim_track *t, __u8 *dst, size_t room,
+			  bool *ret_fin)
+{
+	struct inlay_writer w = inlay_writer_of(dst, room);
+	/* A mandatory property that nobody knows (section 2.5.1). */
+	static const __u8 mandatory[] = {0x80 | 0x40, 0x00, 0x01};
+	static const __u8 cut[] = {0x01, 0x09, 0x00};
+	__u64 kind = seeded_below(&c->rng, t->has_properties ? 6 : 4);
+	const __u64 payload_len = 40;
+	const __u8 *p = kind == 4 ? mandatory : cut;
+
+	/* The first has no room for another object's ID behind the one before. */
+	inlay_vi64_put(&w, kind == 0 ? ~0ULL : 0);
+	if (t->has_properties)
+		inlay_vi64_put(&w, kind >= 4 ? 3 : 0);
+	if (kind >= 4)
+		inlay_writer_bytes(&w, p, 3);
+	inlay_vi64_put(&w, kind == 1 ? 0 : payload_len);
+	if (kind == 1)
+		inlay_vi64_put(&w, 0x77); /* no such status */
+	inlay_writer_bytes(&w, (const __u8 *)"nobody is to see this", 21);
+	*ret_fin = kind == 2 || kind == 3; /* within the payload */
+	if (*ret_fin)
+		t->broken_len = payload_len;
+	return inlay_writer_len(&w);
+}
+
+static void malform(struct sim_client *c, struct sim_stream *st)
+{
+	const struct inlay_moq_transport *transport = &c->moq->config.transport;
+	struct sim_track *t = st->track;
+	__u8 bytes[128];
+	bool fin;
+	size_t len = write_wrong(c, t, bytes, sizeof(bytes), &fin);
+
+	if (transport->ops->stream_write(transport->ctx, st->out->stream.id, bytes, len, fin))
+		return;
+	sim_trace(c->sim, "client %d malforms %s/%llu/%llu", c->index, t->text,
+		  (unsigned long long)st->group, (unsigned long long)st->subgroup);
+	t->malformed = c->life->misbehaved = true;
+	t->open[st->subgroup] = NULL;
+}
+
+/* --- Publishing ------------------------------------------------------------------------------ */
+
 static void publish(struct sim_client *c, struct sim_track *t)
 {
-	static __u8 payload[MAX_OBJECT];
+	static __u8 payload[MAX_OBJECT], properties[512];
 	__u64 subgroup = t->object % t->n_subgroups;
 	struct inlay_moq_object object = {.id = t->object,
 					  .payload_len = sim_object_len(t, t->group, t->object)};
@@ -276,7 +326,8 @@ static void publish(struct sim_client *c, struct sim_track *t)
 	int rv;
 
 	if (is_full(c)) {
-		sim_publisher_reset(c);
+		if (!c->sim->plan.ample)
+			sim_publisher_reset(c);
 		return;
 	}
 	if (t->object < t->n_subgroups)
@@ -284,6 +335,13 @@ static void publish(struct sim_client *c, struct sim_track *t)
 	st = t->open[subgroup];
 	if (!st)
 		return;
+	if (t->malforms && st->n_objects > 0 && sim_chance(&c->rng, 3)) {
+		malform(c, st);
+		return;
+	}
+	object.properties = properties;
+	object.properties_len =
+		sim_object_properties(t, t->group, t->object, properties, sizeof(properties));
 	rv = inlay_moq_outgoing_object(st->out, &object);
 	if (rv == 0)
 		sim_ledger_publish(c->sim, t, st);

@@ -78,7 +78,7 @@ static void check_empty(struct sim *s)
 			 (unsigned long long)relay.streams_now,
 			 (unsigned long long)relay.tracks_now,
 			 (unsigned long long)relay.cache_bytes_now);
-	else if (relay.malformed_tracks)
+	else if (relay.malformed_tracks && !s->plan.malformed)
 		sim_fail(s, "the relay calls a track malformed");
 }
 
@@ -128,27 +128,46 @@ static void sum_up(struct sim *s, struct sim_result *r)
 	r->published = s->published;
 	r->connections = s->connections;
 	r->steps = s->steps;
+	r->media_bytes = s->media_bytes;
+	r->fast_bytes = s->fast_bytes;
 	r->time = s->now - s->began;
 }
 
-struct sim_result sim_seed(__u64 seed, struct sim_tls *tls, int verbose)
+static void make_plan(struct sim_plan *p, __u64 seed, const struct sim_options *o)
+{
+	sim_plan_draw(p, seed);
+	if (o->ample || o->steady)
+		sim_plan_make_ample(p);
+	if (o->steady)
+		sim_plan_make_steady(p);
+	if (o->forward)
+		p->forward = o->forward > 0;
+	if (o->verbose)
+		sim_plan_print(p, stderr);
+}
+
+struct sim_result sim_seed(__u64 seed, struct sim_tls *tls, const struct sim_options *options,
+			   struct sim_census *census)
 {
 	struct sim_result r = {0};
 	struct sim_plan plan;
 	struct sim *s;
 
-	sim_plan_draw(&plan, seed);
-	if (verbose)
-		sim_plan_print(&plan, stderr);
-	s = sim_new(&plan, seed, tls, verbose);
+	make_plan(&plan, seed, options);
+	s = sim_new(&plan, seed, tls, options->verbose);
 	if (plan.restart && sim_run(s, s->now + plan.restart))
 		sim_restart(s);
 	if (sim_run(s, s->began + plan.active))
 		settle(s);
+	if (census)
+		sim_census_take(s, census);
 	if (!s->failed)
 		farewell(s);
 	sum_up(s, &r);
 	sim_close(s);
+	r.copies = s->copies;
+	r.refused = s->refused;
+	memcpy(r.reasons, s->reasons, sizeof(r.reasons));
 	r.failed = s->failed;
 	memcpy(r.failure, s->failure, sizeof(r.failure));
 	sim_free(s);

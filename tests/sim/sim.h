@@ -9,7 +9,8 @@
  *     wire     packets under way, addresses
  *     watch    what is checked of paths and queues
  *     flow     what is checked of every packet that is sealed, with limits
- *     node     an endpoint of ours, its ring and its provider
+ *     node     an endpoint of ours, its rings and its provider
+ *     fast     the relay's forwarder
  *     client   one that comes, goes, publishes, subscribes, misbehaves
  *     ledger   what was published, what arrived, and what excuses the difference
  *     world    all of it, and time
@@ -32,6 +33,7 @@
 #include "peer.h"
 #include "relay.h"
 #include "sessions.h"
+#include "state.h"
 #include "transport_conn.h"
 
 #define SIM_CLIENTS 10
@@ -58,22 +60,35 @@ struct sim_plan {
 	inlay_ns pause;	     /* mean time between two things that a client does */
 	__u32 harshness;     /* of the network: 0 to 3 */
 	__u32 damage_ppm;    /* of packets arrive with a bit turned over */
+	__u32 replay_ppm;    /* come once more, up to some seconds later */
+	bool large_aliases;  /* publishers count theirs from anywhere */
+	bool malformed;	     /* publishers break the rules of object framing now and then */
 	inlay_ns restart;    /* the relay dies then, and another one begins; 0: it does not */
 	inlay_ns ring_delay; /* most that a packet waits between provider and engine */
 	inlay_ns lag;	     /* the same of the relay's, where it is more */
 	__u32 n_rings;	     /* of the relay's: 1 to SIM_RINGS */
 	__u32 overflow_ppm;  /* of packets that were opened find the relay's ring full */
-	__u32 burst;	     /* frames taken from an endpoint at once; 1: all is checked */
+	bool forward;	     /* the relay has a forwarder, */
+	struct inlay_state_config state; /* by this state */
+	__u32 refuse_ppm; /* of its copies, and what is sent with them, are dropped on their host */
+	inlay_ns hold;	  /* most that another context keeps what it read; 0: none does */
+	__u32 burst;	  /* frames taken from an endpoint at once; 1: all is checked */
 	enum inlay_cipher cipher;
 	struct inlay_endpoint_config relay_endpoint, client_endpoint;
 	struct inlay_relay_config relay;
 	struct sim_weights weights;
 	bool subscriber_timeouts;
+	/* Limits, queues and patience without end: nothing may be missing, whatever is lost. */
+	bool ample;
+	/* Nobody changes his mind or leaves: two runs publish the same. */
+	bool steady;
 	/* Churn: no account is kept of objects, which would be what grows; bytes are checked. */
 	bool forgetful;
 };
 
 void sim_plan_draw(struct sim_plan *p, __u64 seed);
+void sim_plan_make_ample(struct sim_plan *p);
+void sim_plan_make_steady(struct sim_plan *p);
 void sim_plan_print(const struct sim_plan *p, FILE *to);
 /* A link as bad as |harshness| may make it. */
 void sim_plan_link(struct seeded *rng, __u32 harshness, struct link_settings *ret);
@@ -171,6 +186,22 @@ bool sim_node_turn(struct sim_node *n);
 /* The data thread: seals and sends all that the endpoint has. */
 void sim_node_flush(struct sim_node *n);
 
+/* --- fast: the relay's forwarder ------------------------------------------------------------- */
+
+struct sim_fast;
+
+/* NULL: the plan has none. */
+struct sim_fast *sim_fast_new(struct sim *s);
+/* It forwards no more; all of these take NULL. */
+void sim_fast_stop(struct sim_fast *f);
+void sim_fast_free(struct sim_fast *f);
+struct inlay_state *sim_fast_state(const struct sim_fast *f);
+/* A packet was opened, and goes up; with others, by the time of the flush. */
+void sim_fast_opened(struct sim_fast *f, const struct sim_packet *p);
+void sim_fast_flush(struct sim_fast *f);
+inlay_ns sim_fast_deadline(const struct sim_fast *f);
+void sim_fast_turn(struct sim_fast *f);
+
 /* --- watch ----------------------------------------------------------------------------------- */
 
 struct sim_watch {
@@ -188,7 +219,8 @@ void sim_watch_challenge(struct sim *s, const struct inlay_addr *remote, const _
 /* A clear packet that was opened, to be delivered to |n|. */
 void sim_watch_opened(struct sim_node *n, const __u8 *packet, size_t len);
 /* Prints a packet that is about to be sealed. */
-void sim_watch_tell(struct sim *s, bool relay, const struct inlay_seal_item *item);
+void sim_watch_tell(struct sim *s, bool relay, const struct inlay_seal_item *item,
+		    struct inlay_cursor frames);
 /* What is on the relay's wire, to the address and from it. */
 void sim_watch_down(struct sim *s, struct sim_place *place, size_t len);
 void sim_watch_up(struct sim *s, struct sim_place *place, const __u8 *data, size_t len);
@@ -276,6 +308,10 @@ struct sim_track {
 	bool datagrams, by_publish;
 	inlay_ns interval;
 	__u32 group_objects, n_subgroups, max_key, max_delta;
+	bool has_properties;
+	bool malforms;	  /* it will be malformed some time, */
+	bool malformed;	  /* and was: nobody is owed anything any more */
+	__u64 broken_len; /* of an object that ends within; 0: there is none */
 	/* The publisher's. */
 	struct inlay_moq_request *announced, *serving;
 	bool forward, in_group;
@@ -303,6 +339,7 @@ struct sim_in {
 	__u64 id;     /* its own */
 	__u32 len;
 	__u64 offset;
+	bool broken; /* the object can only begin */
 };
 
 /* A stream that the relay says it left out. */
@@ -345,6 +382,7 @@ struct sim_life {
 	struct sim_client *client;
 	__u32 number;
 	bool established, ended;
+	bool misbehaved;  /* it is no wonder that the relay throws it out */
 	bool relay_ended; /* the relay's end has, and its session goes with the next reaping */
 	inlay_ns ended_at;
 	struct inlay_moq_session *relay_moq; /* the relay's end */
@@ -357,6 +395,9 @@ void sim_ledger_life_free(struct sim_life *life);
 /* Of a forgetful one. */
 void sim_ledger_stream_free(struct sim_stream *st);
 __u32 sim_object_len(const struct sim_track *t, __u64 group, __u64 id);
+/* The bytes of its properties; 0: it has none. */
+size_t sim_object_properties(const struct sim_track *t, __u64 group, __u64 id, __u8 *dst,
+			     size_t room);
 void sim_object_fill(const struct sim_track *t, __u64 group, __u64 id, __u8 *dst, size_t len);
 /* Published now, the track's current object; |st| NULL: as a datagram. */
 void sim_ledger_publish(struct sim *s, struct sim_track *t, struct sim_stream *st);
@@ -379,6 +420,9 @@ void sim_ledger_on_datagram(struct sim_sub *sub, const struct inlay_moq_datagram
 /* How many objects of |sub| are neither delivered nor excused; with |tell|, the first is told as a
  * failure. */
 __u32 sim_ledger_missing(struct sim *s, struct sim_sub *sub, bool tell);
+/* Of the track's |index|th object: is it owed to |sub|, and is it there? */
+bool sim_ledger_expects(const struct sim_sub *sub, __u32 index);
+bool sim_ledger_has(const struct sim_sub *sub, __u32 index);
 
 /* --- client ---------------------------------------------------------------------------------- */
 
@@ -479,6 +523,8 @@ void sim_publisher_on_end(struct sim_track *t, struct inlay_moq_request *req);
 /* One thing, drawn by the plan's weights. */
 void sim_deed(struct sim_client *c);
 void sim_subscribe(struct sim_client *c, struct sim_track *t);
+/* To every track of others. */
+void sim_subscribe_all(struct sim_client *c);
 extern const struct inlay_moq_session_ops sim_session_ops;
 
 /* --- world ----------------------------------------------------------------------------------- */
@@ -505,6 +551,9 @@ struct sim {
 	struct sim_life *lives;
 	__u32 n_lives;
 	__u64 steps, at_once, sockets;
+	struct sim_fast *fast;
+	__u64 copies, refused, media_bytes, fast_bytes;
+	__u64 reasons[INLAY_N_REASONS];
 	inlay_ns next_check;
 	char failure[512];
 	/* What the run came to, for the curious. */
@@ -517,6 +566,11 @@ struct sim_result {
 	__u64 packets, published, delivered, datagrams, connections, steps;
 	inlay_ns time;
 	__u64 resets[INLAY_RELAY_N_RULES];
+	/* Stream bytes and datagrams of the relay's, and those that the forwarder sent. */
+	__u64 media_bytes, fast_bytes, copies, refused;
+	__u64 reasons[INLAY_N_REASONS];
+	/* Of two runs: objects that both expected; datagrams that came without a forwarder. */
+	__u64 compared, bare_datagrams;
 };
 
 int sim_tls_new(struct sim_tls **ret);
@@ -535,9 +589,36 @@ void sim_close(struct sim *s);
 void sim_free(struct sim *s);
 /* Everything that happens up to |until|. False: a rule was broken. */
 bool sim_run(struct sim *s, inlay_ns until);
-/* One seed from its beginning to its end. */
-/* |verbose|: 1: what happens; 2: and packets. */
-struct sim_result sim_seed(__u64 seed, struct sim_tls *tls, int verbose);
+/* --- census: what came of every object, for every subscription ------------------------------- */
+
+struct sim_census {
+	struct sim_fate {
+		__u64 group, id;
+		int client, track;
+		bool expected, complete;
+	} * fates;
+	size_t n, room;
+};
+
+/* Of a steady run that is over. */
+void sim_census_take(struct sim *s, struct sim_census *ret);
+void sim_census_fini(struct sim_census *c);
+/* Objects that both expected; |text|: the first that one had and the other had not, or "". */
+__u64 sim_census_compare(const struct sim_census *a, const struct sim_census *b, char *text,
+			 size_t room);
+
+/* --- seed ------------------------------------------------------------------------------------ */
+
+struct sim_options {
+	int verbose; /* 1: what happens; 2: and packets */
+	int forward; /* 0: the plan says it; 1: yes; -1: no */
+	bool ample;  /* limits without end */
+	bool steady; /* and nobody changes his mind */
+};
+
+/* One seed from its beginning to its end. |census| may be NULL. */
+struct sim_result sim_seed(__u64 seed, struct sim_tls *tls, const struct sim_options *options,
+			   struct sim_census *census);
 /* A new life of |c|. */
 struct sim_life *sim_life_new(struct sim_client *c);
 /* No security association and no CID outlives its connection. */

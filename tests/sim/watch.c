@@ -51,9 +51,9 @@ void sim_watch_opened(struct sim_node *n, const __u8 *packet, size_t len)
 
 /* --- For a reader of the trace ---------------------------------------------------------------- */
 
-void sim_watch_tell(struct sim *s, bool relay, const struct inlay_seal_item *item)
+void sim_watch_tell(struct sim *s, bool relay, const struct inlay_seal_item *item,
+		    struct inlay_cursor c)
 {
-	struct inlay_cursor c = inlay_cursor_of(item->payload, item->payload_len);
 	struct sim_place *p = relay ? sim_wire_place(s, &item->remote) : NULL;
 	struct inlay_quic_frame f;
 
@@ -62,7 +62,7 @@ void sim_watch_tell(struct sim *s, bool relay, const struct inlay_seal_item *ite
 		relay ? "to client" : "from a client", p ? p->client->index : -1, item->sa.number,
 		item->sa.generation, (unsigned long long)item->pn,
 		s->forwarding ? " (forwarded)" : "",
-		item->header_len + item->payload_len + INLAY_TAG);
+		item->header_len + inlay_cursor_left(&c) + INLAY_TAG);
 	while (inlay_cursor_left(&c) > 0) {
 		if (inlay_quic_frame_parse(&c, &f))
 			break;

@@ -98,6 +98,11 @@ static void carry(struct sim *s, struct emulated_link *l, struct sim_client *to,
 {
 	struct link_arrival a = link_carry(l, len, ecn, s->now);
 
+	/* Somebody on the path sends it again when nobody expects it any more. */
+	if (a.n == 1 && s->plan.replay_ppm && seeded_below(&s->rng, 1000000) < s->plan.replay_ppm) {
+		a.at[1] = a.at[0] + sim_between(&s->rng, 1, 3000) * INLAY_MS;
+		a.n = 2;
+	}
 	s->wire.carried++;
 	s->wire.dropped += a.n == 0;
 	for (unsigned int i = 0; i < a.n; i++) {
