@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "../unit/golden.h"
+#include "inlay_writer.h"
 #include "state.h"
 #include "vector.h"
 
@@ -214,6 +216,44 @@ static void print(void)
 	}
 }
 
+/* --- Seeds for the fuzzer ----------------------------------------------------------------------
+ */
+
+/* A step as tests/fuzz/forwarder_fuzz.c reads it: its frames, behind how far its number is from
+ * the one expected. */
+static void put_record(struct inlay_writer *out, const struct vector_step *step, __u64 *pn)
+{
+	__u8 packet[INLAY_FRAME_MAX];
+	size_t len = vector_packet(step, packet, pn), head = 13;
+
+	if (len < head + INLAY_TAG)
+		return;
+	len -= head + INLAY_TAG;
+	assert_true(inlay_writer_u8(out, 1) && inlay_writer_be16(out, (__u16)(len + 1)) &&
+		    inlay_writer_u8(out, (__u8)(1 + step->skip - step->again)) &&
+		    inlay_writer_bytes(out, packet + head, len));
+}
+
+/* One seed a vector of several steps: the others are parts of these. */
+static void write_seeds(void)
+{
+	for (__u32 i = 0; i < vectors_count; i++) {
+		__u8 seed[4 * INLAY_FRAME_MAX];
+		struct inlay_writer out = inlay_writer_of(seed, sizeof(seed));
+		struct golden one = {.name = vectors[i].name, .bytes = seed};
+		__u64 pn = ~0ULL;
+
+		if (!vector_has_step(&vectors[i], 1) && i % 4)
+			continue;
+		assert_true(inlay_writer_u8(&out, (__u8)(vectors[i].positions - 1)) &&
+			    inlay_writer_u8(&out, 0));
+		for (__u32 s = 0; vector_has_step(&vectors[i], s); s++)
+			put_record(&out, &vectors[i].steps[s], &pn);
+		one.len = inlay_writer_len(&out);
+		golden_corpus("forwarder", &one, 1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +270,10 @@ int main(int argc, char **argv)
 	};
 	int failed;
 
+	if (getenv("INLAY_CORPUS")) {
+		write_seeds();
+		return 0;
+	}
 	if (inlay_state_new(&config, &st))
 		return 1;
 	t = inlay_state_tables(st);
