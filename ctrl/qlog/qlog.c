@@ -182,6 +182,11 @@ static void on_packet(void *ctx, const struct inlay_trace_packet *p, inlay_ns no
 	json_object_set_new(o, "raw", raw);
 	if (p->mtu_probe)
 		json_object_set_new(o, "is_mtu_probe_packet", json_true());
+	if (p->forwarded) {
+		/* Ours, not the draft's: it left before this event was written. */
+		json_object_set_new(o, "forwarded", json_true());
+		set(o, "sent_us_ago", p->ago / INLAY_US);
+	}
 	if (p->trigger)
 		set_text(o, "trigger", p->trigger);
 	put(q, names[p->kind], o, now);

@@ -167,7 +167,7 @@ static void frame_lost(struct inlay_conn *c, const struct inlay_sent_frame *f)
 }
 
 /* Entries that are not LOCAL speak of our unidirectional streams. */
-static __u64 stream_id_of(const struct inlay_conn *c, const struct inlay_sent *e)
+__u64 inlay_conn_foreign_stream(const struct inlay_conn *c, const struct inlay_sent *e)
 {
 	return (__u64)e->stream << 2 | INLAY_UNI << 1 | (c->role == INLAY_SERVER);
 }
@@ -218,7 +218,7 @@ static void on_acked(void *user, __u64 pn)
 	}
 	inlay_pmtu_on_traffic(&c->pmtu);
 	if (!(flags & INLAY_SENT_DATAGRAM))
-		stream_acked(c, stream_id_of(c, e), e->offset, e->payload_len,
+		stream_acked(c, inlay_conn_foreign_stream(c, e), e->offset, e->payload_len,
 			     flags & INLAY_SENT_FIN);
 }
 
@@ -240,7 +240,8 @@ static unsigned int repeat(struct inlay_conn *c, __u64 pn)
 	}
 	if (flags & INLAY_SENT_DATAGRAM)
 		return 1;
-	stream_lost(c, stream_id_of(c, e), e->offset, e->payload_len, flags & INLAY_SENT_FIN);
+	stream_lost(c, inlay_conn_foreign_stream(c, e), e->offset, e->payload_len,
+		    flags & INLAY_SENT_FIN);
 	return 0;
 }
 
@@ -267,6 +268,8 @@ static void on_foreign(void *user, __u64 pn, inlay_ns sent)
 	c->stats.packets_forwarded++;
 	c->stats.bytes_sent += e->packet_size;
 	inlay_close_on_eliciting_sent(&c->close, sent);
+	if (inlay_conn_is_traced(c))
+		inlay_conn_trace_forwarded(c, pn, sent);
 	if (flags & INLAY_SENT_DATAGRAM) {
 		c->stats.datagrams_sent++;
 		return;

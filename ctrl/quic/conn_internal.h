@@ -164,6 +164,8 @@ size_t inlay_conn_path_send(struct inlay_conn *c, __u8 *dst, size_t room,
 
 /* conn_fate.c */
 extern const struct inlay_recovery_ops inlay_conn_recovery_ops;
+/* ID of the stream that an entry that is not LOCAL speaks of. */
+__u64 inlay_conn_foreign_stream(const struct inlay_conn *c, const struct inlay_sent *e);
 /* Queues what |pn| carried once more, without calling it lost. */
 void inlay_conn_repeat(struct inlay_conn *c, __u64 pn);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "conn_internal.h"
+#include "inlay_quic_write.h"
 
 /* --- Packets -------------------------------------------------------------------------------- */
 
@@ -25,6 +26,39 @@ void inlay_conn_trace_sent(struct inlay_conn *c, __u8 cid_len, const __u8 *packe
 		return;
 	p.mtu_probe = inlay_sentlog_entry(&c->log, clear.pn)->flags & INLAY_SENT_MTU_PROBE;
 	tell(c, &p, now);
+}
+
+void inlay_conn_trace_forwarded(struct inlay_conn *c, __u64 pn, inlay_ns sent)
+{
+	static const __u8 zeros[INLAY_FRAME_MAX];
+	const struct inlay_sent *e = inlay_sentlog_entry(&c->log, pn);
+	__u16 flags = inlay_sentlog_flags(e);
+	__u8 frame[INLAY_FRAME_MAX + 64];
+	struct inlay_writer w = inlay_writer_of(frame, sizeof(frame));
+	struct inlay_quic_clear clear = {.first = 0x40, .pn_len = INLAY_TX_PN, .pn = pn};
+	struct inlay_quic_stream f = {
+		.id = inlay_conn_foreign_stream(c, e),
+		.offset = e->offset,
+		.len = e->payload_len <= sizeof(zeros) ? e->payload_len : sizeof(zeros),
+		.fin = flags & INLAY_SENT_FIN,
+		.has_len = true,
+		.data = zeros,
+	};
+	struct inlay_trace_packet p = {
+		.kind = INLAY_TRACE_SENT,
+		.clear = &clear,
+		.len = e->packet_size,
+		.phase = c->keys.tx_phase,
+		.forwarded = true,
+		.ago = c->now > sent ? c->now - sent : 0,
+	};
+
+	if (!(flags & INLAY_SENT_DATAGRAM))
+		inlay_quic_put_stream(&w, &f);
+	else
+		inlay_quic_put_datagram(&w, zeros, f.len, true);
+	clear.frames = inlay_cursor_of(frame, inlay_writer_len(&w));
+	tell(c, &p, c->now);
 }
 
 void inlay_conn_trace_received(struct inlay_conn *c, const struct inlay_quic_clear *clear,

@@ -16,6 +16,8 @@ struct inlay_conn_trace {
 
 void inlay_conn_trace_sent(struct inlay_conn *c, __u8 cid_len, const __u8 *packet, size_t len,
 			   inlay_ns now);
+/* What a forwarder sent: the log has no more of it than this. */
+void inlay_conn_trace_forwarded(struct inlay_conn *c, __u64 pn, inlay_ns sent);
 /* |clear| NULL: it is no clear packet. */
 void inlay_conn_trace_received(struct inlay_conn *c, const struct inlay_quic_clear *clear,
 			       size_t len, inlay_ns now);

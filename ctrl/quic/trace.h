@@ -27,6 +27,10 @@ struct inlay_trace_packet {
 	__u64 phase;			      /* of the keys that it has */
 	__u8 ack_delay_exponent;	      /* of the ACKs in it */
 	bool mtu_probe;
+	/* SENT: a forwarder did, this long ago: told when the log is read. Its payload is not
+	 * there: the frame's bytes are zero. */
+	bool forwarded;
+	inlay_ns ago;
 	const char *trigger; /* DROPPED: why, in qlog's words */
 };
 
