@@ -346,8 +346,11 @@ INLAY_INLINE void inlay_copy_frame(struct inlay_work *w, struct inlay_position *
 
 INLAY_STAGE long inlay_copy_one(struct inlay_work *w, __u32 i)
 {
-	struct inlay_position *p = inlay_position_at(w, i);
+	struct inlay_position *p;
 
+	if (!INLAY_GIVEN(w))
+		return 0;
+	p = inlay_position_at(w, i);
 	if (!p)
 		return 0;
 	if (w->datagram)
@@ -357,9 +360,11 @@ INLAY_STAGE long inlay_copy_one(struct inlay_work *w, __u32 i)
 	return 0;
 }
 
+INLAY_WORK_STEP(inlay_copy_one)
+
 INLAY_INLINE void inlay_fan_out(struct inlay_work *w)
 {
-	INLAY_FOR_POSITIONS(w, inlay_work_positions(w), inlay_copy_one);
+	INLAY_WORK_LOOP(w, inlay_work_positions(w), inlay_copy_one);
 }
 
 #endif

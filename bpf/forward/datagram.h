@@ -20,9 +20,7 @@ INLAY_INLINE bool inlay_datagram_check(struct inlay_work *w, struct inlay_cursor
 	w->reason = INLAY_REASON_NOT_MEDIA;
 	if (o->padding)
 		return false;
-	if (o->properties.len > 0 && !INLAY_MUTANT(NO_PROPERTIES))
-		v = inlay_moq18_properties_follow(o->properties, INLAY_PAIRS_FOLLOWED, o->group,
-						  o->object);
+	v = inlay_properties_check(w, o->properties, o->group, o->object);
 	w->reason = v == INLAY_MOQ_MORE ? INLAY_REASON_LONG_OBJECT_HEADER : INLAY_REASON_MALFORMED;
 	return v == INLAY_MOQ_OK;
 }
@@ -46,14 +44,21 @@ INLAY_INLINE bool inlay_datagram_prefix(struct inlay_work *w, const struct inlay
 	return true;
 }
 
-INLAY_INLINE __u8 inlay_forward_datagram(struct inlay_work *w, const struct inlay_media *m)
+INLAY_STAGE __u32 inlay_forward_datagram(struct inlay_work *w)
 {
-	struct inlay_cursor c = inlay_work_bytes(w, m->at, m->len);
-	struct inlay_upstream *up = inlay_upstream_at(w);
-	const __u8 *begin = inlay_cursor_at(&c);
 	struct inlay_moq_datagram o = {0};
+	const struct inlay_media *m;
+	struct inlay_upstream *up;
+	struct inlay_cursor c;
+	const __u8 *begin;
 	__u8 priority = 0;
 
+	if (!INLAY_GIVEN(w))
+		return INLAY_MEDIA_DECLINED;
+	m = inlay_media_at(w);
+	up = inlay_upstream_at(w);
+	c = inlay_work_bytes(w, m->at, m->len);
+	begin = inlay_cursor_at(&c);
 	if (!up || !inlay_datagram_check(w, &c, &o) ||
 	    !inlay_work_track(w, up, o.alias, o.group, &priority) ||
 	    !inlay_datagram_prefix(w, m, &o, begin))

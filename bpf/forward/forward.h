@@ -14,21 +14,25 @@
 #include "journal.h"
 #include "stream.h"
 
-INLAY_STAGE void inlay_forward_media(struct inlay_work *w)
+INLAY_STAGE long inlay_forward_media(struct inlay_work *w)
 {
-	const struct inlay_media *m = &w->media[w->at_media & (INLAY_JOURNAL_FRAMES - 1)];
 	__u8 verdict = INLAY_MEDIA_DECLINED;
+	const struct inlay_media *m;
 
+	if (!INLAY_GIVEN(w))
+		return 0;
+	m = inlay_media_at(w);
 	if (!m->datagram) {
 		verdict = inlay_forward_stream(w, m);
 	} else {
 		w->reason = INLAY_REASON_NOT_MEDIA;
 		if (INLAY_CAP_DATAGRAM)
-			verdict = inlay_forward_datagram(w, m);
+			verdict = inlay_forward_datagram(w);
 	}
 	if (verdict != INLAY_MEDIA_FORWARDED)
 		inlay_work_count(w, w->reason);
 	w->verdicts[w->at_media & (INLAY_JOURNAL_FRAMES - 1)] = verdict;
+	return 0;
 }
 
 /* The owner word is ours. */

@@ -10,6 +10,7 @@
 #ifndef INLAY_FORWARD_FRAMING_H
 #define INLAY_FORWARD_FRAMING_H
 
+#include "inlay_loop.h"
 #include "inlay_moq_framer.h"
 #include "inlay_moq_properties.h"
 #include "tables.h"
@@ -85,9 +86,30 @@ INLAY_INLINE void inlay_framing_object(struct inlay_framing *g, const struct inl
 		g->state = INLAY_MOQ_FRAMER_ENDED;
 }
 
+INLAY_STAGE long inlay_properties_step(struct inlay_work *w, __u32 i)
+{
+	return !INLAY_GIVEN(w) || !inlay_moq18_pairs_next(&w->pairs, w);
+}
+
+INLAY_WORK_STEP(inlay_properties_step)
+
+/* As inlay_moq18_pairs_end(). */
+INLAY_INLINE enum inlay_moq_verdict inlay_properties_check(struct inlay_work *w,
+							   struct inlay_moq_bytes bytes,
+							   __u64 group, __u64 object)
+{
+	if (bytes.len == 0 || INLAY_MUTANT(NO_PROPERTIES))
+		return INLAY_MOQ_OK;
+	inlay_moq18_pairs_begin(&w->pairs, w, inlay_cursor_of(bytes.data, bytes.len), group,
+				object);
+	INLAY_WORK_LOOP(w, INLAY_PAIRS_FOLLOWED, inlay_properties_step);
+	return inlay_moq18_pairs_end(&w->pairs, w);
+}
+
 /* One header from |c|. OK; MORE: not whole, or (|*ret_long|) more than is followed; others:
  * malformed. */
-INLAY_INLINE enum inlay_moq_verdict inlay_framing_parse(struct inlay_framing *g, __u64 group,
+INLAY_INLINE enum inlay_moq_verdict inlay_framing_parse(struct inlay_work *w,
+							struct inlay_framing *g,
 							struct inlay_cursor *c, bool *ret_long)
 {
 	const struct inlay_moq_subgroup h = {.has_properties = g->has_properties};
@@ -100,8 +122,7 @@ INLAY_INLINE enum inlay_moq_verdict inlay_framing_parse(struct inlay_framing *g,
 		return v;
 	properties.data = o.properties;
 	properties.len = o.properties_len;
-	if (properties.len > 0 && !INLAY_MUTANT(NO_PROPERTIES))
-		v = inlay_moq18_properties_follow(properties, INLAY_PAIRS_FOLLOWED, group, o.id);
+	v = inlay_properties_check(w, properties, w->group, o.id);
 	*ret_long = v == INLAY_MOQ_MORE;
 	if (v == INLAY_MOQ_OK)
 		inlay_framing_object(g, &o);
@@ -109,7 +130,8 @@ INLAY_INLINE enum inlay_moq_verdict inlay_framing_parse(struct inlay_framing *g,
 }
 
 /* A header that began in a packet before: |acc| is filled up, and |c| moves over what it took. */
-INLAY_INLINE enum inlay_moq_verdict inlay_framing_gather(struct inlay_framing *g, __u64 group,
+INLAY_INLINE enum inlay_moq_verdict inlay_framing_gather(struct inlay_work *w,
+							 struct inlay_framing *g,
 							 struct inlay_cursor *c, bool *ret_long)
 {
 	__u32 had = g->acc_len, n = had;
@@ -120,7 +142,7 @@ INLAY_INLINE enum inlay_moq_verdict inlay_framing_gather(struct inlay_framing *g
 		n++;
 	a = inlay_cursor_of(g->acc, n);
 	begin = a;
-	v = inlay_framing_parse(g, group, &a, ret_long);
+	v = inlay_framing_parse(w, g, &a, ret_long);
 	if (v == INLAY_MOQ_MORE) {
 		*ret_long = *ret_long || inlay_cursor_left(&d) > 0;
 		g->acc_len = (__u8)n;
@@ -146,51 +168,77 @@ INLAY_INLINE bool inlay_framing_keep(struct inlay_framing *g, struct inlay_curso
 	return inlay_cursor_left(c) == 0;
 }
 
-/* A header, or as much of it as is there. False: |ret_reason| says why it is not followed. */
-INLAY_INLINE bool inlay_framing_header(struct inlay_framing *g, __u64 group, struct inlay_cursor *c,
-				       __u16 *ret_reason)
+#define INLAY_FRAMING_STOP (~0U)
+
+/* A header, or as much of it as is there, in the |len| bytes of the packet from |at|. Returns how
+ * many it has, or STOP: w->reason says why it is not followed. */
+INLAY_STAGE __u32 inlay_framing_header(struct inlay_work *w, __u32 at, __u32 len)
 {
-	const struct inlay_cursor begin = *c;
+	struct inlay_cursor c, begin;
 	enum inlay_moq_verdict v;
+	struct inlay_framing *g;
 	bool is_long = false;
 
+	if (!INLAY_GIVEN(w))
+		return INLAY_FRAMING_STOP;
+	g = &w->framing;
+	c = inlay_work_bytes(w, at, len);
+	begin = c;
 	if (g->acc_len > 0)
-		v = inlay_framing_gather(g, group, c, &is_long);
+		v = inlay_framing_gather(w, g, &c, &is_long);
 	else
-		v = inlay_framing_parse(g, group, c, &is_long);
+		v = inlay_framing_parse(w, g, &c, &is_long);
 	if (v == INLAY_MOQ_MORE && !is_long && g->acc_len == 0)
-		is_long = !inlay_framing_keep(g, c);
-	g->offset += inlay_cursor_since(c, &begin);
+		is_long = !inlay_framing_keep(g, &c);
+	g->offset += inlay_cursor_since(&c, &begin);
 	if (v == INLAY_MOQ_OK || (v == INLAY_MOQ_MORE && !is_long))
-		return true;
-	*ret_reason =
-		v == INLAY_MOQ_MORE ? INLAY_REASON_LONG_OBJECT_HEADER : INLAY_REASON_MALFORMED;
-	return false;
+		return (__u32)inlay_cursor_since(&c, &begin);
+	w->reason = v == INLAY_MOQ_MORE ? INLAY_REASON_LONG_OBJECT_HEADER : INLAY_REASON_MALFORMED;
+	return INLAY_FRAMING_STOP;
 }
 
-/* All of |c|, which stands at g->offset. False: |ret_reason| says why it is not followed. */
-INLAY_INLINE bool inlay_framing_follow(struct inlay_framing *g, __u64 group, struct inlay_cursor *c,
-				       __u16 *ret_reason)
-{
-	__u64 n;
-	__u32 i;
+/* Bytes of the packet, [at, end): they stand at w->framing.offset of the stream. */
+struct inlay_follow {
+	struct inlay_work *w;
+	__u32 at, end;
+};
 
-	for (i = 0; i < 2 * INLAY_OBJECTS_FOLLOWED && inlay_cursor_left(c) > 0; i++) {
-		if (g->state == INLAY_MOQ_FRAMER_PAYLOAD) {
-			n = inlay_cursor_left(c);
-			n = n < g->left ? n : g->left;
-			inlay_cursor_skip(c, n);
-			inlay_framing_pass(g, n);
-		} else if (g->state == INLAY_MOQ_FRAMER_ENDED) {
-			/* Section 11.4.3: nothing follows the end of a group or track. */
-			*ret_reason = INLAY_REASON_MALFORMED;
-			return false;
-		} else if (!inlay_framing_header(g, group, c, ret_reason)) {
-			return false;
-		}
+INLAY_STEP inlay_framing_step(__u32 i, void *ctx)
+{
+	struct inlay_follow *f = ctx;
+	struct inlay_framing *g = &f->w->framing;
+	__u32 n = f->end - f->at;
+
+	if (n == 0)
+		return 1;
+	if (g->state == INLAY_MOQ_FRAMER_PAYLOAD) {
+		n = n < g->left ? n : (__u32)g->left;
+		inlay_framing_pass(g, n);
+	} else if (g->state == INLAY_MOQ_FRAMER_ENDED) {
+		/* Section 11.4.3: nothing follows the end of a group or track. */
+		f->w->reason = INLAY_REASON_MALFORMED;
+		return 1;
+	} else {
+		n = inlay_framing_header(f->w, f->at, n);
+		if (n == INLAY_FRAMING_STOP)
+			return 1;
 	}
-	*ret_reason = INLAY_REASON_TOO_MANY_OBJECTS;
-	return inlay_cursor_left(c) == 0;
+	f->at += n;
+	return 0;
+}
+
+/* False: w->reason says why not all of the frame at hand is followed. */
+INLAY_INLINE bool inlay_framing_follow(struct inlay_work *w)
+{
+	struct inlay_follow f = {
+		.w = w,
+		.at = w->payload_at,
+		.end = w->payload_at + w->payload_len,
+	};
+
+	w->reason = INLAY_REASON_TOO_MANY_OBJECTS;
+	INLAY_LOOP(2 * INLAY_OBJECTS_FOLLOWED, inlay_framing_step, &f);
+	return f.at == f.end;
 }
 
 #endif

@@ -70,43 +70,51 @@ INLAY_INLINE void inlay_leg_detach(struct inlay_leg *leg, __u32 from, __u64 offs
 
 INLAY_STAGE long inlay_detach_one(struct inlay_work *w, __u32 i)
 {
-	struct inlay_leg *leg = inlay_leg_at(w, w->slot, i);
-	__u32 state = leg ? inlay_load_u32(&leg->state) : INLAY_LEG_NONE;
+	struct inlay_leg *leg;
+	__u32 state;
 
+	if (!INLAY_GIVEN(w))
+		return 0;
+	leg = inlay_leg_at(w, w->slot, i);
+	state = leg ? inlay_load_u32(&leg->state) : INLAY_LEG_NONE;
 	if (state == INLAY_LEG_ATTACHED || state == INLAY_LEG_OFFERED)
 		inlay_leg_detach(leg, state, w->offset, w->reason);
 	return 0;
 }
 
+INLAY_WORK_STEP(inlay_detach_one)
+
 /* Nothing from w->offset on is forwarded of the slot at hand, because of w->reason. */
 INLAY_INLINE void inlay_slot_stop(struct inlay_work *w, struct inlay_slot *s, __u32 from, __u32 to)
 {
-	INLAY_FOR_POSITIONS(w, inlay_work_positions(w), inlay_detach_one);
+	INLAY_WORK_LOOP(w, inlay_work_positions(w), inlay_detach_one);
 	s->reason = w->reason;
 	(void)inlay_cas_u32(&s->state, from, to);
 }
 
 /* Its place in the window is needed: |word| has a slot perhaps. */
-INLAY_STAGE void inlay_slot_replace(struct inlay_work *w, __u64 word)
+INLAY_STAGE long inlay_slot_replace(struct inlay_work *w, __u64 word)
 {
 	__u32 what = INLAY_SEEN_WHAT(word);
 	struct inlay_slot *s;
 	__u32 state;
 
-	if (word == INLAY_SEEN_EMPTY || what == INLAY_SEEN_CONVENTIONAL || what == 0)
-		return;
+	if (!INLAY_GIVEN(w) || word == INLAY_SEEN_EMPTY || what == INLAY_SEEN_CONVENTIONAL ||
+	    what == 0)
+		return 0;
 	s = inlay_slot_at(w, what - 1);
 	state = s ? inlay_load_u32(&s->state) : INLAY_SLOT_FREE;
 	if ((state != INLAY_SLOT_LIVE && state != INLAY_SLOT_UNFRAMED &&
 	     state != INLAY_SLOT_OFFERED) ||
 	    s->upstream != w->upstream || s->stream != INLAY_SEEN_NUMBER(word))
-		return;
+		return 0;
 	w->slot = what - 1;
 	w->track = s->track;
 	w->offset = s->highest;
 	w->reason = INLAY_REASON_SLOT_REPLACED;
 	inlay_work_count(w, w->reason);
 	inlay_slot_stop(w, s, state, INLAY_SLOT_DECLINED);
+	return 0;
 }
 
 /* --- First sight ---------------------------------------------------------------------------- */

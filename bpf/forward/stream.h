@@ -11,12 +11,10 @@
 /* Follows the frame on w->framing. False: w->reason. */
 INLAY_INLINE bool inlay_frame_follow(struct inlay_work *w, __u64 final_size)
 {
-	struct inlay_cursor c = inlay_work_bytes(w, w->payload_at, w->payload_len);
-
 	w->reason = INLAY_REASON_MALFORMED;
 	if (w->end > final_size && !INLAY_MUTANT(PAST_FINAL))
 		return false;
-	if (!inlay_framing_follow(&w->framing, w->group, &c, &w->reason)) {
+	if (!inlay_framing_follow(w)) {
 		w->framing.offset = w->end;
 		return INLAY_MUTANT(PAST_MALFORMED) && w->reason == INLAY_REASON_MALFORMED;
 	}
@@ -36,12 +34,20 @@ INLAY_INLINE void inlay_slot_commit(const struct inlay_work *w, struct inlay_slo
 /* --- First sight ---------------------------------------------------------------------------- */
 
 /* |word| stands in the stream's place in the window: another's, or none. */
-INLAY_STAGE __u8 inlay_forward_first(struct inlay_work *w, struct inlay_upstream *up,
-				     const struct inlay_media *m, __u64 word)
+INLAY_STAGE __u32 inlay_forward_first(struct inlay_work *w, __u64 word)
 {
-	__u64 *seen = &up->seen[m->stream & (INLAY_SEEN - 1)];
+	const struct inlay_media *m;
 	struct inlay_slot *s = NULL;
+	struct inlay_upstream *up;
+	__u64 *seen;
 
+	if (!INLAY_GIVEN(w))
+		return INLAY_MEDIA_DECLINED;
+	m = inlay_media_at(w);
+	up = inlay_upstream_at(w);
+	if (!up)
+		return INLAY_MEDIA_DECLINED;
+	seen = &up->seen[m->stream & (INLAY_SEEN - 1)];
 	inlay_slot_replace(w, word);
 	w->first = 1;
 	w->offset = 0;
@@ -132,12 +138,18 @@ INLAY_INLINE void inlay_frame_begin(struct inlay_work *w, const struct inlay_slo
 	w->payload_len = m->len;
 }
 
-INLAY_STAGE __u8 inlay_forward_later(struct inlay_work *w, const struct inlay_media *m, __u32 slot)
+INLAY_STAGE __u32 inlay_forward_later(struct inlay_work *w, __u32 slot)
 {
-	struct inlay_slot *s = inlay_slot_at(w, slot);
-	__u32 state = s ? inlay_load_u32(&s->state) : INLAY_SLOT_FREE;
 	__u8 verdict = INLAY_MEDIA_DECLINED;
+	const struct inlay_media *m;
+	struct inlay_slot *s;
+	__u32 state;
 
+	if (!INLAY_GIVEN(w))
+		return verdict;
+	m = inlay_media_at(w);
+	s = inlay_slot_at(w, slot);
+	state = s ? inlay_load_u32(&s->state) : INLAY_SLOT_FREE;
 	w->reason = INLAY_REASON_STREAM_DECLINED;
 	if ((state != INLAY_SLOT_LIVE && state != INLAY_SLOT_UNFRAMED &&
 	     state != INLAY_SLOT_OFFERED) ||
@@ -181,13 +193,13 @@ INLAY_INLINE __u8 inlay_forward_stream(struct inlay_work *w, const struct inlay_
 	w->fin = m->fin;
 	word = inlay_load_u64(&up->seen[m->stream & (INLAY_SEEN - 1)]);
 	if (word == INLAY_SEEN_EMPTY || INLAY_SEEN_NUMBER(word) < m->stream)
-		return inlay_forward_first(w, up, m, word);
+		return inlay_forward_first(w, word);
 	if (INLAY_SEEN_NUMBER(word) > m->stream)
 		return INLAY_MEDIA_DECLINED;
 	if (INLAY_SEEN_WHAT(word) != INLAY_SEEN_CONVENTIONAL)
-		return inlay_forward_later(w, m, INLAY_SEEN_WHAT(word) - 1);
+		return inlay_forward_later(w, INLAY_SEEN_WHAT(word) - 1);
 	if (INLAY_MUTANT(SEEN_IGNORED) && m->offset == 0)
-		return inlay_forward_first(w, up, m, word);
+		return inlay_forward_first(w, word);
 	w->reason = INLAY_REASON_STREAM_DECLINED;
 	return INLAY_MEDIA_DECLINED;
 }

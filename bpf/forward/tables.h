@@ -18,7 +18,8 @@
 #include "forwarder.h"
 
 /* A stage that a BPF build verifies by itself. */
-#define INLAY_STAGE static
+#define INLAY_STAGE    static
+#define INLAY_GIVEN(p) true
 
 INLAY_INLINE struct inlay_rx_sa *inlay_rx_sa_at(const struct inlay_work *w, __u32 number)
 {
@@ -150,12 +151,15 @@ INLAY_INLINE void inlay_work_emit(const struct inlay_work *w, const struct inlay
 	w->f->emit(w->f->user, &copy);
 }
 
-/* f(w, i) for each i below |n|, which is at most INLAY_POSITIONS. */
-#define INLAY_FOR_POSITIONS(w, n, f)                                                               \
+/* f(w, i) for i from 0 below |n|, until it returns other than 0. */
+#define INLAY_WORK_LOOP(w, n, f)                                                                   \
 	do {                                                                                       \
 		for (__u32 i_ = 0; i_ < (n); i_++)                                                 \
-			f((w), i_);                                                                \
+			if (f((w), i_))                                                            \
+				break;                                                             \
 	} while (0)
+/* Stands behind such an f. */
+#define INLAY_WORK_STEP(f)
 
 #endif
 

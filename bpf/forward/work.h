@@ -9,7 +9,7 @@
 #define INLAY_FORWARD_WORK_H
 
 #include "inlay_abi.h"
-#include "inlay_moq.h"
+#include "inlay_moq_properties.h"
 
 /* What a build leaves out passes up, to whoever can do more (design section 3). */
 #ifndef INLAY_CAP_FANOUT
@@ -42,7 +42,7 @@ enum inlay_mutant {
 
 #define INLAY_FRAMES_FOLLOWED  64 /* frames of one packet, media or not */
 #define INLAY_OBJECTS_FOLLOWED 32 /* objects that one frame touches */
-#define INLAY_PAIRS_FOLLOWED   32 /* properties of one object, and inside of its immutable ones */
+#define INLAY_PAIRS_FOLLOWED   64 /* properties of one object, those inside of immutable ones too */
 #define INLAY_SLOT_PROBES      8
 #define INLAY_STREAM_TRIES     8	    /* to take a stream number that others take too */
 #define INLAY_STREAM_MAX       (1ULL << 28) /* stream IDs of copies are 4-byte varints */
@@ -96,7 +96,22 @@ struct inlay_work {
 	__u8 alias_at; /* in |prefix|: INLAY_ALIAS_BYTES to be written over */
 	__u8 prefix[INLAY_PREFIX_MAX];
 	struct inlay_framing framing; /* behind the frame at hand */
+	struct inlay_moq_pairs pairs; /* properties of the object at hand */
 	__u8 head[INLAY_HEAD_MAX];    /* of the copy at hand */
+#ifdef __bpf__
+	__u32 log;	 /* index of the entry of the copy at hand */
+	__u32 first_out; /* where this CPU's copies stand */
+	__u32 n_out;	 /* copies that were published */
+	__u32 n_lost;	 /* and more, that are dropped */
+	/* The packet. Of where something stands in the packet the verifier knows only that it is
+	 * below INLAY_FRAME_MAX, and adds: four deep, for a property among a property's. */
+	__u8 bytes[3 * INLAY_FRAME_MAX + INLAY_CURSOR_ROOM];
+#endif
 };
+
+INLAY_INLINE struct inlay_media *inlay_media_at(struct inlay_work *w)
+{
+	return &w->media[w->at_media & (INLAY_JOURNAL_FRAMES - 1)];
+}
 
 #endif

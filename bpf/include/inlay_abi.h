@@ -55,6 +55,26 @@ struct inlay_desc {
 _Static_assert(sizeof(struct inlay_desc) == INLAY_TAG, "the descriptor replaces the AEAD tag");
 _Static_assert(offsetof(struct inlay_desc, pn) == 8, "ABI");
 
+/*
+ * A frame of the clear link (design section 4): Ethernet, type INLAY_LINK_TYPE, this, |skip| bytes
+ * that mean nothing, the wire's headers if it has any (Ethernet, IP, UDP), the clear packet, and
+ * perhaps bytes that mean nothing. A copy is written into its original's frame, whatever the length
+ * of its headers: |skip| and |len| say where it lies, and nothing is resized.
+ */
+struct inlay_link_header {
+	__be16 skip;
+	__be16 len;  /* of the clear packet, descriptor and all */
+	__be16 port; /* wire port that it came by, or leaves by */
+	__u8 l2_len; /* as in struct inlay_headers: wire headers before the packet */
+	__u8 ip_len; /* 0: there are none; else UDP's stand behind IP's */
+};
+_Static_assert(sizeof(struct inlay_link_header) == 8, "ABI");
+
+#define INLAY_LINK_TYPE 0x88b5 /* IEEE 802: local experimental */
+/* |skip| of what goes up to a forwarder, at least: with it there is room for the head of any copy
+ * before any payload. */
+#define INLAY_LINK_ROOM 192
+
 /* --- The sent log -------------------------------------------------------------------------- */
 
 enum inlay_sent_flags {

@@ -26,9 +26,13 @@ struct inlay_cursor {
 /* A read of up to 16 bytes, from the last position there is. */
 #define INLAY_CURSOR_ROOM (INLAY_FRAME_MAX + 16)
 
+/* Always zero, which the verifier does not know: to it every position is any position, so that two
+ * paths that read different numbers of bytes are one from where they meet, and loops converge. */
+static volatile __u32 inlay_cursor_zero;
+
 INLAY_INLINE struct inlay_cursor inlay_cursor_of(const void *data, size_t len)
 {
-	struct inlay_cursor c = {.base = data, .pos = 0, .end = (__u32)len};
+	struct inlay_cursor c = {.base = data, .pos = inlay_cursor_zero, .end = (__u32)len};
 
 	return c;
 }
@@ -52,6 +56,43 @@ INLAY_INLINE void inlay_cursor_move(struct inlay_cursor *c, __u64 len)
 INLAY_INLINE void inlay_cursor_cut(struct inlay_cursor *c, __u64 len)
 {
 	c->end = c->pos + (__u32)len;
+}
+
+/*
+ * A cursor to be kept in a map's value, which holds no pointers: what the verifier loads from there
+ * it does not tell from anything else, so a loop that goes on from a mark converges at once. |base|
+ * has INLAY_MARK_ROOM bytes, those of the packet among the first half of them.
+ */
+struct inlay_mark {
+	__u32 at;
+	__u32 len;
+};
+
+#define INLAY_MARK_MASK (2 * INLAY_FRAME_MAX - 1)
+#define INLAY_MARK_ROOM (2 * INLAY_FRAME_MAX + INLAY_CURSOR_ROOM)
+
+/* Pointers are not subtracted in 32 bits, which is all that a caller may want of it. */
+INLAY_INLINE __u64 inlay_cursor_distance(const void *p, const void *from)
+{
+	__u64 n = (__u64)((const __u8 *)p - (const __u8 *)from);
+
+	__asm__ volatile("" : "+r"(n));
+	return n;
+}
+
+INLAY_INLINE struct inlay_mark inlay_mark_of(const void *base, const struct inlay_cursor *c)
+{
+	struct inlay_mark m = {
+		.at = (__u32)inlay_cursor_distance(inlay_cursor_at(c), base),
+		.len = (__u32)inlay_cursor_left(c),
+	};
+
+	return m;
+}
+
+INLAY_INLINE struct inlay_cursor inlay_mark_cursor(const void *base, const struct inlay_mark *m)
+{
+	return inlay_cursor_of((const __u8 *)base + (m->at & INLAY_MARK_MASK), m->len);
 }
 
 #else
@@ -79,6 +120,22 @@ INLAY_INLINE size_t inlay_cursor_left(const struct inlay_cursor *c)
 INLAY_INLINE const __u8 *inlay_cursor_at(const struct inlay_cursor *c)
 {
 	return c->pos;
+}
+
+struct inlay_mark {
+	struct inlay_cursor c;
+};
+
+INLAY_INLINE struct inlay_mark inlay_mark_of(const void *base, const struct inlay_cursor *c)
+{
+	struct inlay_mark m = {.c = *c};
+
+	return m;
+}
+
+INLAY_INLINE struct inlay_cursor inlay_mark_cursor(const void *base, const struct inlay_mark *m)
+{
+	return m->c;
 }
 
 /* The two below: |len| bytes are there; for this file alone. */

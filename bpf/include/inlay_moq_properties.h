@@ -45,48 +45,74 @@ INLAY_INLINE enum inlay_moq_verdict inlay_moq18_object_pair_check(struct inlay_m
 	return INLAY_MOQ_OK;
 }
 
-/* Section 12.7: what cannot be parsed in there, or another one in there (it counts as the second),
- * makes the track malformed. */
-INLAY_INLINE enum inlay_moq_verdict inlay_moq18_immutable_check(struct inlay_moq_bytes bytes,
-								__u32 max,
-								struct inlay_moq_object_check *o)
+/* The pairs of one object, those inside of its immutable ones among them, one after the other. */
+struct inlay_moq_pairs {
+	struct inlay_moq_object_check check;
+	struct inlay_mark rest; /* to come */
+	__u64 type;		/* of the pair before, for the next one's */
+	__u64 inside;		/* bytes to come of the immutable ones */
+	__u32 verdict;		/* enum inlay_moq_verdict */
+	__u32 pad;
+};
+
+/* |base|: as for struct inlay_mark. */
+INLAY_INLINE void inlay_moq18_pairs_begin(struct inlay_moq_pairs *p, const void *base,
+					  struct inlay_cursor c, __u64 group, __u64 object)
 {
-	struct inlay_moq_kv_iter it = inlay_moq_kv_iter_of(bytes);
+	__builtin_memset(p, 0, sizeof(*p));
+	p->check.group = group;
+	p->check.object = object;
+	p->rest = inlay_mark_of(base, &c);
+}
+
+/* Checks one pair. False: there is none, or p->verdict is not OK. */
+INLAY_INLINE bool inlay_moq18_pairs_next(struct inlay_moq_pairs *p, const void *base)
+{
+	struct inlay_cursor c = inlay_mark_cursor(base, &p->rest), t = c;
+	struct inlay_moq_kv_iter it = {.c = c, .type = p->type};
 	enum inlay_moq_verdict v;
 	struct inlay_moq_kv kv;
-	__u32 i;
+	__u64 taken;
 
-	for (i = 0; i < max && inlay_moq_kv_left(&it); i++) {
-		v = inlay_moq18_kv_next(&it, &kv);
-		if (v == INLAY_MOQ_OK)
-			v = inlay_moq18_object_pair_check(o, &kv);
-		if (v != INLAY_MOQ_OK)
-			return v == INLAY_MOQ_KV_FORMATTING ? INLAY_MOQ_MALFORMED_TRACK : v;
+	if (inlay_cursor_left(&c) == 0 ||
+	    (p->inside > 0 && !inlay_cursor_take(&t, p->inside, &it.c)))
+		return false;
+	v = inlay_moq18_kv_next(&it, &kv);
+	/* Section 12.7: what cannot be parsed in there makes the track malformed, and another one
+	 * in there counts as the second. */
+	if (v == INLAY_MOQ_KV_FORMATTING && p->inside > 0)
+		v = INLAY_MOQ_MALFORMED_TRACK;
+	if (v == INLAY_MOQ_OK)
+		v = inlay_moq18_object_pair_check(&p->check, &kv);
+	p->verdict = v;
+	if (v != INLAY_MOQ_OK)
+		return false;
+	taken = inlay_cursor_since(&it.c, &c);
+	p->type = kv.type;
+	if (p->inside > 0) {
+		p->inside -= taken;
+		if (p->inside == 0)
+			p->type = INLAY_MOQ_PROP_IMMUTABLE;
+	} else if (kv.type == INLAY_MOQ_PROP_IMMUTABLE && kv.bytes.len > 0) {
+		p->inside = kv.bytes.len;
+		taken -= p->inside;
+		p->type = 0;
 	}
-	return inlay_moq_kv_left(&it) ? INLAY_MOQ_MORE : INLAY_MOQ_OK;
+	inlay_cursor_skip(&c, taken);
+	p->rest = inlay_mark_of(base, &c);
+	return true;
 }
 
 /* OK; VIOLATION; KV_FORMATTING; MALFORMED_TRACK; MORE: more than |max| pairs, so not all of them
  * were looked at. */
-INLAY_INLINE enum inlay_moq_verdict
-inlay_moq18_properties_follow(struct inlay_moq_bytes bytes, __u32 max, __u64 group, __u64 object)
+INLAY_INLINE enum inlay_moq_verdict inlay_moq18_pairs_end(const struct inlay_moq_pairs *p,
+							  const void *base)
 {
-	struct inlay_moq_object_check o = {.group = group, .object = object};
-	struct inlay_moq_kv_iter it = inlay_moq_kv_iter_of(bytes);
-	enum inlay_moq_verdict v;
-	struct inlay_moq_kv kv;
-	__u32 i;
+	struct inlay_cursor c = inlay_mark_cursor(base, &p->rest);
 
-	for (i = 0; i < max && inlay_moq_kv_left(&it); i++) {
-		v = inlay_moq18_kv_next(&it, &kv);
-		if (v == INLAY_MOQ_OK)
-			v = inlay_moq18_object_pair_check(&o, &kv);
-		if (v == INLAY_MOQ_OK && kv.type == INLAY_MOQ_PROP_IMMUTABLE)
-			v = inlay_moq18_immutable_check(kv.bytes, max, &o);
-		if (v != INLAY_MOQ_OK)
-			return v;
-	}
-	return inlay_moq_kv_left(&it) ? INLAY_MOQ_MORE : INLAY_MOQ_OK;
+	if (p->verdict == INLAY_MOQ_OK && inlay_cursor_left(&c) > 0)
+		return INLAY_MOQ_MORE;
+	return (enum inlay_moq_verdict)p->verdict;
 }
 
 #endif

@@ -11,6 +11,7 @@
 #ifndef INLAY_QUIC_FRAME_H
 #define INLAY_QUIC_FRAME_H
 
+#include "inlay_loop.h"
 #include "inlay_quic.h"
 
 #define INLAY_QUIC_STREAMS_MAX (1ULL << 60) /* RFC 9000 section 19.11 */
@@ -196,6 +197,13 @@ INLAY_INLINE bool inlay_quic_ack_next(struct inlay_quic_ack_iter *it, struct inl
 	return true;
 }
 
+INLAY_STEP inlay_quic_ack_step(__u32 i, void *it)
+{
+	struct inlay_quic_range range;
+
+	return !inlay_quic_ack_next(it, &range);
+}
+
 /* No packet that a port carries holds more: a range has two bytes at least. */
 #define INLAY_QUIC_ACK_RANGES_MAX (INLAY_FRAME_MAX / 2)
 
@@ -203,8 +211,6 @@ INLAY_INLINE bool inlay_quic_ack_parse(struct inlay_cursor *c, bool has_ecn,
 				       struct inlay_quic_ack *ret)
 {
 	struct inlay_quic_ack_iter it;
-	struct inlay_quic_range range;
-	__u32 i;
 
 	ret->has_ecn = has_ecn;
 	if (!inlay_quic_varint_get(c, &ret->largest) || !inlay_quic_varint_get(c, &ret->delay) ||
@@ -215,9 +221,7 @@ INLAY_INLINE bool inlay_quic_ack_parse(struct inlay_cursor *c, bool has_ecn,
 		return false;
 	ret->ranges = *c; /* its end is found by walking it */
 	it = inlay_quic_ack_iter_of(ret);
-	for (i = 0; i <= INLAY_QUIC_ACK_RANGES_MAX; i++)
-		if (!inlay_quic_ack_next(&it, &range))
-			break;
+	INLAY_LOOP(INLAY_QUIC_ACK_RANGES_MAX + 1, inlay_quic_ack_step, &it);
 	if (it.left != 0)
 		return false;
 	inlay_cursor_take(c, inlay_cursor_since(&it.c, c), &ret->ranges);
@@ -265,16 +269,22 @@ INLAY_INLINE bool inlay_quic_close_parse(struct inlay_cursor *c, bool applicatio
 	       inlay_cursor_bytes(c, ret->reason_len, &ret->reason);
 }
 
+INLAY_STEP inlay_quic_padding_step(__u32 i, void *cursor)
+{
+	__u8 byte;
+
+	return !inlay_cursor_peek_u8(cursor, &byte) || byte != 0 || !inlay_cursor_skip(cursor, 1);
+}
+
 /* The run of zero bytes that began before the cursor: one frame to us. */
 INLAY_INLINE __u64 inlay_quic_padding_parse(struct inlay_cursor *c)
 {
-	__u64 len = 1;
-	__u8 byte;
+	struct inlay_cursor d = *c;
+	__u64 len;
 
-	while (len < INLAY_FRAME_MAX && inlay_cursor_peek_u8(c, &byte) && byte == 0) {
-		inlay_cursor_skip(c, 1);
-		len++;
-	}
+	INLAY_LOOP(INLAY_FRAME_MAX - 1, inlay_quic_padding_step, &d);
+	len = 1 + inlay_cursor_since(&d, c);
+	*c = d;
 	return len;
 }
 

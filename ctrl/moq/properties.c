@@ -150,5 +150,10 @@ bool inlay_moq18_track_properties_put(struct inlay_writer *w,
 enum inlay_moq_verdict inlay_moq18_object_properties_check(struct inlay_moq_bytes bytes,
 							   __u64 group, __u64 object)
 {
-	return inlay_moq18_properties_follow(bytes, ~0U, group, object);
+	struct inlay_moq_pairs p;
+
+	inlay_moq18_pairs_begin(&p, NULL, inlay_cursor_of(bytes.data, bytes.len), group, object);
+	while (inlay_moq18_pairs_next(&p, NULL))
+		;
+	return inlay_moq18_pairs_end(&p, NULL);
 }
