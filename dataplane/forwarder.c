@@ -3,6 +3,7 @@
 #include "forwarder.h"
 
 #include "forward.h"
+#include "inlay_sent.h"
 
 _Static_assert(INLAY_COPY_HEAD == INLAY_HEAD_MAX, "what users make room for is what is written");
 
@@ -21,20 +22,5 @@ enum inlay_forward_verdict inlay_forwarder_run(struct inlay_forwarder *f, const 
 
 void inlay_copy_dropped(struct inlay_sent *sent, __u64 pn)
 {
-	/* Lengths, flags and padding are one aligned word, which is exchanged whole: once the
-	 * copy counts as lost the control plane may give the entry to another number. */
-	union {
-		struct {
-			__u16 payload_len, packet_size, flags, pad;
-		};
-		__u64 word;
-	} seen, dropped;
-
-	do {
-		seen.word = inlay_load_u64((__u64 *)&sent->payload_len);
-		if (inlay_load_u64(&sent->pn_state) != INLAY_SENT_WORD(pn, INLAY_SENT_SENT))
-			return;
-		dropped = seen;
-		dropped.flags |= INLAY_SENT_DROPPED;
-	} while (!inlay_cas_u64((__u64 *)&sent->payload_len, seen.word, dropped.word));
+	inlay_sent_drop(sent, pn);
 }

@@ -73,6 +73,7 @@ INLAY_STEP inlay_classify_step(__u32 i, void *ctx)
 	w->reason = INLAY_REASON_BAD_PACKET;
 	if (inlay_quic_frame_parse(&frames->c, &f) != INLAY_QUIC_NO_ERROR)
 		return 1;
+	INLAY_IN_MEMORY(f);
 	w->reason = INLAY_REASON_TOO_MANY_FRAMES;
 	if (!inlay_classify_is_media(frames->initiator, &f))
 		return 0;

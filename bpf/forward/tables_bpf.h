@@ -12,12 +12,17 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "inlay_sent.h"
+
 /* A function that the verifier goes through once, whoever calls it: not static, it returns a
  * number, and its pointers are to what BTF knows the size of. Weak, lest the compiler leave out an
  * argument that it does not use: the verifier wants them all. */
 #define INLAY_STAGE __attribute__((noinline, weak))
 /* It has to ask: its callers are not looked at. */
 #define INLAY_GIVEN(p) ((p) != NULL)
+/* All of |v| was written, and is read again: the compiler is not to share a register between
+ * members of a union, of which the verifier would know the kind no more. */
+#define INLAY_IN_MEMORY(v) __asm__ volatile("" : : "r"(&(v)) : "memory")
 
 struct inlay_sizes {
 	__u32 n_sas, n_subscribers, n_upstreams, journal_size, n_tracks, n_slots, log_stride;
@@ -55,11 +60,11 @@ INLAY_TABLE(inlay_positions, inlay_position, 256 * INLAY_POSITIONS);
 INLAY_TABLE(inlay_slots, inlay_slot, 256);
 INLAY_TABLE(inlay_legs, inlay_leg, 256 * INLAY_POSITIONS);
 
-#define INLAY_OUT_MAX 2048 /* copies of one packet: more are dropped */
+#define INLAY_OUT_MAX 2048 /* copies of one packet: more than that are dropped */
 
 /* A copy that was published. */
 struct inlay_out {
-	__u8 head[INLAY_HEAD_MAX];
+	__u8 head[INLAY_HEAD_MAX]; /* its last |head_len| bytes */
 	__u64 pn;
 	__u32 log; /* index into inlay_logs */
 	__u32 sa;
@@ -216,17 +221,21 @@ INLAY_INLINE void inlay_work_emit(struct inlay_work *w, const struct inlay_subsc
 				  const struct inlay_headers *h, struct inlay_sent *sent, __u64 pn,
 				  __u32 len, __u32 quic_at)
 {
+	/* What stands before the head in |w| comes along: so the head ends where |o->head| does,
+	 * and goes before the payload in words of eight, whatever its length. */
+	const __u8 *head = w->head + (len & 255) - INLAY_HEAD_MAX;
 	struct inlay_out *o;
 	__u32 i;
 
 	o = w->n_out < INLAY_OUT_MAX ? inlay_entry(&inlay_outs, w->first_out + w->n_out) : NULL;
 	if (!o) {
-		w->n_lost++;
+		inlay_work_count(w, INLAY_REASON_COPY_DROPPED);
+		inlay_sent_drop(sent, pn);
 		return;
 	}
 	w->n_out++;
 	for (i = 0; i < INLAY_HEAD_MAX / 8; i++)
-		((__u64 *)o->head)[i] = ((const __u64 *)w->head)[i];
+		((__u64 *)o->head)[i] = ((const __u64 *)head)[i];
 	o->pn = pn;
 	o->log = w->log;
 	o->sa = s->sa;

@@ -102,7 +102,8 @@ struct inlay_work {
 	__u32 log;	 /* index of the entry of the copy at hand */
 	__u32 first_out; /* where this CPU's copies stand */
 	__u32 n_out;	 /* copies that were published */
-	__u32 n_lost;	 /* and more, that are dropped */
+	__u8 front[24];	 /* the frame's own, written over by copies: link.h */
+	__u8 saved[INLAY_HEAD_MAX + INLAY_TAG];
 	/* The packet. Of where something stands in the packet the verifier knows only that it is
 	 * below INLAY_FRAME_MAX, and adds: four deep, for a property among a property's. */
 	__u8 bytes[3 * INLAY_FRAME_MAX + INLAY_CURSOR_ROOM];
