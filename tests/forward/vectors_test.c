@@ -237,6 +237,8 @@ static void put_record(struct inlay_writer *out, const struct vector_step *step,
 /* One seed a vector of several steps: the others are parts of these. */
 static void write_seeds(void)
 {
+	static const __u8 recall[] = {2, 0, 4, 0, 0, 0, 0};
+
 	for (__u32 i = 0; i < vectors_count; i++) {
 		__u8 seed[4 * INLAY_FRAME_MAX];
 		struct inlay_writer out = inlay_writer_of(seed, sizeof(seed));
@@ -247,8 +249,12 @@ static void write_seeds(void)
 			continue;
 		assert_true(inlay_writer_u8(&out, (__u8)(vectors[i].positions - 1)) &&
 			    inlay_writer_u8(&out, 0));
-		for (__u32 s = 0; vector_has_step(&vectors[i], s); s++)
+		for (__u32 s = 0; vector_has_step(&vectors[i], s); s++) {
+			/* Some recall the first position in the first slot. */
+			if (s == 1 && i % 3 == 0)
+				assert_true(inlay_writer_bytes(&out, recall, sizeof(recall)));
 			put_record(&out, &vectors[i].steps[s], &pn);
+		}
 		one.len = inlay_writer_len(&out);
 		golden_corpus("forwarder", &one, 1);
 	}

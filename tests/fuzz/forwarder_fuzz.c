@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const __u8 *data, size_t len);
 			abort();                                                                   \
 	} while (0)
 
-#define STREAMS 64   /* of one subscriber, that are looked at */
+#define STREAMS 64   /* of one subscriber: no more may be opened */
 #define BYTES	4096 /* of one stream, that are looked at */
 
 enum kind {
@@ -53,6 +53,7 @@ enum control {
 struct received {
 	__u64 end; /* highest offset */
 	__u64 contiguous;
+	__u64 shift; /* its offsets less the publisher's */
 	bool fin, begun;
 	__u8 bytes[BYTES];
 };
@@ -105,32 +106,9 @@ static void check_objects(const struct received *r)
 	}
 }
 
-static void take_stream(struct receiver *r, const struct inlay_quic_stream *s,
-			const struct inlay_subscriber *sub)
-{
-	__u64 number = s->id >> 2, end = s->offset + s->len;
-	struct received *in = &r->streams[number % STREAMS];
-
-	CHECK((s->id & 3) == 3 && number < sub->stream_limit);
-	if (number >= STREAMS)
-		return;
-	CHECK(s->offset >= in->end && !in->fin); /* nothing twice, nothing past the end */
-	CHECK(s->len > 0 || s->fin);
-	CHECK((s->offset == 0) == !in->begun);
-	r->flow += end - in->end;
-	CHECK(r->flow <= sub->flow_limit);
-	if (s->offset == in->contiguous && end <= BYTES) {
-		memcpy(in->bytes + s->offset, s->data, s->len);
-		in->contiguous = end;
-	}
-	in->begun = true;
-	in->end = end;
-	in->fin = s->fin;
-	check_objects(in);
-}
-
-/* The bytes that copies share are content of one of the packet's frames, up to its end. */
-static void check_payload(const struct inlay_copy *copy)
+/* The bytes that copies share are content of one of the packet's frames, up to its end, whose
+ * offset, of a stream's, is |*ret_end|. */
+static void check_payload(const struct inlay_copy *copy, __u64 *ret_end)
 {
 	struct inlay_cursor c = inlay_cursor_of(packet, packet_len - INLAY_TAG);
 	struct inlay_quic_frame frame;
@@ -146,9 +124,49 @@ static void check_payload(const struct inlay_copy *copy)
 			end = frame.bytes.data + frame.bytes.len;
 		else
 			continue;
-		found = found || end == copy->payload + copy->payload_len;
+		if (found || end != copy->payload + copy->payload_len)
+			continue;
+		found = true;
+		*ret_end = frame.stream.offset + frame.stream.len;
 	}
 	CHECK(found);
+}
+
+/* New bytes are a forwarder's only on a leg that is attached. */
+static void check_leg(__u32 i, __u64 number)
+{
+	for (__u32 slot = 0; slot < VECTOR_SLOTS; slot++) {
+		const struct inlay_leg *leg = &t->legs[slot * INLAY_POSITIONS + i];
+
+		if (leg->state == INLAY_LEG_ATTACHED && leg->stream == number)
+			return;
+	}
+	CHECK(!"an attached leg");
+}
+
+static void take_stream(struct receiver *r, const struct inlay_quic_stream *s,
+			const struct inlay_subscriber *sub, __u64 upstream_end)
+{
+	__u64 number = s->id >> 2, end = s->offset + s->len;
+	struct received *in = &r->streams[number % STREAMS];
+
+	CHECK((s->id & 3) == 3 && number < sub->stream_limit);
+	CHECK(s->offset >= in->end && !in->fin); /* nothing twice, nothing past the end */
+	CHECK(s->len > 0 || s->fin);
+	CHECK((s->offset == 0) == !in->begun);
+	if (!in->begun)
+		in->shift = end - upstream_end;
+	CHECK(end - upstream_end == in->shift);
+	r->flow += end - in->end;
+	CHECK(r->flow <= sub->flow_limit);
+	if (s->offset == in->contiguous && end <= BYTES) {
+		memcpy(in->bytes + s->offset, s->data, s->len);
+		in->contiguous = end;
+	}
+	in->begun = true;
+	in->end = end;
+	in->fin = s->fin;
+	check_objects(in);
 }
 
 static void take_copy(void *user, const struct inlay_copy *copy)
@@ -161,6 +179,7 @@ static void take_copy(void *user, const struct inlay_copy *copy)
 	struct inlay_quic_frame frame;
 	__u64 word = INLAY_SENT_WORD(copy->pn, INLAY_SENT_SENT);
 	__u32 len = copy->head_len + copy->payload_len;
+	__u64 upstream_end;
 
 	CHECK(i < positions && copy->sa == 100 + i && len <= sizeof(bytes));
 	CHECK(copy->pn < s->pn_limit && copy->sent->pn_state == word);
@@ -170,7 +189,7 @@ static void take_copy(void *user, const struct inlay_copy *copy)
 	}
 	CHECK(copy->sent->packet_size == len + INLAY_TAG);
 	CHECK(copy->sent->packet_size <= s->path_mtu && s->bytes_sent <= s->class_limit[1]);
-	check_payload(copy);
+	check_payload(copy, &upstream_end);
 	memcpy(bytes, copy->head, copy->head_len);
 	memcpy(bytes + copy->head_len, copy->payload, copy->payload_len);
 	c = inlay_cursor_of(bytes, len);
@@ -179,10 +198,11 @@ static void take_copy(void *user, const struct inlay_copy *copy)
 	CHECK(inlay_cursor_left(&c) == 0);
 	r->size += copy->sent->packet_size;
 	CHECK(r->size == s->bytes_sent);
-	if (frame.type == INLAY_QUIC_STREAM)
-		take_stream(r, &frame.stream, s);
-	else
-		CHECK(frame.type == INLAY_QUIC_DATAGRAM);
+	CHECK(frame.type == INLAY_QUIC_STREAM || frame.type == INLAY_QUIC_DATAGRAM);
+	if (frame.type == INLAY_QUIC_STREAM) {
+		check_leg(i, frame.stream.id >> 2);
+		take_stream(r, &frame.stream, s, upstream_end);
+	}
 }
 
 /* --- The control plane ------------------------------------------------------------------------ */
@@ -228,6 +248,8 @@ static void control(__u8 what, __u8 which, __u16 value)
 		break;
 	case STREAM_COUNT:
 		s->stream_limit += value % 8;
+		if (s->stream_limit > STREAMS)
+			s->stream_limit = STREAMS;
 		break;
 	case STREAM_DATA:
 		s->initial_stream_limit += value;
@@ -256,6 +278,8 @@ static void control(__u8 what, __u8 which, __u16 value)
 
 static void check_state(void)
 {
+	__u64 taken = 0;
+
 	CHECK(t->upstreams[0].owner == 0 && !(t->contexts[0].epoch & 1));
 	for (__u32 i = 0; i < VECTOR_SLOTS; i++) {
 		const struct inlay_slot *s = &t->slots[i];
@@ -266,8 +290,13 @@ static void check_state(void)
 		slot_stream[i] = s->stream;
 		highest[i] = s->highest;
 	}
-	for (__u32 i = 0; i < positions; i++)
+	for (__u32 i = 0; i < positions; i++) {
 		CHECK(t->subscribers[i].bytes_sent == receivers[i].size);
+		CHECK(t->subscribers[i].flow_bytes == receivers[i].flow);
+		taken += t->subscribers[i].next_pn;
+	}
+	/* No number is wasted. */
+	CHECK(taken == f.copies + f.reasons.count[INLAY_REASON_NUMBER_VOIDED]);
 }
 
 static void run(const __u8 *frames, size_t len, __u64 pn)
@@ -316,13 +345,15 @@ static void set_up(__u8 n, __u8 credit)
 	vector_scene_set(t, &scene);
 	memset(receivers, 0, sizeof(receivers));
 	memset(highest, 0, sizeof(highest));
+	memset(&f.reasons, 0, sizeof(f.reasons));
+	f.copies = 0;
 	for (__u32 i = 0; i < positions; i++) {
 		struct inlay_subscriber *s = &t->subscribers[i];
 
 		s->path_mtu = credit & 1 ? 60 : 1400;
 		s->flow_limit = credit & 2 ? 40 : 1000000;
 		s->initial_stream_limit = credit & 4 ? 30 : 1000000;
-		s->stream_limit = credit & 8 ? 2 : 1000;
+		s->stream_limit = credit & 8 ? 2 : STREAMS;
 		s->class_limit[1] = credit & 16 ? 200 : 1000000;
 		s->max_datagram = credit & 32 ? 20 : 65535;
 	}
