@@ -61,25 +61,27 @@ INLAY_INLINE void inlay_classify_note(struct inlay_work *w, const struct inlay_q
 	w->n_media++;
 }
 
-/* One frame; w->reason is 0 while all is well. */
+/* One frame. Where it stops before a frame, w->reason says why. */
 INLAY_STEP inlay_classify_step(__u32 i, void *ctx)
 {
 	struct inlay_frames *frames = ctx;
+	struct inlay_cursor c = frames->c;
 	struct inlay_work *w = frames->w;
 	struct inlay_quic_frame f;
 
-	if (inlay_cursor_left(&frames->c) == 0)
+	if (inlay_cursor_left(&c) == 0)
 		return 1;
 	w->reason = INLAY_REASON_BAD_PACKET;
-	if (inlay_quic_frame_parse(&frames->c, &f) != INLAY_QUIC_NO_ERROR)
+	if (inlay_quic_frame_parse(&c, &f) != INLAY_QUIC_NO_ERROR)
 		return 1;
 	INLAY_IN_MEMORY(f);
 	w->reason = INLAY_REASON_TOO_MANY_FRAMES;
-	if (!inlay_classify_is_media(frames->initiator, &f))
-		return 0;
-	if (w->n_media == INLAY_JOURNAL_FRAMES)
-		return 1;
-	inlay_classify_note(w, &f, frames);
+	if (inlay_classify_is_media(frames->initiator, &f)) {
+		if (w->n_media == INLAY_JOURNAL_FRAMES)
+			return 1;
+		inlay_classify_note(w, &f, frames);
+	}
+	frames->c = c;
 	return 0;
 }
 

@@ -76,6 +76,19 @@ static __u64 slot_stream[VECTOR_SLOTS];
 
 /* --- Receivers ------------------------------------------------------------------------------- */
 
+static void check_properties(const struct inlay_moq_subgroup *h, const struct inlay_moq_object *o)
+{
+	struct inlay_moq_pairs p;
+
+	if (o->properties_len == 0)
+		return;
+	inlay_moq18_pairs_begin(&p, NULL, inlay_cursor_of(o->properties, o->properties_len),
+				h->group, o->id);
+	while (inlay_moq18_pairs_next(&p, NULL))
+		;
+	CHECK(inlay_moq18_pairs_end(&p, NULL) == INLAY_MOQ_OK);
+}
+
 /* As the control plane takes a stream's objects apart. |at| is where its bytes end so far. */
 static void check_objects(const struct received *r)
 {
@@ -94,9 +107,7 @@ static void check_objects(const struct received *r)
 		if (v == INLAY_MOQ_MORE)
 			return;
 		CHECK(v == INLAY_MOQ_OK);
-		CHECK(inlay_moq18_properties_follow(
-			      (struct inlay_moq_bytes){o.properties, o.properties_len}, ~0U,
-			      h.group, o.id) == INLAY_MOQ_OK);
+		check_properties(&h, &o);
 		first = false;
 		if (!inlay_cursor_skip(&c, o.payload_len)) {
 			/* Cut within a payload: no place for a FIN. */
