@@ -92,7 +92,11 @@ def run(args, scratch, processes):
         processes.finish(child, 20)
     after, cpu_after = relay.status(), cpu_ns(relay.pid)
     delivered = after["packets_sent"] - before["packets_sent"]
-    return collect(args, scratch, (cpu_after - cpu_before) // max(delivered, 1))
+    result = collect(args, scratch, (cpu_after - cpu_before) // max(delivered, 1))
+    result["placement"] = after["placement"]
+    result["forwarded"] = ((after["copies_forwarded"] - before["copies_forwarded"])
+                           / max(delivered, 1))
+    return result
 
 
 def collect(args, scratch, relay_cpu):
@@ -125,6 +129,8 @@ def table(result):
               f"{'yes' if row['identical'] else 'NO'}")
     print(f"delay, publisher to subscriber (slowest)   p50 {result['delay_us']['p50']} us   "
           f"p99 {result['delay_us']['p99']} us")
+    print(f"sent by the forwarder, not the control plane   "
+          f"{100 * result['forwarded']:.0f} % of the packets (placement {result['placement']})")
     print(f"CPU of the relay                           "
           f"{result['relay_cpu_ns_per_packet']} ns a packet delivered")
 

@@ -115,6 +115,9 @@ static void print_status(const json_t *s)
 	printf("%-14s%lld\n", "subscribers", (long long)inlay_control_number(s, "subscribers"));
 	printf("%-14s%lld bytes\n", "cache", (long long)inlay_control_number(s, "cache_bytes"));
 	print_pair("packets", s, "packets_received", "packets_sent");
+	printf("%-14s%lld of the packets sent are the forwarder's; %lld copies were dropped\n",
+	       "forwarded", (long long)inlay_control_number(s, "copies_forwarded"),
+	       (long long)inlay_control_number(s, "copies_dropped"));
 	printf("%-14sof packets received: %lld in %lld; sent: %lld in %lld%s\n", "merged",
 	       (long long)inlay_control_number(s, "gro_packets"),
 	       (long long)inlay_control_number(s, "gro_messages"),

@@ -13,6 +13,13 @@
 #include "tracks.h"
 
 /* Drops of data thread and endpoint together. */
+/* What the forwarder declines is served by the control plane, and not dropped: `counters` has it.
+ */
+static bool is_drop(__u32 reason)
+{
+	return reason < INLAY_REASON_FORWARDING_OFF || reason == INLAY_REASON_COPY_DROPPED;
+}
+
 static json_t *drops(const struct inlay_daemon *d)
 {
 	const struct inlay_reason_counters *control = inlay_endpoint_reasons(d->endpoint);
@@ -23,7 +30,7 @@ static json_t *drops(const struct inlay_daemon *d)
 	for (__u32 i = 0; list && i < INLAY_N_REASONS; i++) {
 		__u64 n = data.count[i] + control->count[i];
 
-		if (n)
+		if (n && is_drop(i))
 			json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "reason",
 							      inlay_reason_name(i), "text",
 							      inlay_reason_text(i), "packets",
@@ -83,6 +90,8 @@ static void add_packets(json_t *o, const struct inlay_daemon *d)
 	set(o, "bytes_sent", s.tx_bytes);
 	set(o, "packets_opened", s.opened);
 	set(o, "packets_sealed", s.sealed);
+	set(o, "copies_forwarded", s.fanout.sent);
+	set(o, "copies_dropped", s.fanout.dropped);
 	set(o, "receive_bursts", s.rx_bursts);
 	set(o, "send_bursts", s.tx_bursts);
 	set(o, "socket_full", s.blocked);
