@@ -41,6 +41,9 @@ struct inlay_forwarder {
 	__u32 context; /* index of ours in tables->contexts */
 	void (*emit)(void *user, const struct inlay_copy *copy);
 	void *user;
+	/* Where the next copy's head is to be written: INLAY_COPY_HEAD bytes, and emit() may name
+	 * others. NULL: into memory of the forwarder's. */
+	__u8 *head;
 	/* Written by this forwarder alone; read by any with inlay_load_u64(). */
 	struct inlay_reason_counters reasons;
 	__u64 packets, copies;

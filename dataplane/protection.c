@@ -107,13 +107,14 @@ void inlay_packet_key_fini(const struct inlay_aead *aead, struct inlay_packet_ke
 /* RFC 9001 section 5.3: the IV, exclusive-or the packet number on its right. */
 static void make_nonce(const struct inlay_packet_key *key, __u64 pn, __u8 nonce[INLAY_IV])
 {
-	__u64 low, be = __builtin_bswap64(pn);
+	__u64 right;
 
 	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "bswap gives network order");
-	memcpy(nonce, key->iv, INLAY_IV);
-	memcpy(&low, nonce + INLAY_IV - sizeof(low), sizeof(low));
-	low ^= be;
-	memcpy(nonce + INLAY_IV - sizeof(low), &low, sizeof(low));
+	/* In two parts that do not overlap: to load what was just stored in other pieces stalls. */
+	memcpy(&right, key->iv + INLAY_IV - sizeof(right), sizeof(right));
+	right ^= __builtin_bswap64(pn);
+	memcpy(nonce, key->iv, INLAY_IV - sizeof(right));
+	memcpy(nonce + INLAY_IV - sizeof(right), &right, sizeof(right));
 }
 
 /* RFC 9001 section 5.4.1. */
@@ -125,9 +126,18 @@ static __u8 first_byte_bits(__u8 first)
 static void apply_mask(struct inlay_packet_seal *p, const __u8 *mask)
 {
 	__u8 *pn = p->dst + p->header_len - p->pn_len;
+	__u32 word, bits;
 	size_t i;
 
 	p->dst[0] ^= mask[0] & first_byte_bits(p->dst[0]);
+	/* Ours always (design section 4). */
+	if (p->pn_len == sizeof(word)) {
+		memcpy(&word, pn, sizeof(word));
+		memcpy(&bits, mask + 1, sizeof(bits));
+		word ^= bits;
+		memcpy(pn, &word, sizeof(word));
+		return;
+	}
 	for (i = 0; i < p->pn_len; i++)
 		pn[i] ^= mask[1 + i];
 }

@@ -24,9 +24,14 @@ bool inlay_local_sa_has_cid(const struct local_sa *sa, const __u8 *cid, size_t l
 {
 	size_t i;
 
-	for (i = 0; i < sa->n_cids; i++)
-		if (sa->cids[i].len == len && memcmp(sa->cids[i].data, cid, len) == 0)
+	for (i = 0; i < sa->n_cids; i++) {
+		if (sa->cids[i].len != len)
+			continue;
+		/* Our own ones, and many peers': no call. */
+		if (len == INLAY_OWN_CID ? !memcmp(sa->cids[i].data, cid, INLAY_OWN_CID)
+					 : !memcmp(sa->cids[i].data, cid, len))
 			return true;
+	}
 	return false;
 }
 

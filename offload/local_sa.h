@@ -32,24 +32,25 @@ struct local_phase {
 	__u64 lowest;		      /* receive: lowest number opened; UINT64_MAX: none */
 };
 
+/* What sealing looks at stands first, so that it is on few lines of the cache. */
 struct local_sa {
 	__u32 number;
 	enum inlay_direction direction;
 	enum inlay_cipher cipher;
 	bool phase_bit; /* of PHASE_CURRENT */
 	__u16 n_cids;
-	struct inlay_cid cids[INLAY_SA_CIDS];
+	__u16 n_remotes;
+	__u64 first_pn; /* transmit: PHASE_CURRENT seals from here on */
+	void *hp;	/* locked memory */
+	__u64 soft_limit, hard_limit;
 	struct inlay_path path;
+	struct local_phase phases[N_PHASES];
+	struct inlay_sa_stats stats;
+	struct inlay_cid cids[INLAY_SA_CIDS];
+	struct inlay_pn_window window;	 /* transmit */
 	struct inlay_addr remote_before; /* transmit: of packets under way since set_path() */
 	struct inlay_addr remotes[INLAY_PROVIDER_REMOTES]; /* transmit: of remote_add() */
-	__u16 n_remotes;
-	void *hp; /* locked memory */
-	struct local_phase phases[N_PHASES];
-	__u64 first_pn;		       /* transmit: PHASE_CURRENT seals from here on */
-	struct inlay_pn_window window; /* transmit */
-	__u64 expected;		       /* receive: largest number opened, plus one */
-	__u64 soft_limit, hard_limit;
-	struct inlay_sa_stats stats;
+	__u64 expected;		      /* receive: largest number opened, plus one */
 	struct inlay_list event_node; /* in inlay_local.events, if any is pending */
 	__u8 pending;		      /* bit n: event kind n */
 };

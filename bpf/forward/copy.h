@@ -11,6 +11,25 @@
 #include "inlay_quic_frame.h"
 #include "slot.h"
 
+/* Network order. */
+INLAY_INLINE __u32 inlay_be32_of(__u32 v)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap32(v);
+#else
+	return v;
+#endif
+}
+
+INLAY_INLINE __u64 inlay_be64_of(__u64 v)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap64(v);
+#else
+	return v;
+#endif
+}
+
 /* Where a copy goes in its subscriber's streams. */
 struct inlay_place {
 	__u64 offset; /* downstream */
@@ -30,20 +49,18 @@ INLAY_INLINE __u32 inlay_put_frame_head(const struct inlay_work *w,
 					const struct inlay_subscriber *s,
 					const struct inlay_place *at, __u8 *p)
 {
-	__u32 id = at->stream << 2 | 2 | (s->initiator & 1);
-	__u32 i;
+	__u32 id = 2U << 30 | at->stream << 2 | 2 | (s->initiator & 1);
+	__u64 offset = 3ULL << 62 | at->offset;
 
-	p[0] = INLAY_QUIC_STREAM | (w->first ? 0 : INLAY_QUIC_STREAM_OFF);
-	p[0] |= w->fin && !INLAY_MUTANT(FIN_DROPPED) ? INLAY_QUIC_STREAM_FIN : 0;
-	p[1] = (__u8)(0x80 | id >> 24);
-	p[2] = (__u8)(id >> 16);
-	p[3] = (__u8)(id >> 8);
-	p[4] = (__u8)id;
+	p[0] = (__u8)(INLAY_QUIC_STREAM | (w->first ? 0 : INLAY_QUIC_STREAM_OFF) |
+		      (w->fin && !INLAY_MUTANT(FIN_DROPPED) ? INLAY_QUIC_STREAM_FIN : 0));
+	/* In one store each: a loop over bytes is not merged into one. */
+	id = inlay_be32_of(id);
+	__builtin_memcpy(p + 1, &id, sizeof(id));
 	if (w->first)
 		return 5;
-	for (i = 0; i < 8; i++)
-		p[5 + i] = (__u8)(at->offset >> (56 - 8 * i));
-	p[5] |= 0xc0;
+	offset = inlay_be64_of(offset);
+	__builtin_memcpy(p + 5, &offset, sizeof(offset));
 	return 13;
 }
 
@@ -83,12 +100,10 @@ INLAY_INLINE void inlay_put_headers(const struct inlay_headers *h, __u64 pn, __u
 				    __u32 ecn, __u8 *p)
 {
 	__u8 *end = p + (len <= INLAY_HDR_MAX ? len : INLAY_HDR_MAX);
+	__u32 low = inlay_be32_of((__u32)pn);
 
 	__builtin_memcpy(p, h->bytes, INLAY_HDR_MAX);
-	end[-4] = (__u8)(pn >> 24);
-	end[-3] = (__u8)(pn >> 16);
-	end[-2] = (__u8)(pn >> 8);
-	end[-1] = (__u8)pn;
+	__builtin_memcpy(end - sizeof(low), &low, sizeof(low));
 #if INLAY_CAP_WIRE
 	if (h->ip_len) {
 		inlay_net_set_lengths(p, h->l2_len & 63, h->ip_len & 63, size);
@@ -134,14 +149,15 @@ INLAY_INLINE bool inlay_copy_send(struct inlay_work *w, const struct inlay_posit
 	__u64 pn = inlay_fetch_add_u64(&s->next_pn, 1);
 	struct inlay_sent *sent = inlay_sent_at(w, p->subscriber, s, pn);
 	__u64 old = sent ? inlay_load_u64(&sent->pn_state) : ~0ULL;
+	__u8 *head = inlay_work_head(w);
 
 	if (!sent || !inlay_headers_len(h, &quic_at, &len))
 		return false;
-	inlay_put_headers(h, pn, size, len, ecn, w->head);
+	inlay_put_headers(h, pn, size, len, ecn, head);
 	if (!w->datagram)
-		len += inlay_put_frame_head(w, s, at, w->head + len);
+		len += inlay_put_frame_head(w, s, at, head + len);
 	if (w->first || w->datagram) {
-		inlay_put_prefix(w, p, w->head + len);
+		inlay_put_prefix(w, p, head + len);
 		len += w->prefix_len;
 	}
 	if (old < INLAY_SENT_WORD(pn, INLAY_SENT_SENT))
@@ -353,6 +369,7 @@ INLAY_STAGE long inlay_copy_one(struct inlay_work *w, __u32 i)
 	p = inlay_position_at(w, i);
 	if (!p)
 		return 0;
+	inlay_work_ahead(w, i, inlay_work_positions(w));
 	if (w->datagram)
 		inlay_copy_datagram(w, p);
 	else

@@ -27,8 +27,12 @@ INLAY_INLINE __u8 inlay_class_of(const struct inlay_position *p, __u8 priority)
 {
 	__u32 class = 1, i;
 
-	for (i = 0; i < INLAY_CLASSES - 2; i++)
-		class += priority >= inlay_load_u16(&p->thresholds[i]);
+	/* They ascend. */
+	for (i = 0; i < INLAY_CLASSES - 2; i++) {
+		if (priority < inlay_load_u16(&p->thresholds[i]))
+			break;
+		class ++;
+	}
 	if (INLAY_MUTANT(CLASS_OFF_BY_ONE) && class < INLAY_CLASSES - 1)
 		class ++;
 	return (__u8) class;

@@ -128,13 +128,19 @@ INLAY_INLINE void inlay_work_count(const struct inlay_work *w, __u32 reason)
 #endif
 }
 
-/* The copy whose head is the first |len| bytes of w->head, published as |sent|. */
-INLAY_INLINE void inlay_work_emit(const struct inlay_work *w, const struct inlay_subscriber *s,
+/* Where the head of the copy at hand is written. */
+INLAY_INLINE __u8 *inlay_work_head(struct inlay_work *w)
+{
+	return w->f->head ? w->f->head : w->head;
+}
+
+/* The copy whose head is the first |len| bytes of inlay_work_head(), published as |sent|. */
+INLAY_INLINE void inlay_work_emit(struct inlay_work *w, const struct inlay_subscriber *s,
 				  const struct inlay_headers *h, struct inlay_sent *sent, __u64 pn,
 				  __u32 len, __u32 quic_at)
 {
 	const struct inlay_copy copy = {
-		.head = w->head,
+		.head = inlay_work_head(w),
 		.head_len = len,
 		.quic_at = (__u16)quic_at,
 		.quic_len = h->quic_len,
@@ -152,10 +158,57 @@ INLAY_INLINE void inlay_work_emit(const struct inlay_work *w, const struct inlay
 	w->f->emit(w->f->user, &copy);
 }
 
+/* Lines of the cache that copies of positions to come will want: with many subscribers each is
+ * cold. What is read for that was published by ACTIVE. */
+INLAY_INLINE struct inlay_subscriber *inlay_position_ahead(const struct inlay_work *w, __u32 i)
+{
+	struct inlay_position *p = inlay_position_at(w, i);
+
+	return inlay_load_u32(&p->state) == INLAY_POSITION_ACTIVE
+		       ? inlay_subscriber_at(w, p->subscriber)
+		       : NULL;
+}
+
+INLAY_INLINE void inlay_prefetch_subscriber(const struct inlay_work *w, __u32 i)
+{
+	const __u8 *s = (const __u8 *)inlay_position_ahead(w, i);
+	__u32 line;
+
+	if (!s)
+		return;
+	__builtin_prefetch(s, 1);
+	for (line = 1; line < 6; line++)
+		__builtin_prefetch(s + line * INLAY_CACHELINE);
+}
+
+INLAY_INLINE void inlay_prefetch_sent(const struct inlay_work *w, __u32 i)
+{
+	const struct inlay_subscriber *s = inlay_position_ahead(w, i);
+
+	if (s)
+		__builtin_prefetch(inlay_sent_at(w, inlay_position_at(w, i)->subscriber, s,
+						 inlay_load_u64(&s->next_pn)),
+				   1);
+}
+
+#define INLAY_AHEAD	     4	 /* positions */
+#define INLAY_POSITIONS_NEAR 128 /* of as many all is in near caches anyway */
+
+/* Position |i| of |n| is about to have its copy. */
+INLAY_INLINE void inlay_work_ahead(const struct inlay_work *w, __u32 i, __u32 n)
+{
+	if (n <= INLAY_POSITIONS_NEAR)
+		return;
+	if (i + 2 * INLAY_AHEAD < n)
+		inlay_prefetch_subscriber(w, i + 2 * INLAY_AHEAD);
+	if (i + INLAY_AHEAD < n)
+		inlay_prefetch_sent(w, i + INLAY_AHEAD);
+}
+
 /* f(w, i) for i from 0 below |n|, until it returns other than 0. */
 #define INLAY_WORK_LOOP(w, n, f)                                                                   \
 	do {                                                                                       \
-		for (__u32 i_ = 0; i_ < (n); i_++)                                                 \
+		for (__u32 i_ = 0, n_ = (n); i_ < n_; i_++)                                        \
 			if (f((w), i_))                                                            \
 				break;                                                             \
 	} while (0)

@@ -216,6 +216,15 @@ INLAY_INLINE void inlay_work_count(const struct inlay_work *w, __u32 reason)
 #endif
 }
 
+INLAY_INLINE __u8 *inlay_work_head(struct inlay_work *w)
+{
+	return w->head;
+}
+
+INLAY_INLINE void inlay_work_ahead(const struct inlay_work *w, __u32 i, __u32 n)
+{
+}
+
 /* The copy whose head is the first |len| bytes of w->head, published as |sent|. */
 INLAY_INLINE void inlay_work_emit(struct inlay_work *w, const struct inlay_subscriber *s,
 				  const struct inlay_headers *h, struct inlay_sent *sent, __u64 pn,

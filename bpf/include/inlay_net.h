@@ -157,10 +157,14 @@ INLAY_INLINE __u16 inlay_net_sum_end(const struct inlay_net_sum *s)
 	return inlay_net_swap16((__u16)~inlay_net_sum_fold(s->value));
 }
 
-/* RFC 1624: the checksum |sum| after a 16-bit word went from |old| to |new_value|; host order. */
+/* RFC 1624: the checksum |sum| after a 16-bit word went from |old| to |new_value|; all of them in
+ * host order, or all as memory has them (RFC 1071 section 2 (B)). */
 INLAY_INLINE __u16 inlay_net_sum_update(__u16 sum, __u16 old, __u16 new_value)
 {
-	return (__u16)~inlay_net_sum_fold((__u64)(__u16)~sum + (__u16)~old + new_value);
+	__u32 v = (__u32)(__u16)~sum + (__u16)~old + new_value;
+
+	v = (v & 0xffff) + (v >> 16);
+	return (__u16) ~((v & 0xffff) + (v >> 16));
 }
 
 /* --- Reading ---------------------------------------------------------------------------------- */
@@ -410,10 +414,14 @@ INLAY_INLINE void inlay_net_set16(__u8 *p, __u16 v)
 /* One 16-bit word of an IPv4 header changes, and its checksum with it. */
 INLAY_INLINE void inlay_net_ipv4_change(__u8 *ip, __u32 at, __u16 v)
 {
-	__u16 sum = inlay_net_sum_update(inlay_net_get16(ip + 10), inlay_net_get16(ip + at), v);
+	__u16 sum, old;
 
-	inlay_net_set16(ip + 10, sum);
-	inlay_net_set16(ip + at, v);
+	v = inlay_net_swap16(v);
+	__builtin_memcpy(&sum, ip + 10, sizeof(sum));
+	__builtin_memcpy(&old, ip + at, sizeof(old));
+	sum = inlay_net_sum_update(sum, old, v);
+	__builtin_memcpy(ip + 10, &sum, sizeof(sum));
+	__builtin_memcpy(ip + at, &v, sizeof(v));
 }
 
 /* Both length fields, for |udp_payload| bytes, and the sum of the IPv4 header. */
@@ -436,6 +444,8 @@ INLAY_INLINE void inlay_net_set_ecn(__u8 *headers, __u32 l2_len, __u32 ip_len, _
 	__u8 *ip = headers + l2_len;
 
 	ecn &= 3;
+	if (ip_len == INLAY_NET_IPV4_LEN && !((ip[1] ^ ecn) & 3))
+		return;
 	if (ip_len == INLAY_NET_IPV4_LEN)
 		inlay_net_ipv4_change(ip, 0, (__u16)((inlay_net_get16(ip) & ~3U) | ecn));
 	else
