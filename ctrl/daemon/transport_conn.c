@@ -177,7 +177,8 @@ static bool stream_progress(void *transport, __u64 id, struct inlay_moq_progress
 
 	if (!c || !inlay_conn_stream_progress(c, id, &p))
 		return false;
-	*ret = (struct inlay_moq_progress){.sent = p.sent, .acked = p.acked, .lent = p.lent};
+	*ret = (struct inlay_moq_progress){
+		.sent = p.sent, .acked = p.acked, .number = p.number, .lent = p.lent};
 	return true;
 }
 

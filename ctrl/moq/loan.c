@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a session has to do with a forwarder: what it is known by, and streams that are lent. */
 #include "conn.h" /* struct inlay_stream_source, struct inlay_loan_ops */
+#include "inlay_abi.h"
+#include "inlay_moq_framer.h"
 #include "session_impl.h"
 
 #include <errno.h>
+#include <string.h>
 
 __u16 inlay_moq_session_draft(const struct inlay_moq_session *s)
 {
@@ -49,6 +52,30 @@ bool inlay_moq_request_ok_is_acked(const struct inlay_moq_request *req)
 	    t->ops->stream_progress == NULL)
 		return false;
 	return t->ops->stream_progress(t->ctx, req->stream.id, &p) && p.acked >= req->ok_end;
+}
+
+bool inlay_moq_incoming_framing(const struct inlay_moq_incoming *in, struct inlay_framing *ret)
+{
+	static const __u8 states[] = {
+		[INLAY_MOQ_INCOMING_OBJECT] = INLAY_MOQ_FRAMER_OBJECT,
+		[INLAY_MOQ_INCOMING_PAYLOAD] = INLAY_MOQ_FRAMER_PAYLOAD,
+		[INLAY_MOQ_INCOMING_ENDED] = INLAY_MOQ_FRAMER_ENDED,
+	};
+
+	if (in->state < INLAY_MOQ_INCOMING_OBJECT || in->in.len > sizeof(ret->acc))
+		return false;
+	*ret = (struct inlay_framing){
+		.object = in->object.id,
+		.left = in->payload_left,
+		.payload_len = in->object.payload_len,
+		.objects = !in->first,
+		.state = states[in->state],
+		.acc_len = (__u8)in->in.len,
+		.has_properties = in->header.has_properties,
+	};
+	if (in->in.len > 0)
+		memcpy(ret->acc, in->in.data, in->in.len);
+	return true;
 }
 
 /* --- a stream that nobody wants -------------------------------------------------------------- */

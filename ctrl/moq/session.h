@@ -24,6 +24,7 @@
 #include "message.h"
 #include "transport.h"
 
+struct inlay_framing; /* bpf/include/inlay_abi.h */
 struct inlay_moq_session;
 struct inlay_moq_request;  /* a request stream, ours or the peer's, and what it established */
 struct inlay_moq_incoming; /* a subgroup stream that we receive */
@@ -274,6 +275,9 @@ int inlay_moq_session_abandon(struct inlay_moq_session *s, struct inlay_moq_requ
 bool inlay_moq_request_ok_is_acked(const struct inlay_moq_request *req);
 /* Number of the stream: its ID >> 2. */
 __u64 inlay_moq_incoming_number(const struct inlay_moq_incoming *in);
+/* Where the framing stands, all but the offset. False: so much of a header is gathered that it
+ * cannot be handed over. */
+bool inlay_moq_incoming_framing(const struct inlay_moq_incoming *in, struct inlay_framing *ret);
 /* As _open_source(), for the stream |number|, which a forwarder has opened and goes on sending:
  * see inlay_conn_stream_adopt(). Errors of both. */
 struct inlay_moq_adoption {

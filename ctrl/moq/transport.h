@@ -26,8 +26,9 @@ struct inlay_moq_shared {
 
 /* How far a stream of ours is. */
 struct inlay_moq_progress {
-	__u64 sent;  /* bytes sent at least once, by whom ever */
-	__u64 acked; /* bytes acknowledged without a gap */
+	__u64 sent;   /* bytes sent at least once, by whom ever */
+	__u64 acked;  /* bytes acknowledged without a gap */
+	__u64 number; /* of the stream */
 	bool lent;
 };
 

@@ -47,6 +47,7 @@ struct relay_fast {
 	inlay_ns deadline;	     /* nothing is due before */
 	inlay_ns next_sweep;
 	__u64 attached; /* legs that were adopted */
+	__u64 offered;	/* and those that the control plane offered */
 	__u64 detached[INLAY_N_REASONS];
 };
 
@@ -174,6 +175,7 @@ struct relay_slot {
 	struct inlay_list of_track;
 	struct relay_fast_track *ft;
 	struct inlay_cache_stream *stream; /* NULL: refused, or ended */
+	struct inlay_moq_incoming *in;	   /* as long as |stream| */
 	__u32 index;
 	__u64 number; /* of the publisher's stream */
 	bool ending;
@@ -181,6 +183,7 @@ struct relay_slot {
 	__u64 tail;		/* where it ended then */
 	struct inlay_list legs; /* relay_reader.leg.of_slot */
 	__u64 taken[INLAY_POSITIONS / 64]; /* by position: adopted, or abandoned */
+	inlay_ns offer_at;		   /* 0: not before there is more */
 	struct relay_wait wait;
 };
 
@@ -190,9 +193,16 @@ struct relay_slot *relay_slot_new(struct inlay_relay *r, struct relay_fast_track
  * it was not before. */
 struct relay_slot *relay_slot_find(struct relay_upstream *up, const struct inlay_moq_incoming *in);
 /* The relay has the stream as |stream|. */
-void relay_slot_begin(struct relay_slot *slot, struct inlay_cache_stream *stream);
+void relay_slot_begin(struct relay_slot *slot, struct inlay_cache_stream *stream,
+		      struct inlay_moq_incoming *in);
+/* What the position has in it is adopted. */
+void relay_slot_take(struct relay_slot *slot, __u32 position);
+/* Offers what the control plane sends. */
+void relay_slot_offer(struct inlay_relay *r, struct relay_slot *slot);
 /* Adopts the stream that the forwarder has opened for |sub|, if any. */
 bool relay_slot_adopt(struct relay_slot *slot, struct relay_subscription *sub);
+/* More of the stream is in the cache, and a leg is offered that may have come too late for it. */
+void relay_slot_expect(struct inlay_relay *r, struct relay_slot *slot);
 /* More of the stream is in the cache. */
 void relay_slot_on_growth(struct inlay_relay *r, struct relay_slot *slot);
 /* The stream is over, or refused: all legs come back, then the slot goes. */
@@ -212,6 +222,8 @@ struct relay_leg {
 	struct inlay_list of_slot, of_position;
 	bool recalled;
 	bool detached; /* |moment| is of then */
+	__u64 offered; /* our stream's offset that it was last offered from */
+	inlay_ns offer_at, offer_pause;
 	struct inlay_moment moment;
 };
 
@@ -223,6 +235,8 @@ void relay_leg_lend(struct relay_reader *rd, struct relay_slot *slot, struct inl
 void relay_leg_settle(struct relay_reader *rd);
 /* Out of the lists of slot and position: the reader is about to go. */
 void relay_leg_fini(struct relay_leg *leg);
+/* Asks for it back. */
+void relay_leg_recall(struct relay_reader *rd);
 /* More is in the cache: sees to it that somebody sends it. */
 void relay_leg_on_growth(struct relay_reader *rd);
 

@@ -86,7 +86,7 @@ void relay_leg_lend(struct relay_reader *rd, struct relay_slot *slot, struct inl
 	inlay_list_append(&rd->subscription->position->legs, &leg->of_position);
 }
 
-static void recall(struct relay_reader *rd)
+void relay_leg_recall(struct relay_reader *rd)
 {
 	if (rd->leg.recalled)
 		return;
@@ -99,20 +99,24 @@ static void recall(struct relay_reader *rd)
 void relay_leg_settle(struct relay_reader *rd)
 {
 	relay_leg_fini(&rd->leg);
-	recall(rd);
+	relay_leg_recall(rd);
 }
 
 void relay_leg_on_growth(struct relay_reader *rd)
 {
 	struct relay_fast *f = &rd->relay->fast;
-	__u32 reason;
+	__u32 reason, state;
 
-	if (rd->leg.entry == NULL || rd->leg.recalled ||
-	    inlay_load_u32(&rd->leg.entry->state) != INLAY_LEG_DETACHED)
+	if (rd->leg.entry == NULL || rd->leg.recalled)
+		return;
+	state = inlay_load_u32(&rd->leg.entry->state);
+	if (state == INLAY_LEG_OFFERED)
+		relay_slot_expect(rd->relay, rd->leg.slot);
+	if (state != INLAY_LEG_DETACHED)
 		return;
 	reason = __atomic_load_n(&rd->leg.entry->reason, __ATOMIC_RELAXED);
 	f->detached[reason < INLAY_N_REASONS ? reason : INLAY_REASON_RECALLED]++;
 	if (rd->subscription != NULL)
 		rd->subscription->why_detached = reason;
-	recall(rd);
+	relay_leg_recall(rd);
 }

@@ -9,7 +9,8 @@
 
 /* How long the control plane may hold what the forwarder has not seen before it sends that itself:
  * the data thread needs less for a packet. */
-#define TAIL_GRACE (3 * INLAY_MS)
+#define TAIL_GRACE  (3 * INLAY_MS)
+#define OFFER_EVERY (10 * INLAY_MS)
 
 static struct inlay_slot *entry_of(const struct inlay_relay *r, const struct relay_slot *slot)
 {
@@ -24,7 +25,7 @@ static __u32 positions_of(const struct inlay_relay *r, const struct relay_fast_t
 	return n < INLAY_POSITIONS ? n : INLAY_POSITIONS;
 }
 
-static void take(struct relay_slot *slot, __u32 position)
+void relay_slot_take(struct relay_slot *slot, __u32 position)
 {
 	slot->taken[position / 64] |= 1ULL << position % 64;
 }
@@ -119,9 +120,11 @@ struct relay_slot *relay_slot_find(struct relay_upstream *up, const struct inlay
 	return slot;
 }
 
-void relay_slot_begin(struct relay_slot *slot, struct inlay_cache_stream *stream)
+void relay_slot_begin(struct relay_slot *slot, struct inlay_cache_stream *stream,
+		      struct inlay_moq_incoming *in)
 {
 	slot->stream = stream;
+	slot->in = in;
 }
 
 bool relay_slot_adopt(struct relay_slot *slot, struct relay_subscription *sub)
@@ -137,7 +140,7 @@ bool relay_slot_adopt(struct relay_slot *slot, struct relay_subscription *sub)
 		return false;
 	if (!relay_reader_adopt(sub, slot, leg))
 		return true; /* reset when the slot goes */
-	take(slot, p->index);
+	relay_slot_take(slot, p->index);
 	r->fast.attached++;
 	return true;
 }
@@ -153,7 +156,7 @@ static void abandon(struct inlay_relay *r, __u32 slot, const struct relay_positi
 	    (r->fast.slots[slot] != NULL && is_taken(r->fast.slots[slot], p->index)))
 		return;
 	if (r->fast.slots[slot] != NULL)
-		take(r->fast.slots[slot], p->index);
+		relay_slot_take(r->fast.slots[slot], p->index);
 	if (p->session != NULL &&
 	    inlay_moq_session_abandon(p->session->moq, p->sub != NULL ? p->sub->request : NULL,
 				      leg->stream, INLAY_MOQ_RESET_CANCELLED) == 0)
@@ -222,8 +225,22 @@ static __u64 held(const struct inlay_relay *r, const struct relay_slot *slot)
 	return entry_of(r, slot)->header_len + slot->stream->size;
 }
 
+/* An offer that is not taken up by then is withdrawn. */
+void relay_slot_expect(struct inlay_relay *r, struct relay_slot *slot)
+{
+	inlay_ns at = r->now + TAIL_GRACE;
+
+	if (slot->offer_at == 0 || at < slot->offer_at)
+		slot->offer_at = at;
+	relay_fast_wake(r, slot->offer_at);
+}
+
 void relay_slot_on_growth(struct inlay_relay *r, struct relay_slot *slot)
 {
+	if (slot->offer_at == 0) {
+		slot->offer_at = r->now + OFFER_EVERY;
+		relay_fast_wake(r, slot->offer_at);
+	}
 	if (slot->ending || slot->stream == NULL || slot->tail_since > 0 ||
 	    held(r, slot) <= inlay_load_u64(&entry_of(r, slot)->highest))
 		return;
@@ -232,11 +249,11 @@ void relay_slot_on_growth(struct inlay_relay *r, struct relay_slot *slot)
 	relay_fast_wake(r, r->now + TAIL_GRACE);
 }
 
-void relay_slot_on_timer(struct inlay_relay *r, struct relay_slot *slot)
+static void check_tail(struct inlay_relay *r, struct relay_slot *slot)
 {
 	struct inlay_list *node;
 
-	if (slot->tail_since == 0 || slot->ending || slot->stream == NULL)
+	if (slot->tail_since == 0)
 		return;
 	if (slot->tail <= inlay_load_u64(&entry_of(r, slot)->highest)) {
 		slot->tail_since = 0;
@@ -251,4 +268,19 @@ void relay_slot_on_timer(struct inlay_relay *r, struct relay_slot *slot)
 	(void)detach_all(r, slot);
 	inlay_list_for_each (node, &slot->legs)
 		relay_leg_on_growth(inlay_list_entry(node, struct relay_reader, leg.of_slot));
+}
+
+void relay_slot_on_timer(struct inlay_relay *r, struct relay_slot *slot)
+{
+	if (slot->ending || slot->stream == NULL)
+		return;
+	check_tail(r, slot);
+	if (slot->offer_at == 0)
+		return;
+	if (slot->offer_at > r->now) {
+		relay_fast_wake(r, slot->offer_at);
+		return;
+	}
+	slot->offer_at = 0;
+	relay_slot_offer(r, slot);
 }

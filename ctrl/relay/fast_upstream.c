@@ -157,9 +157,17 @@ void relay_fast_datagram(struct relay_upstream *up, struct relay_datagram_fate *
 	} while (!inlay_cas_u64(&j->word, word,
 				INLAY_JOURNAL_WORD(packet.number, INLAY_JOURNAL_CONTROL)));
 	word = inlay_load_u64(&j->word);
-	if (INLAY_JOURNAL_PN(word) != packet.number ||
-	    INLAY_JOURNAL_STATE(word) != INLAY_JOURNAL_DONE)
+	if (INLAY_JOURNAL_PN(word) == packet.number &&
+	    INLAY_JOURNAL_STATE(word) == INLAY_JOURNAL_CONTROL)
 		return;
+	if (INLAY_JOURNAL_PN(word) != packet.number ||
+	    INLAY_JOURNAL_STATE(word) != INLAY_JOURNAL_DONE) {
+		/* What became of it is not known any more: a repetition, when the first did not
+		 * come up. Rather not at all than twice. */
+		ret->forwarded = true;
+		ret->serial = (__u32)inlay_load_u64(&relay_fast_upstream_entry(f, fu)->serial);
+		return;
+	}
 	ret->serial = j->serial;
 	ret->forwarded = packet.media < j->n && packet.media < INLAY_JOURNAL_FRAMES &&
 			 j->verdicts[packet.media] != INLAY_MEDIA_DECLINED;

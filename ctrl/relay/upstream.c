@@ -407,7 +407,7 @@ void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_inco
 	feed->upstream = up;
 	feed->slot = slot;
 	if (slot != NULL)
-		relay_slot_begin(slot, feed->stream);
+		relay_slot_begin(slot, feed->stream, in);
 	feed->stream->group->owner = up;
 	inlay_list_append(&t->feeds, &feed->of_track);
 	inlay_moq_incoming_set_user(in, feed);

@@ -73,6 +73,32 @@ def three_subscribers(processes):
     Scene(processes).transfer()
 
 
+def forwarded_share(scene):
+    """Of the packets that were sent, those that the control thread did not make."""
+    status = scene.relay.status()
+    return (status["packets_sent"] - status["packets_sealed"]) / status["packets_sent"]
+
+
+def forwarded(processes):
+    """Most packets to subscribers are the forwarder's, unless the placement is `conventional`."""
+    fast = Scene(processes)
+    fast.transfer(4, rate=100, size=3000, seconds=4)
+    status = fast.relay.status()
+    assert status["placement"] == "user", status["placement"]
+    share = forwarded_share(fast)
+    assert share > 0.5, f"{share:.2f} forwarded"
+
+
+def conventional(processes):
+    """With the placement `conventional` nothing is forwarded, and everything arrives."""
+    scene = Scene(processes, "placement: conventional\n")
+    scene.transfer(2)
+    status = scene.relay.status()
+    assert status["placement"] == "conventional", status["placement"]
+    reasons = [drop["reason"] for drop in status["drops"]]
+    assert "NOT_UPSTREAM" not in reasons, reasons
+
+
 def aes_128_gcm(processes):
     """A transfer under AES-128-GCM."""
     Scene(processes, "ciphers: [aes-128-gcm]\n").transfer(1)
@@ -362,7 +388,8 @@ def qlog(processes):
              "No such file")
     logs = processes.scratch / "logs"
     logs.mkdir()
-    scene = Scene(processes, f"qlog: {{directory: {logs}}}\n")
+    # A forwarder's copies are in no qlog: nobody looks at them one by one.
+    scene = Scene(processes, f"placement: conventional\nqlog: {{directory: {logs}}}\n")
     subscriber = scene.subscribe("sub")
     processes.wait_for(subscriber, "^connected")
     publisher = scene.publish(seconds=60)
@@ -621,7 +648,7 @@ def doctor(processes):
     assert run("--cure")[0] == 2
 
 
-CASES = [three_subscribers, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
+CASES = [three_subscribers, forwarded, conventional, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
          cubic, lossy, late_join, stalled_subscriber, publisher_restart, relay_restart, chain,
          chain_late_edge, failing_publisher, killed_subscriber, connections_listed, inspected, qlog,
          datagrams, junk, second_daemon,
