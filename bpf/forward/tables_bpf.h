@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "inlay_sent.h"
+#include "inlay_sizes.h"
 
 /* A function that the verifier goes through once, whoever calls it: not static, it returns a
  * number, and its pointers are to what BTF knows the size of. Weak, lest the compiler leave out an
@@ -24,12 +25,7 @@
  * members of a union, of which the verifier would know the kind no more. */
 #define INLAY_IN_MEMORY(v) __asm__ volatile("" : : "r"(&(v)) : "memory")
 
-struct inlay_sizes {
-	__u32 n_sas, n_subscribers, n_upstreams, journal_size, n_tracks, n_slots, log_stride;
-	__u32 first_owner; /* owner word of the first CPU: others' are those of native contexts */
-};
-
-/* Those of inlay_state_config's defaults. The loader sets them, and every map's max_entries. */
+/* Those of inlay_state_config's defaults. */
 const volatile struct inlay_sizes inlay_sizes = {
 	.n_sas = 2048,
 	.n_subscribers = 1024,
@@ -59,8 +55,6 @@ INLAY_TABLE(inlay_tracks, inlay_track, 256);
 INLAY_TABLE(inlay_positions, inlay_position, 256 * INLAY_POSITIONS);
 INLAY_TABLE(inlay_slots, inlay_slot, 256);
 INLAY_TABLE(inlay_legs, inlay_leg, 256 * INLAY_POSITIONS);
-
-#define INLAY_OUT_MAX 2048 /* copies of one packet: more than that are dropped */
 
 /* A copy that was published. */
 struct inlay_out {
