@@ -317,15 +317,23 @@ static bool belongs_to(const struct inlay_slot *s, __u32 track)
 	return state != INLAY_SLOT_FREE && state != INLAY_SLOT_CLAIMED && s->track == track;
 }
 
+/* Forwarders look at the states of legs and positions whether they are in use or not: what they see
+ * of these while they go is NONE, DETACHED, OFF or FREE, which is all one to them. */
+static void zero_words(void *words, size_t size)
+{
+	for (__u64 *at = words, *end = at + size / sizeof(*at); at < end; at++)
+		inlay_store_u64(at, 0);
+}
+
 /* Who gets positions [begin, end) next finds no leg of the ones before. */
 static void clear_positions(struct inlay_state *st, __u32 track, __u32 begin, __u32 end)
 {
 	for (__u32 i = 0; i < st->config.slots; i++)
 		if (belongs_to(&st->tables.slots[i], track))
-			memset(&st->tables.legs[(size_t)i * INLAY_POSITIONS + begin], 0,
-			       (end - begin) * sizeof(struct inlay_leg));
-	memset(&st->tables.positions[(size_t)track * INLAY_POSITIONS + begin], 0,
-	       (end - begin) * sizeof(struct inlay_position));
+			zero_words(&st->tables.legs[(size_t)i * INLAY_POSITIONS + begin],
+				   (end - begin) * sizeof(struct inlay_leg));
+	zero_words(&st->tables.positions[(size_t)track * INLAY_POSITIONS + begin],
+		   (end - begin) * sizeof(struct inlay_position));
 }
 
 static void free_track(struct inlay_state *st, __u32 index)

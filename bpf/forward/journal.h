@@ -72,7 +72,9 @@ INLAY_INLINE void inlay_journal_done(const struct inlay_work *w, const struct in
 	j->n = (__u8)w->n_media;
 	for (i = 0; i < INLAY_JOURNAL_FRAMES; i++)
 		j->verdicts[i] = i < w->n_media ? w->verdicts[i] : INLAY_MEDIA_DECLINED;
-	inlay_store_u64(&j->word, INLAY_JOURNAL_WORD(w->pn, INLAY_JOURNAL_DONE));
+	/* The control plane may have given up waiting, and the entry be a newer packet's. */
+	(void)inlay_cas_u64(&j->word, INLAY_JOURNAL_WORD(w->pn, INLAY_JOURNAL_CLAIMED),
+			    INLAY_JOURNAL_WORD(w->pn, INLAY_JOURNAL_DONE));
 }
 
 #endif

@@ -120,8 +120,9 @@ struct inlay_sent {
 	__u64 pn_state;	   /* INLAY_SENT_WORD; published last */
 };
 _Static_assert(sizeof(struct inlay_sent) == 32, "ABI");
-/* payload_len to pad are one aligned word: DROPPED is set in it by exchange, after publication. */
-_Static_assert(offsetof(struct inlay_sent, payload_len) == 16, "ABI");
+/* flags and pad are one aligned word: DROPPED is set in it by compare-exchange, after publication.
+ */
+_Static_assert(offsetof(struct inlay_sent, flags) == 20, "ABI");
 _Static_assert(offsetof(struct inlay_sent, pn_state) == 24, "ABI");
 
 /* --- Subscriber entry: one per downstream connection ---------------------------------------- */

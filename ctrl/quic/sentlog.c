@@ -10,7 +10,7 @@
 /* Numbers kept back from ordinary packets: for ACKs, probes and closes, and for takers who looked
  * at pn_limit at the same moment as another. */
 #define RESERVE_PNS	  16
-#define CONCURRENCY_PNS	  4
+#define CONCURRENCY_PNS	  INLAY_CONTEXTS
 #define FRAMES_PER_PACKET 4 /* records in the pool, per log entry */
 #define RESERVE_FRAMES	  (4 * RESERVE_PNS)
 #define NO_PN		  (~0ULL)

@@ -117,13 +117,11 @@ static inline const struct inlay_sent *inlay_sentlog_entry(const struct inlay_se
 /* Of a published entry. DROPPED may join them at any time; the others stay. */
 static inline __u16 inlay_sentlog_flags(const struct inlay_sent *e)
 {
-	struct {
-		__u16 payload_len, packet_size, flags, pad;
-	} word;
-	__u64 bits = inlay_load_u64((const __u64 *)(const void *)&e->payload_len);
+	__u32 bits = inlay_load_u32((const __u32 *)(const void *)&e->flags);
+	__u16 flags;
 
-	memcpy(&word, &bits, sizeof(word));
-	return word.flags;
+	memcpy(&flags, &bits, sizeof(flags));
+	return flags;
 }
 
 /* Somebody else published it, and inlay_sentlog_note() was not called for it yet; of a number whose

@@ -207,6 +207,7 @@ static void scene_make_datagram(int i, __u32 sa)
 
 	out = inlay_writer_of(data, sizeof(data));
 	assert_true(inlay_moq18_datagram_put(&out, &o));
+	assert_true(inlay_writer_bytes(&out, o.payload.data, o.payload.len));
 	world_begin(scene.w);
 	world_datagram(scene.w, data, inlay_writer_len(&out));
 	scene_keep(i, sa);
