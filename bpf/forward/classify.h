@@ -24,14 +24,6 @@ INLAY_INLINE bool inlay_classify_upstream(struct inlay_work *w, __u32 sa, __u16 
 	return up && inlay_load_u32(&up->state) == INLAY_UPSTREAM_ON;
 }
 
-/* A stream of the peer's, unidirectional: objects come on no other (section 3.4). */
-INLAY_INLINE bool inlay_classify_is_media(__u32 initiator, const struct inlay_quic_frame *f)
-{
-	if (f->type == INLAY_QUIC_DATAGRAM)
-		return true;
-	return f->type == INLAY_QUIC_STREAM && (f->stream.id & 3) == (2 | (initiator & 1));
-}
-
 /* The frames of the packet, and where they have been read to. */
 struct inlay_frames {
 	struct inlay_work *w;
@@ -41,46 +33,80 @@ struct inlay_frames {
 	__u32 initiator;
 };
 
-INLAY_INLINE void inlay_classify_note(struct inlay_work *w, const struct inlay_quic_frame *f,
-				      const struct inlay_frames *frames)
+/* NULL: there are as many already as are forwarded. */
+INLAY_INLINE struct inlay_media *inlay_classify_note(struct inlay_frames *frames, const __u8 *data,
+						     __u64 len)
 {
+	struct inlay_work *w = frames->w;
 	struct inlay_media *m = &w->media[w->n_media & (INLAY_JOURNAL_FRAMES - 1)];
 
-	__builtin_memset(m, 0, sizeof(*m));
-	if (f->type == INLAY_QUIC_DATAGRAM) {
-		m->datagram = 1;
-		m->at = (__u16)(frames->at + (__u32)(f->bytes.data - frames->begin));
-		m->len = (__u16)f->bytes.len;
-	} else {
-		m->stream = f->stream.id >> 2;
-		m->offset = f->stream.offset;
-		m->at = (__u16)(frames->at + (__u32)(f->stream.data - frames->begin));
-		m->len = (__u16)f->stream.len;
-		m->fin = f->stream.fin;
-	}
+	if (w->n_media == INLAY_JOURNAL_FRAMES)
+		return NULL;
 	w->n_media++;
+	__builtin_memset(m, 0, sizeof(*m));
+	m->at = (__u16)(frames->at + inlay_cursor_distance(data, frames->begin));
+	m->len = (__u16)len;
+	return m;
 }
 
-/* One frame. Where it stops before a frame, w->reason says why. */
+/* Of streams the peer's unidirectional ones: objects come on no other (section 3.4). */
+INLAY_INLINE bool inlay_classify_stream(struct inlay_frames *frames, struct inlay_cursor *c,
+					__u64 wire_type)
+{
+	struct inlay_quic_stream s = {0};
+	struct inlay_media *m;
+
+	if (!inlay_quic_stream_parse(c, wire_type & 7, true, &s))
+		return false;
+	if ((s.id & 3) != (2 | (frames->initiator & 1)))
+		return true;
+	frames->w->reason = INLAY_REASON_TOO_MANY_FRAMES;
+	m = inlay_classify_note(frames, s.data, s.len);
+	if (!m)
+		return false;
+	m->stream = s.id >> 2;
+	m->offset = s.offset;
+	m->fin = s.fin;
+	return true;
+}
+
+INLAY_INLINE bool inlay_classify_datagram(struct inlay_frames *frames, struct inlay_cursor *c,
+					  struct inlay_quic_frame *f)
+{
+	struct inlay_media *m;
+
+	if (!inlay_quic_bytes_parse(c, f))
+		return false;
+	frames->w->reason = INLAY_REASON_TOO_MANY_FRAMES;
+	m = inlay_classify_note(frames, f->bytes.data, f->bytes.len);
+	if (m)
+		m->datagram = 1;
+	return m;
+}
+
+/* One frame. Where it stops before a frame, w->reason says why. Media is noted where it was parsed:
+ * what a union holds, the verifier could not tell later. */
 INLAY_STEP inlay_classify_step(__u32 i, void *ctx)
 {
 	struct inlay_frames *frames = ctx;
 	struct inlay_cursor c = frames->c;
-	struct inlay_work *w = frames->w;
 	struct inlay_quic_frame f;
+	bool ok;
 
 	if (inlay_cursor_left(&c) == 0)
 		return 1;
-	w->reason = INLAY_REASON_BAD_PACKET;
-	if (inlay_quic_frame_parse(&c, &f) != INLAY_QUIC_NO_ERROR)
+	frames->w->reason = INLAY_REASON_BAD_PACKET;
+	if (inlay_quic_frame_begin(&c, &f) != INLAY_QUIC_NO_ERROR)
 		return 1;
-	INLAY_IN_MEMORY(f);
-	w->reason = INLAY_REASON_TOO_MANY_FRAMES;
-	if (inlay_classify_is_media(frames->initiator, &f)) {
-		if (w->n_media == INLAY_JOURNAL_FRAMES)
-			return 1;
-		inlay_classify_note(w, &f, frames);
-	}
+	if (f.type == INLAY_QUIC_STREAM)
+		ok = inlay_classify_stream(frames, &c, f.wire_type);
+	else if (f.type == INLAY_QUIC_DATAGRAM)
+		ok = inlay_classify_datagram(frames, &c, &f);
+	else
+		ok = inlay_quic_frame_body_parse(&c, &f);
+	if (!ok)
+		return 1;
+	frames->w->reason = INLAY_REASON_TOO_MANY_FRAMES;
 	frames->c = c;
 	return 0;
 }

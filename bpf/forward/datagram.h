@@ -39,8 +39,8 @@ INLAY_INLINE bool inlay_datagram_prefix(struct inlay_work *w, const struct inlay
 	    !inlay_moq18_datagram_put_sized(&out, &copy, INLAY_ALIAS_BYTES))
 		return false;
 	w->prefix_len = (__u8)inlay_writer_len(&out);
-	w->payload_at = m->at + (__u32)(rest - begin);
-	w->payload_len = m->len - (__u32)(rest - begin);
+	w->payload_at = m->at + (__u32)inlay_cursor_distance(rest, begin);
+	w->payload_len = m->len - (__u32)inlay_cursor_distance(rest, begin);
 	return true;
 }
 

@@ -20,7 +20,6 @@
 /* A stage that a BPF build verifies by itself. */
 #define INLAY_STAGE    static
 #define INLAY_GIVEN(p) true
-#define INLAY_IN_MEMORY(v)
 
 INLAY_INLINE struct inlay_rx_sa *inlay_rx_sa_at(const struct inlay_work *w, __u32 number)
 {

@@ -21,9 +21,6 @@
 #define INLAY_STAGE __attribute__((noinline, weak))
 /* It has to ask: its callers are not looked at. */
 #define INLAY_GIVEN(p) ((p) != NULL)
-/* All of |v| was written, and is read again: the compiler is not to share a register between
- * members of a union, of which the verifier would know the kind no more. */
-#define INLAY_IN_MEMORY(v) __asm__ volatile("" : : "r"(&(v)) : "memory")
 
 /* Those of inlay_state_config's defaults. */
 const volatile struct inlay_sizes inlay_sizes = {

@@ -71,7 +71,8 @@ struct inlay_mark {
 #define INLAY_MARK_MASK (2 * INLAY_FRAME_MAX - 1)
 #define INLAY_MARK_ROOM (2 * INLAY_FRAME_MAX + INLAY_CURSOR_ROOM)
 
-/* Pointers are not subtracted in 32 bits, which is all that a caller may want of it. */
+/* Bytes from one place in a packet to another. (Pointers are not subtracted in 32 bits, which is
+ * all that a caller may want of it.) */
 INLAY_INLINE __u64 inlay_cursor_distance(const void *p, const void *from)
 {
 	__u64 n = (__u64)((const __u8 *)p - (const __u8 *)from);
@@ -120,6 +121,12 @@ INLAY_INLINE size_t inlay_cursor_left(const struct inlay_cursor *c)
 INLAY_INLINE const __u8 *inlay_cursor_at(const struct inlay_cursor *c)
 {
 	return c->pos;
+}
+
+/* Bytes from one place in a packet to another. */
+INLAY_INLINE __u64 inlay_cursor_distance(const void *p, const void *from)
+{
+	return (__u64)((const __u8 *)p - (const __u8 *)from);
 }
 
 struct inlay_mark {

@@ -404,12 +404,8 @@ INLAY_INLINE __u64 inlay_quic_frame_type_of(__u64 wire_type)
 	}
 }
 
-/*
- * Reads one frame. NO_ERROR; FRAME_ENCODING_ERROR: malformed or unknown (RFC 9000 section 12.4);
- * PROTOCOL_VIOLATION: the type is not in its shortest form (same section). The cursor must have
- * bytes left: a packet without frames is another error, and the caller's.
- */
-INLAY_INLINE enum inlay_quic_error inlay_quic_frame_parse(struct inlay_cursor *c,
+/* Reads a frame's type, and leaves |c| behind it; errors as below. */
+INLAY_INLINE enum inlay_quic_error inlay_quic_frame_begin(struct inlay_cursor *c,
 							  struct inlay_quic_frame *ret)
 {
 	struct inlay_cursor d = *c;
@@ -424,6 +420,23 @@ INLAY_INLINE enum inlay_quic_error inlay_quic_frame_parse(struct inlay_cursor *c
 	if (type > INLAY_QUIC_ACK_FREQUENCY) /* the largest that we know */
 		return INLAY_QUIC_FRAME_ENCODING_ERROR;
 	ret->type = (enum inlay_quic_frame_type)inlay_quic_frame_type_of(type);
+	*c = d;
+	return INLAY_QUIC_NO_ERROR;
+}
+
+/*
+ * Reads one frame. NO_ERROR; FRAME_ENCODING_ERROR: malformed or unknown (RFC 9000 section 12.4);
+ * PROTOCOL_VIOLATION: the type is not in its shortest form (same section). The cursor must have
+ * bytes left: a packet without frames is another error, and the caller's.
+ */
+INLAY_INLINE enum inlay_quic_error inlay_quic_frame_parse(struct inlay_cursor *c,
+							  struct inlay_quic_frame *ret)
+{
+	struct inlay_cursor d = *c;
+	enum inlay_quic_error err = inlay_quic_frame_begin(&d, ret);
+
+	if (err != INLAY_QUIC_NO_ERROR)
+		return err;
 	if (!inlay_quic_frame_body_parse(&d, ret))
 		return INLAY_QUIC_FRAME_ENCODING_ERROR;
 	*c = d;
