@@ -66,7 +66,7 @@ INLAY_STAGE __u32 inlay_forward_first(struct inlay_work *w, __u64 word)
 	    !INLAY_MUTANT(SEEN_IGNORED)) {
 		/* The control plane saw it first. */
 		w->reason = INLAY_REASON_STREAM_DECLINED;
-		inlay_store_u32(&s->state, INLAY_SLOT_FREE);
+		(void)inlay_cas_u32(&s->state, INLAY_SLOT_CLAIMED, INLAY_SLOT_FREE);
 		return INLAY_MEDIA_DECLINED;
 	}
 	if (INLAY_MUTANT(HIGHEST_EARLY))
