@@ -8,7 +8,7 @@
  * Compared: copies, byte for byte; their entries in the sent logs, but for the time; the journal;
  * reasons; words of the state; and that the original goes up as it came.
  *
- * usage: bpf_vectors OBJECT
+ * usage: bpf_vectors OBJECT [veth]
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -50,7 +50,7 @@ static const struct inlay_sizes sizes = {
 
 static struct bpf_object *object;
 static struct inlay_tables t;
-static int program, link_socket, n_cpus;
+static int program, link_socket, up_socket = -1, n_cpus;
 static const char *at; /* which vector */
 static __u32 at_step, failures;
 
@@ -174,22 +174,44 @@ static void read_reasons(__u64 *ret_counts)
 			ret_counts[i] += all[cpu][i];
 }
 
-/* The link: copies come out of it by the socket. */
-static void open_link(void)
+/* Served after the program, with what passes. */
+static int bound_socket(const char *interface)
 {
-	struct ifreq up = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	struct ifreq up = {.ifr_flags = IFF_UP};
 	struct sockaddr_ll address = {
 		.sll_family = AF_PACKET,
 		.sll_protocol = htons(INLAY_LINK_TYPE),
-		.sll_ifindex = 1,
+		.sll_ifindex = (int)if_nametoindex(interface),
 	};
+	int fd = socket(AF_PACKET, SOCK_RAW, 0);
 
-	if (unshare(CLONE_NEWNET))
-		skip("a network namespace of its own needs root");
-	link_socket = socket(AF_PACKET, SOCK_RAW, 0);
-	if (link_socket < 0 || ioctl(link_socket, SIOCSIFFLAGS, &up) ||
-	    bind(link_socket, (struct sockaddr *)&address, sizeof(address)))
-		die("link");
+	strcpy(up.ifr_name, interface);
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &up) ||
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)))
+		die(interface);
+	return fd;
+}
+
+/* The link: copies come out of it by the socket. */
+static void open_loopback(void)
+{
+	link_socket = bound_socket("lo");
+}
+
+static void open_veth(void)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = program);
+
+	/* Without an address of IPv6's an interface is silent. */
+	if (system("ip link add nic type veth peer name host && "
+		   "ip link set nic addrgenmode none && ip link set host addrgenmode none"))
+		skip("no veth pair is to be had");
+	link_socket = bound_socket("nic");
+	up_socket = bound_socket("host");
+	hook.ifindex = (int)if_nametoindex("host");
+	if (bpf_tc_hook_create(&hook) || bpf_tc_attach(&hook, &opts))
+		die("attach");
 }
 
 /* --- One step --------------------------------------------------------------------------------- */
@@ -209,19 +231,62 @@ static size_t put_frame(const __u8 *packet, size_t len, __u8 *frame)
 	return FRONT + INLAY_LINK_ROOM + len;
 }
 
-static void run_packet(const __u8 *packet, size_t len)
+static ssize_t receive(int fd, __u8 *frame)
 {
-	__u8 frame[FRAME_ROOM], up[FRAME_ROOM];
-	size_t n = put_frame(packet, len, frame);
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
+
+	if (poll(&readable, 1, 2000) != 1)
+		return 0;
+	return recv(fd, frame, FRAME_ROOM, 0);
+}
+
+/* What the program says of the frame, and what it leaves in |up|. */
+static __u32 run_frame(const __u8 *frame, size_t n, __u8 *up, size_t *ret_n)
+{
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = (__u32)n,
-		    .data_out = up, .data_size_out = sizeof(up));
+		    .data_out = up, .data_size_out = FRAME_ROOM);
 
 	if (bpf_prog_test_run_opts(program, &run))
 		die("run");
-	if (run.retval != TC_ACT_OK)
-		FAIL("the original ends here: %u", run.retval);
-	if (run.data_size_out != n || memcmp(frame, up, n) != 0)
-		FAIL("the original is changed");
+	*ret_n = run.data_size_out;
+	return run.retval;
+}
+
+static void run_packet(const __u8 *packet, size_t len)
+{
+	__u8 frame[FRAME_ROOM], up[FRAME_ROOM];
+	size_t n = put_frame(packet, len, frame), n_up;
+
+	if (up_socket >= 0) {
+		if (send(link_socket, frame, n, 0) != (ssize_t)n)
+			die("send");
+		n_up = (size_t)receive(up_socket, up);
+	} else if (run_frame(frame, n, up, &n_up) != TC_ACT_OK) {
+		FAIL("the original ends here");
+	}
+	if (n_up != n || memcmp(frame, up, n) != 0)
+		FAIL("the original is changed, or has not come up");
+}
+
+/* What is no clear packet of this link. */
+static void check_strangers(void)
+{
+	__u8 frame[FRAME_ROOM], up[FRAME_ROOM], packet[200] = {0};
+	size_t n = put_frame(packet, sizeof(packet), frame), n_up;
+
+	at = "strangers";
+	frame[12] = 0x08; /* IPv4 */
+	frame[13] = 0x00;
+	if (run_frame(frame, n, up, &n_up) != TC_ACT_SHOT)
+		FAIL("another type passes");
+	put_frame(packet, sizeof(packet), frame);
+	frame[ETH_HLEN + 1] = INLAY_LINK_ROOM - 1;
+	if (run_frame(frame, n, up, &n_up) != TC_ACT_OK || memcmp(frame, up, n) != 0)
+		FAIL("a frame without room does not pass");
+	put_frame(packet, sizeof(packet), frame);
+	frame[ETH_HLEN + 3] = sizeof(packet) + 1;
+	if (run_frame(frame, n, up, &n_up) != TC_ACT_OK || memcmp(frame, up, n) != 0)
+		FAIL("a frame that ends early does not pass");
 }
 
 static void check_reasons(const struct vector_step *step, const __u64 *before)
@@ -307,22 +372,19 @@ static void check_copy(const struct vector_copy *c, const __u8 *packet, const __
 
 static void check_copies(const struct vector_step *step, const __u8 *packet)
 {
-	struct pollfd readable = {.fd = link_socket, .events = POLLIN};
 	__u8 frame[FRAME_ROOM];
 	ssize_t n;
 
 	for (__u32 i = 0; i < VECTOR_COPIES && step->copies[i].head; i++) {
-		if (poll(&readable, 1, 2000) != 1) {
+		n = receive(link_socket, frame);
+		if (n < (ssize_t)FRONT) {
 			FAIL("copy %u is missing", i);
 			return;
 		}
-		n = recv(link_socket, frame, sizeof(frame), 0);
-		if (n < (ssize_t)FRONT)
-			die("copy");
 		check_copy(&step->copies[i], packet, frame, (size_t)n);
 		check_log(&step->copies[i]);
 	}
-	/* What was sent is here before the run returns: loopback is served by the same CPU. */
+	/* Copies are sent before the original passes, and it has. */
 	if (recv(link_socket, frame, sizeof(frame), MSG_DONTWAIT) >= 0)
 		FAIL("one copy more");
 }
@@ -349,8 +411,8 @@ int main(int argc, char **argv)
 {
 	__u32 steps = 0;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: bpf_vectors OBJECT\n");
+	if (argc < 2 || argc > 3) {
+		fprintf(stderr, "usage: bpf_vectors OBJECT [veth]\n");
 		return 2;
 	}
 	n_cpus = libbpf_num_possible_cpus();
@@ -358,7 +420,13 @@ int main(int argc, char **argv)
 		skip("more CPUs than this test counts");
 	load(argv[1]);
 	map_tables();
-	open_link();
+	if (unshare(CLONE_NEWNET))
+		skip("a network namespace of its own needs root");
+	if (argc > 2)
+		open_veth();
+	else
+		open_loopback();
+	check_strangers();
 	for (__u32 i = 0; i < vectors_count; i++) {
 		__u64 pn = ~0ULL;
 
