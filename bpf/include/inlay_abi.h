@@ -340,9 +340,11 @@ _Static_assert(sizeof(struct inlay_position) == 64, "ABI: one cache line");
 
 enum inlay_slot_state {
 	INLAY_SLOT_FREE = 0,
-	INLAY_SLOT_CLAIMED = 1,	 /* [F] being set up */
-	INLAY_SLOT_LIVE = 2,	 /* [F] followed */
-	INLAY_SLOT_UNFRAMED = 3, /* [F] a gap lay over an object's header: positions are detached */
+	INLAY_SLOT_CLAIMED = 1, /* [F] being set up */
+	INLAY_SLOT_LIVE = 2,	/* [F] followed */
+	/* [F] a gap lay over an object's header, or that was longer than is followed: positions are
+	 * detached; |reason| says why */
+	INLAY_SLOT_UNFRAMED = 3,
 	INLAY_SLOT_OFFERED = 4,	 /* [C] from UNFRAMED: |hand| says where an object stands */
 	INLAY_SLOT_DECLINED = 5, /* [B] for good: malformed, or given up; |reason| says why */
 };
@@ -379,7 +381,9 @@ struct inlay_slot {
 	__u8 header_len;  /* [F] of the publisher's subgroup header; by LIVE */
 	__u8 pad0[6];
 	struct inlay_framing framing; /* [F] */
-	struct inlay_framing hand;    /* [C] by OFFERED */
+	/* [C] by OFFERED; its state is OBJECT (between objects, or |acc_len| bytes into a header),
+	 * PAYLOAD or ENDED */
+	struct inlay_framing hand;
 	__u64 pad1[4];
 };
 _Static_assert(sizeof(struct inlay_slot) == 256, "ABI");
@@ -395,7 +399,8 @@ enum inlay_leg_state {
  * One position in one slot: legs[slot * INLAY_POSITIONS + i]. What it was sent stands in the
  * subscriber's log: that is the truth, these are for going on. |state| is compare-exchanged by both
  * sides and publishes the rest: ATTACHED to DETACHED by either; NONE to ATTACHED, and OFFERED to
- * ATTACHED, by the forwarder; OFFERED to DETACHED (withdrawn) by the control plane.
+ * ATTACHED, by the forwarder; OFFERED to DETACHED (withdrawn) by the control plane, which waits for
+ * quiescence before it writes and offers the leg again.
  */
 struct inlay_leg {
 	__u32 state;   /* [B] enum inlay_leg_state */
