@@ -129,6 +129,7 @@ struct relay_position {
 	struct inlay_relay *relay;
 	struct relay_fast_track *ft;
 	struct relay_subscription *sub;	     /* NULL: it has ended */
+	__u64 request;			     /* ID of its SUBSCRIBE */
 	struct inlay_relay_session *session; /* NULL: it has ended */
 	__u32 index;
 	bool closing;

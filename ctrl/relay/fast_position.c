@@ -88,6 +88,7 @@ static bool arm(struct relay_subscription *sub, const struct inlay_moq_shared *s
 	p->ft = ft;
 	p->sub = sub;
 	p->session = sub->session;
+	p->request = inlay_moq_request_id(sub->request);
 	inlay_list_init(&p->legs);
 	inlay_list_init(&p->wait.node);
 	inlay_list_append(&sub->session->positions, &p->of_session);

@@ -151,16 +151,19 @@ bool relay_slot_adopt(struct relay_slot *slot, struct relay_subscription *sub)
 static void abandon(struct inlay_relay *r, __u32 slot, const struct relay_position *p)
 {
 	const struct inlay_leg *leg = relay_leg_at(&r->fast, slot, p->index);
+	struct relay_slot *known = r->fast.slots[slot];
 
 	if (inlay_load_u32(&leg->state) == INLAY_LEG_NONE ||
-	    (r->fast.slots[slot] != NULL && is_taken(r->fast.slots[slot], p->index)))
+	    (known != NULL && is_taken(known, p->index)))
 		return;
-	if (r->fast.slots[slot] != NULL)
-		relay_slot_take(r->fast.slots[slot], p->index);
-	if (p->session != NULL &&
+	if (known != NULL)
+		relay_slot_take(known, p->index);
+	if (p->session == NULL ||
 	    inlay_moq_session_abandon(p->session->moq, p->sub != NULL ? p->sub->request : NULL,
-				      leg->stream, INLAY_MOQ_RESET_CANCELLED) == 0)
-		r->stats.resets[INLAY_RELAY_RULE_ENDED]++;
+				      leg->stream, INLAY_MOQ_RESET_CANCELLED) != 0)
+		return;
+	relay_reader_abandoned(p, r->fast.tables->slots[slot].group,
+			       known != NULL ? known->stream : NULL);
 }
 
 void relay_slots_abandon(struct inlay_relay *r, struct relay_position *p)

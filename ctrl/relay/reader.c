@@ -26,6 +26,12 @@ static void report(struct inlay_relay *r, struct inlay_relay_session *rs,
 		r->config.on_reset(r->config.on_reset_user, rs, reset);
 }
 
+/* The first object may tell which subgroup it is. */
+static bool is_named(const struct inlay_cache_stream *s)
+{
+	return s != NULL && s->object_count + s->objects_dropped > 0;
+}
+
 static void count(struct relay_reader *rd, enum inlay_relay_rule rule)
 {
 	const struct inlay_relay_reset reset = {
@@ -34,6 +40,7 @@ static void count(struct relay_reader *rd, enum inlay_relay_rule rule)
 		.request = rd->request,
 		.group = rd->stream->header.group,
 		.subgroup = rd->stream->header.subgroup,
+		.any_subgroup = !is_named(rd->stream),
 	};
 
 	report(rd->relay, rd->session, &reset);
@@ -53,6 +60,31 @@ static void count_unread(const struct relay_subscription *sub, const struct inla
 	};
 
 	report(sub->track->relay, sub->session, &reset);
+}
+
+void relay_reader_abandoned(const struct relay_position *p, __u64 group,
+			    const struct inlay_cache_stream *s)
+{
+	const struct relay_subscription *sub = p->sub;
+	struct inlay_relay_reset reset = {
+		.request = p->request,
+		.group = group,
+		.subgroup = is_named(s) ? s->header.subgroup : 0,
+		.any_subgroup = !is_named(s),
+	};
+
+	if (p->ft->track == NULL) {
+		p->relay->stats.resets[INLAY_RELAY_RULE_ENDED]++;
+		return;
+	}
+	reset.name = p->ft->track->name;
+	if (sub == NULL || sub->state != RELAY_SUBSCRIPTION_ACTIVE)
+		reset.rule = INLAY_RELAY_RULE_ENDED;
+	else if (!sub->params.forward || !relay_subscription_wants_group(sub, group))
+		reset.rule = INLAY_RELAY_RULE_NARROWED;
+	else
+		reset.rule = INLAY_RELAY_RULE_UPSTREAM;
+	report(p->relay, p->session, &reset);
 }
 
 void relay_reader_refuse(const struct relay_upstream *up, const struct inlay_cache_stream *s,

@@ -58,7 +58,8 @@ struct inlay_relay_reset {
 	const struct inlay_moq_name *name;
 	__u64 request; /* ID of the SUBSCRIBE, or of the PUBLISH */
 	__u64 group, subgroup;
-	bool and_older; /* and no older stream of the cache either */
+	bool and_older;	   /* and no older stream of the cache either */
+	bool any_subgroup; /* before its first object was read: |subgroup| may be another */
 };
 
 /* All 0 is a usable configuration: 0 stands for the default given. */

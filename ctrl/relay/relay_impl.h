@@ -349,6 +349,10 @@ void relay_reader_drop(struct relay_reader *rd, __u64 code, enum inlay_relay_rul
 void relay_reader_ended(struct relay_reader *rd, enum inlay_moq_end end);
 /* Tells the transport its priority and class anew. */
 void relay_reader_set_order(struct relay_reader *rd);
+/* The forwarder has opened a stream of |group| that nobody goes on with. |stream|: which one; NULL:
+ * it is not known. */
+void relay_reader_abandoned(const struct relay_position *p, __u64 group,
+			    const struct inlay_cache_stream *stream);
 /* A publisher's stream is refused. */
 void relay_reader_refuse(const struct relay_upstream *up, const struct inlay_cache_stream *stream,
 			 enum inlay_relay_rule rule);
