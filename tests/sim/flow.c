@@ -11,8 +11,8 @@
 #include "conn_internal.h"
 #include "sim.h"
 
-#define FLOW_LOG    2048	   /* numbers remembered: as many as any sent log */
-#define BURST	    (5 * INLAY_MS) /* design section 5 rule 2: several ms worth */
+#define FLOW_LOG    2048	    /* numbers remembered: as many as any sent log */
+#define BURST	    (20 * INLAY_MS) /* design section 5 rule 2: several ms worth */
 #define BURST_PKTS  10
 #define MIN_PKTS    16 /* a second: no pace is slower */
 #define MAX_PN_LEAP (1U << 20)

@@ -214,7 +214,8 @@ void sim_ledger_on_reset(void *user, struct inlay_relay_session *rs,
 			       .request = reset->request,
 			       .group = reset->group,
 			       .subgroup = reset->subgroup,
-			       .and_older = reset->and_older};
+			       .and_older = reset->and_older,
+			       .any_subgroup = reset->any_subgroup};
 
 	while (life && life->relay_moq != moq)
 		life = life->next;
@@ -244,7 +245,7 @@ static bool is_excused(const struct sim_sub *sub, __u64 group, __u64 subgroup)
 	for (e = sub->life->excuses; e; e = e->next) {
 		if (e->request != sub->request_id || e->track != sub->track)
 			continue;
-		if (e->group == group && e->subgroup == subgroup)
+		if (e->group == group && (e->subgroup == subgroup || e->any_subgroup))
 			return true;
 		if (e->and_older && group <= e->group)
 			return true;

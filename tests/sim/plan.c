@@ -161,14 +161,23 @@ static void draw_rings(struct seeded *rng, struct sim_plan *p)
 
 /* A forwarder, in state that is scarce or not; and what lets it forward: publishers' packets that
  * are smaller than what subscribers' paths take. */
-static void draw_forwarder(struct seeded *rng, struct sim_plan *p)
+static void make_room(struct sim_plan *p)
 {
 	struct inlay_endpoint_config *r = &p->relay_endpoint, *c = &p->client_endpoint;
 
+	r->params.max_udp_payload_size = 1200;
+	r->max_path_mtu = INLAY_FRAME_ROOM;
+	c->params.max_udp_payload_size = 1472;
+	p->state.subscribers = 64;
+	p->state.tracks = 16;
+}
+
+static void draw_forwarder(struct seeded *rng, struct sim_plan *p)
+{
 	p->forward = sim_chance(rng, 80);
 	p->state = (struct inlay_state_config){
 		.subscribers = (__u32)PICK_U64(rng, 4, 64),
-		.log_size = r->log_size,
+		.log_size = p->relay_endpoint.log_size,
 		.upstreams = (__u32)PICK_U64(rng, 1, 8),
 		.journal_size = (__u32)PICK_U64(rng, 16, 128, 1024),
 		.tracks = (__u32)PICK_U64(rng, 2, 16),
@@ -179,13 +188,8 @@ static void draw_forwarder(struct seeded *rng, struct sim_plan *p)
 		p->refuse_ppm = (__u32)seeded_below(rng, 30000);
 	if (sim_chance(rng, 50))
 		p->hold = sim_between(rng, 1, 30) * INLAY_MS;
-	if (!sim_chance(rng, 80))
-		return;
-	r->params.max_udp_payload_size = 1200;
-	r->max_path_mtu = INLAY_FRAME_ROOM;
-	c->params.max_udp_payload_size = 1472;
-	p->state.subscribers = 64;
-	p->state.tracks = 16;
+	if (sim_chance(rng, 80))
+		make_room(p);
 }
 
 void sim_plan_draw(struct sim_plan *p, __u64 seed)
@@ -258,6 +262,10 @@ void sim_plan_make_ample(struct sim_plan *p)
 	p->restart = 0;
 	p->harshness = p->harshness < 2 ? p->harshness : 2;
 	p->state.log_size = 2048;
+	p->state.journal_size = 1024;
+	p->state.slots = 256;
+	p->state.upstreams = 8;
+	make_room(p);
 	w->outage = w->reset = 0;
 }
 

@@ -347,7 +347,7 @@ struct sim_excuse {
 	struct sim_excuse *next;
 	enum inlay_relay_rule rule;
 	__u64 request, group, subgroup;
-	bool and_older;
+	bool and_older, any_subgroup;
 	struct sim_track *track;
 };
 

@@ -25,7 +25,7 @@
 #define SAMPLE	       500
 #define SAMPLE_CHECKED 150 /* under sanitizers */
 #define FULL	       10000
-#define LEAST_SHARE    30 /* percent of the media: a test in which nothing is fast proves nothing */
+#define LEAST_SHARE    40 /* percent of the media: a test in which nothing is fast proves nothing */
 
 #if defined(__SANITIZE_ADDRESS__)
 #define CHECKED 1
@@ -207,7 +207,7 @@ static void run_sample(const struct sim_options *options, __u64 part, struct sim
 
 static void every_object_is_delivered_or_covered_by_a_reset_of_a_named_rule(void **state)
 {
-	const struct sim_options options = {.forward = -1};
+	const struct sim_options options = {0};
 	struct sim_result sum;
 
 	run_sample(&options, 1, &sum);
@@ -215,10 +215,11 @@ static void every_object_is_delivered_or_covered_by_a_reset_of_a_named_rule(void
 
 static void with_ample_limits_every_object_arrives_whatever_is_lost(void **state)
 {
-	const struct sim_options options = {.ample = true, .forward = -1};
+	const struct sim_options options = {.ample = true, .forward = 1};
 	struct sim_result sum;
 
 	run_sample(&options, 2, &sum);
+	assert_true(getenv("INLAY_SEED") || share(&sum) >= LEAST_SHARE);
 }
 
 __attribute__((unused)) static void
@@ -234,8 +235,8 @@ with_a_forwarder_and_without_one_subscribers_get_the_same(void **state)
 	/* Some are published in one of the two runs alone, as subscriptions begin a little apart.
 	 */
 	assert_true(sum.compared > sum.published);
-	/* Datagrams are lost, but no more of them. */
-	assert_true(100 * sum.datagrams >= 97 * sum.bare_datagrams);
+	/* What a forwarder has no credit for is not sent, where a queue has it wait. */
+	assert_true(100 * sum.datagrams >= 75 * sum.bare_datagrams);
 }
 
 static int set_up(void **state)
@@ -307,6 +308,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_object_is_delivered_or_covered_by_a_reset_of_a_named_rule),
 		cmocka_unit_test(with_ample_limits_every_object_arrives_whatever_is_lost),
+		cmocka_unit_test(with_a_forwarder_and_without_one_subscribers_get_the_same),
 	};
 
 	inlay_log_set_level(INLAY_LOG_WARNING);

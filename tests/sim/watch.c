@@ -119,14 +119,18 @@ static void check_conn(struct sim *s, const struct inlay_conn *c)
 {
 	const struct inlay_streams *t = &c->streams;
 	const struct inlay_subscriber *e = c->entry;
+	/* A forwarder obeys the peer's limit alone. */
+	__u64 own =
+		s->plan.forward && c->role == INLAY_SERVER && e->stream_limit > c->max_streams_open
+			? e->stream_limit
+			: c->max_streams_open;
 
 	bound(s, "bytes kept for sending", t->send_budget.used, t->send_budget.max);
 	bound(s, "bytes kept out of order", t->recv_budget.used, t->recv_budget.max);
 	bound(s, "bytes of datagrams", c->datagrams.bytes, c->datagrams.max_bytes);
-	bound(s, "streams of ours", t->n_own, c->max_streams_open);
+	bound(s, "streams of ours", t->n_own, own);
 	bound(s, "streams", t->n,
-	      c->max_streams_open + t->quota[0].window + t->quota[1].window +
-		      inlay_list_is_empty(&t->dead));
+	      own + t->quota[0].window + t->quota[1].window + inlay_list_is_empty(&t->dead));
 	bound(s, "open packet numbers", e->next_pn - c->log.oldest, c->log.size);
 	bound(s, "bytes received", c->flow.received, c->flow.limit);
 	bound(s, "bytes sent", e->flow_bytes, e->flow_limit);
