@@ -12,8 +12,31 @@ static void stream_acked(struct inlay_conn *c, __u64 id, __u64 offset, __u64 len
 		return;
 	if (inlay_stream_send_on_acked(&s->send, offset, len, fin))
 		c->recovery_failed = true;
-	inlay_streams_update(&c->streams, s);
+	if (s->heap_index)
+		inlay_streams_update(&c->streams, s);
 	inlay_streams_settle(&c->streams, s);
+}
+
+void inlay_conn_end_ack(struct inlay_conn *c)
+{
+	struct inlay_acked_run run = c->acked;
+
+	c->acked = (struct inlay_acked_run){0};
+	if (run.end > run.offset || run.fin)
+		stream_acked(c, run.id, run.offset, run.end - run.offset, run.fin);
+}
+
+/* Numbers of an ACK come in the order in which they were sent, range by range. */
+static void run_acked(struct inlay_conn *c, __u64 id, __u64 offset, __u64 len, bool fin)
+{
+	struct inlay_acked_run *run = &c->acked;
+
+	if (run->id != id || run->end != offset) {
+		inlay_conn_end_ack(c);
+		*run = (struct inlay_acked_run){.id = id, .offset = offset, .end = offset};
+	}
+	run->end += len;
+	run->fin |= fin;
 }
 
 static void stream_lost(struct inlay_conn *c, __u64 id, __u64 offset, __u64 len, bool fin)
@@ -200,12 +223,13 @@ static void on_acked(void *user, __u64 pn)
 	const struct inlay_sent_frame *f;
 	struct inlay_conn *c = user;
 	const struct inlay_sent *e = inlay_sentlog_entry(&c->log, pn);
-	bool late = inlay_sentlog_fate(&c->log, pn) == INLAY_FATE_LOST;
 	__u16 flags = inlay_sentlog_flags(e);
 
 	inlay_keyupdate_on_acked(&c->keys, pn);
 	path_carried(c, pn, e, flags);
 	if (flags & INLAY_SENT_LOCAL) {
+		bool late = inlay_sentlog_fate(&c->log, pn) == INLAY_FATE_LOST;
+
 		/* Retirements are counted, and the one sent again will be acknowledged too. */
 		for (f = inlay_sentlog_frames(&c->log, pn); f;
 		     f = inlay_sentlog_frame_next(&c->log, f)) {
@@ -218,8 +242,8 @@ static void on_acked(void *user, __u64 pn)
 	}
 	inlay_pmtu_on_traffic(&c->pmtu);
 	if (!(flags & INLAY_SENT_DATAGRAM))
-		stream_acked(c, inlay_conn_foreign_stream(c, e), e->offset, e->payload_len,
-			     flags & INLAY_SENT_FIN);
+		run_acked(c, inlay_conn_foreign_stream(c, e), e->offset, e->payload_len,
+			  flags & INLAY_SENT_FIN);
 }
 
 /* Returns how many datagrams it carried: those are gone. */
@@ -249,6 +273,7 @@ static void on_lost(void *user, __u64 pn)
 {
 	struct inlay_conn *c = user;
 
+	inlay_conn_end_ack(c);
 	if (inlay_conn_is_traced(c))
 		inlay_conn_trace_lost(c, pn);
 	path_lost(c, pn, inlay_sentlog_entry(&c->log, pn));
@@ -270,6 +295,8 @@ static void on_foreign(void *user, __u64 pn, inlay_ns sent)
 	inlay_close_on_eliciting_sent(&c->close, sent);
 	if (inlay_conn_is_traced(c))
 		inlay_conn_trace_forwarded(c, pn, sent);
+	if (flags & INLAY_SENT_ECN)
+		inlay_ecn_on_foreign(&c->ecn);
 	if (flags & INLAY_SENT_DATAGRAM) {
 		c->stats.datagrams_sent++;
 		return;
@@ -283,7 +310,8 @@ static void on_foreign(void *user, __u64 pn, inlay_ns sent)
 		return;
 	}
 	c->streams.charged += rise;
-	inlay_streams_update(&c->streams, s);
+	if (s->heap_index || inlay_stream_send_has_lost(&s->send))
+		inlay_streams_update(&c->streams, s);
 }
 
 void inlay_conn_repeat(struct inlay_conn *c, __u64 pn)

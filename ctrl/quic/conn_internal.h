@@ -33,6 +33,11 @@ struct inlay_headers_change {
 	struct inlay_moment moment; /* of the request, or of the flip */
 };
 
+struct inlay_acked_run {
+	__u64 id, offset, end; /* |offset| == |end| and not |fin|: none */
+	bool fin;
+};
+
 struct inlay_conn {
 	const struct inlay_conn_ops *ops;
 	void *user;
@@ -72,6 +77,10 @@ struct inlay_conn {
 	bool data_blocked_due;
 	__u64 probe_from; /* the next probe repeats this packet, or a later one */
 	__u32 until_skip; /* packets until a number is skipped on purpose; 0: never */
+
+	/* While an ACK is being processed: bytes of one stream that it acknowledges and the stream
+	 * has not heard of. Copies of a forwarder carry one after the other. */
+	struct inlay_acked_run acked;
 
 	/* While a packet is being processed. */
 	bool refused;	      /* it is not to be acknowledged */
@@ -166,6 +175,8 @@ size_t inlay_conn_path_send(struct inlay_conn *c, __u8 *dst, size_t room,
 extern const struct inlay_recovery_ops inlay_conn_recovery_ops;
 /* ID of the stream that an entry that is not LOCAL speaks of. */
 __u64 inlay_conn_foreign_stream(const struct inlay_conn *c, const struct inlay_sent *e);
+/* Behind the ACK: what was acknowledged is known to its streams. */
+void inlay_conn_end_ack(struct inlay_conn *c);
 /* Queues what |pn| carried once more, without calling it lost. */
 void inlay_conn_repeat(struct inlay_conn *c, __u64 pn);
 

@@ -236,11 +236,12 @@ static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_qui
 		delay = (f->delay << c->peer.ack_delay_exponent) * INLAY_US;
 	c->stats.acks_received++;
 	sent = inlay_sentlog_time(inlay_sentlog_entry(&c->log, f->largest), now);
-	inlay_ecn_begin_ack(&c->ecn, &c->log);
+	inlay_ecn_begin_ack(&c->ecn);
 	err = inlay_recovery_on_ack(&c->recovery, f, delay, now);
+	inlay_conn_end_ack(c);
 	if (err)
 		return err;
-	marked = inlay_ecn_end_ack(&c->ecn, f, raised);
+	marked = inlay_ecn_end_ack(&c->ecn, f, raised, c->recovery.unpublished);
 	/* Section 9.4: marks met on the path before say nothing of this one. */
 	if (f->largest >= c->recovery.path_first)
 		inlay_recovery_on_ce(&c->recovery, marked, sent, now);

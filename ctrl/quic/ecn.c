@@ -22,7 +22,6 @@ void inlay_ecn_init(struct inlay_ecn_path *e, bool enabled, __u64 next_pn)
 		.state = enabled ? INLAY_ECN_TESTING : INLAY_ECN_FAILED,
 		.enabled = enabled,
 		.first_pn = next_pn,
-		.scanned = next_pn,
 	};
 }
 
@@ -65,6 +64,7 @@ enum inlay_ecn inlay_ecn_mark(struct inlay_ecn_path *e, bool tests, inlay_ns pto
 
 void inlay_ecn_on_sent(struct inlay_ecn_path *e, inlay_ns now)
 {
+	e->sent_most++;
 	if (e->state != INLAY_ECN_TESTING)
 		return;
 	if (e->started == 0)
@@ -72,33 +72,13 @@ void inlay_ecn_on_sent(struct inlay_ecn_path *e, inlay_ns now)
 	e->tested++;
 }
 
-/* Counts what was sent marked, by anybody. */
-static void scan(struct inlay_ecn_path *e, const struct inlay_sentlog *log)
+void inlay_ecn_on_foreign(struct inlay_ecn_path *e)
 {
-	__u64 next = inlay_load_u64(&log->entry->next_pn);
-
-	for (; e->scanned < next; e->scanned++) {
-		switch (inlay_sentlog_fate(log, e->scanned)) {
-		case INLAY_FATE_TAKEN:
-			return;
-		case INLAY_FATE_VOID:
-		case INLAY_FATE_NOT_TAKEN:
-			break;
-		case INLAY_FATE_UNKNOWN: /* written over before we looked: perhaps */
-			e->sent_most++;
-			break;
-		default:
-			if (inlay_sentlog_entry(log, e->scanned)->flags & INLAY_SENT_ECN)
-				e->sent_most++;
-		}
-	}
+	e->sent_most++;
 }
 
-void inlay_ecn_begin_ack(struct inlay_ecn_path *e, const struct inlay_sentlog *log)
+void inlay_ecn_begin_ack(struct inlay_ecn_path *e)
 {
-	scan(e, log);
-	/* Its taker may have sent one by the time that the peer saw it. */
-	e->unpublished = inlay_load_u64(&log->entry->next_pn) - e->scanned;
 	e->acked_now = 0;
 }
 
@@ -120,7 +100,8 @@ void inlay_ecn_on_lost(struct inlay_ecn_path *e, __u64 pn)
 }
 
 /* RFC 9000 section 13.4.2.1. */
-static bool is_valid(const struct inlay_ecn_path *e, const struct inlay_quic_ecn_counts *n)
+static bool is_valid(const struct inlay_ecn_path *e, const struct inlay_quic_ecn_counts *n,
+		     __u64 unpublished)
 {
 	__u64 rise, most;
 
@@ -128,7 +109,8 @@ static bool is_valid(const struct inlay_ecn_path *e, const struct inlay_quic_ecn
 	if (n->ect0 < e->counts.ect0 || n->ce < e->counts.ce || n->ect1 != e->base_ect1)
 		return false;
 	rise = n->ect0 + n->ce - e->base;
-	most = e->sent_most + e->unpublished - e->base_acked;
+	/* The taker of a number may have sent it by the time that the peer saw it. */
+	most = e->sent_most + unpublished - e->base_acked;
 	return rise >= e->acked && rise <= most;
 }
 
@@ -139,7 +121,8 @@ static void note_counts(struct inlay_ecn_path *e, const struct inlay_quic_ack *a
 		e->counts = ack->ecn;
 }
 
-__u64 inlay_ecn_end_ack(struct inlay_ecn_path *e, const struct inlay_quic_ack *ack, bool raised)
+__u64 inlay_ecn_end_ack(struct inlay_ecn_path *e, const struct inlay_quic_ack *ack, bool raised,
+			__u64 unpublished)
 {
 	__u64 ce;
 
@@ -155,7 +138,7 @@ __u64 inlay_ecn_end_ack(struct inlay_ecn_path *e, const struct inlay_quic_ack *a
 			e->state = INLAY_ECN_FAILED;
 		return 0;
 	}
-	if (!is_valid(e, &ack->ecn)) {
+	if (!is_valid(e, &ack->ecn, unpublished)) {
 		e->state = INLAY_ECN_FAILED;
 		note_counts(e, ack);
 		return 0;

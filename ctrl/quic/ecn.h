@@ -40,9 +40,7 @@ struct inlay_ecn_path {
 
 	/* Of the connection. */
 	__u64 acked_ever;
-	__u64 scanned;	   /* log entries below are counted in |sent_most| */
-	__u64 sent_most;   /* at most so many marked packets were sent */
-	__u64 unpublished; /* and so many numbers taken, of which nothing is known */
+	__u64 sent_most;		     /* marked packets sent, by whom ever */
 	struct inlay_quic_ecn_counts counts; /* as reported with the largest number acknowledged */
 };
 
@@ -59,13 +57,18 @@ enum inlay_ecn inlay_ecn_mark(struct inlay_ecn_path *e, bool tests, inlay_ns pto
 /* It was sent with that mark. */
 void inlay_ecn_on_sent(struct inlay_ecn_path *e, inlay_ns now);
 
+/* A forwarder sent one that is marked. */
+void inlay_ecn_on_foreign(struct inlay_ecn_path *e);
+
 /* Before the ACK's numbers are acted on. */
-void inlay_ecn_begin_ack(struct inlay_ecn_path *e, const struct inlay_sentlog *log);
+void inlay_ecn_begin_ack(struct inlay_ecn_path *e);
 /* Marked packets: acknowledged by it, lost. */
 void inlay_ecn_on_acked(struct inlay_ecn_path *e, __u64 pn);
 void inlay_ecn_on_lost(struct inlay_ecn_path *e, __u64 pn);
 /* Behind them. |raised|: it acknowledges a larger number than any before; others are not judged.
- * Returns how many packets have met congestion since the last one. */
-__u64 inlay_ecn_end_ack(struct inlay_ecn_path *e, const struct inlay_quic_ack *ack, bool raised);
+ * |unpublished|: numbers that were taken and of which nothing is known. Returns how many packets
+ * have met congestion since the last one. */
+__u64 inlay_ecn_end_ack(struct inlay_ecn_path *e, const struct inlay_quic_ack *ack, bool raised,
+			__u64 unpublished);
 
 #endif

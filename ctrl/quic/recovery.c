@@ -6,8 +6,7 @@
 #define PERSISTENT_PTOS	     3 /* section 7.6.1 */
 #define PTO_PROBES	     2 /* section 6.2.4 */
 #define MAX_BACKOFF	     16
-#define LOOK_BACK	     128 /* numbers */
-#define RELIEF_PART	     8	 /* of the log is freed at a time */
+#define RELIEF_PART	     8 /* of the log is freed at a time */
 #define HOLE_GRACE	     (20 * INLAY_MS)
 
 void inlay_recovery_init(struct inlay_recovery *r, struct inlay_sentlog *log,
@@ -91,9 +90,9 @@ static void note_foreign(struct inlay_recovery *r, __u64 pn, inlay_ns sent)
 		drop(r, pn);
 }
 
-static void look_at(struct inlay_recovery *r, __u64 pn, inlay_ns now)
+static void look_at(struct inlay_recovery *r, __u64 pn, __u64 now_us)
 {
-	inlay_ns sent = inlay_sentlog_time(inlay_sentlog_entry(r->log, pn), now);
+	inlay_ns sent = inlay_sentlog_time_us(inlay_sentlog_entry(r->log, pn), now_us);
 
 	if (sent > r->last_eliciting)
 		r->last_eliciting = sent;
@@ -109,20 +108,21 @@ static void look_at(struct inlay_recovery *r, __u64 pn, inlay_ns now)
 static void scan(struct inlay_recovery *r, inlay_ns now)
 {
 	__u64 next = inlay_load_u64(&r->log->entry->next_pn), pn;
-	__u64 in_flight = inlay_sentlog_in_flight(r->log);
-	bool whole = true;
+	__u64 in_flight = inlay_sentlog_in_flight(r->log), now_us = now / INLAY_US;
+	__u64 unpublished = 0;
 
 	if (r->scanned < r->log->oldest)
 		r->scanned = r->log->oldest;
 	for (pn = r->scanned; pn < next; pn++) {
-		enum inlay_sent_fate fate = inlay_sentlog_fate(r->log, pn);
+		enum inlay_sent_fate fate = inlay_sentlog_fate_of(r->log, pn);
 
 		if (fate == INLAY_FATE_OPEN)
-			look_at(r, pn, now);
-		whole &= fate != INLAY_FATE_TAKEN;
-		if (whole)
+			look_at(r, pn, now_us);
+		unpublished += fate == INLAY_FATE_TAKEN;
+		if (unpublished == 0)
 			r->scanned = pn + 1;
 	}
+	r->unpublished = unpublished;
 	r->looked_at = now;
 	if (in_flight > r->next_in_flight)
 		r->next_in_flight = in_flight;
@@ -172,6 +172,10 @@ struct ack_result {
 	inlay_ns largest_sent;
 	__u64 acked, lost;    /* bytes */
 	inlay_ns oldest, gap; /* see struct inlay_rate_sample; |oldest| 0: none yet */
+	inlay_ns before;      /* when the one before was sent; 0: none was, in this range */
+	inlay_ns first;	      /* when the first of this range was; 0: none yet */
+	inlay_ns above;	      /* and the first of the range above */
+	__u64 now_us;
 };
 
 /* Does the packet say anything about the path in use? */
@@ -210,17 +214,29 @@ static void count_acked(struct inlay_recovery *r, __u64 size, inlay_ns sent,
 			struct ack_result *result)
 {
 	result->acked += size;
-	/* Numbers come in falling order. */
-	if (result->oldest && result->oldest > sent && result->oldest - sent > result->gap)
-		result->gap = result->oldest - sent;
-	result->oldest = sent;
+	if (result->before && sent > result->before && sent - result->before > result->gap)
+		result->gap = sent - result->before;
+	result->before = sent;
+	if (!result->first)
+		result->first = sent;
 	inlay_rate_on_acked(&r->rate, size);
+}
+
+/* Ranges come in falling order, the numbers of each in rising order. */
+static void end_range(struct ack_result *result)
+{
+	if (!result->first)
+		return;
+	if (result->above > result->before && result->above - result->before > result->gap)
+		result->gap = result->above - result->before;
+	result->above = result->oldest = result->first;
+	result->first = result->before = 0;
 }
 
 static void ack_open(struct inlay_recovery *r, __u64 pn, struct ack_result *result, inlay_ns now)
 {
 	const struct inlay_sent *e = inlay_sentlog_entry(r->log, pn);
-	inlay_ns sent = inlay_sentlog_time(e, now);
+	inlay_ns sent = inlay_sentlog_time_us(e, result->now_us);
 	bool of_path = is_of_path(r, pn, e);
 	__u64 size = e->packet_size;
 
@@ -228,19 +244,18 @@ static void ack_open(struct inlay_recovery *r, __u64 pn, struct ack_result *resu
 	if (of_path)
 		count_acked(r, size, sent, result);
 	r->ops->acked(r->user, pn);
-	inlay_sentlog_resolve(r->log, pn, INLAY_FATE_ACKED);
+	inlay_sentlog_ack(r->log, pn);
 	if (of_path)
 		inlay_cc_on_ack(&r->cc, size, sent, result->limited, r->rtt.smoothed, now);
 }
 
 /* False: the number was never sent. */
-static bool ack_number(struct inlay_recovery *r, __u64 pn, struct ack_result *result, inlay_ns now)
+static bool ack_number(struct inlay_recovery *r, __u64 pn, enum inlay_sent_fate fate,
+		       struct ack_result *result, inlay_ns now)
 {
-	enum inlay_sent_fate fate = inlay_sentlog_fate(r->log, pn);
-
 	/* Published since the log was looked through: the peer has guessed, and was lucky. */
 	if (fate == INLAY_FATE_OPEN && inlay_sentlog_is_new(r->log, pn)) {
-		look_at(r, pn, now);
+		look_at(r, pn, result->now_us);
 		fate = inlay_sentlog_fate(r->log, pn);
 	}
 	switch (fate) {
@@ -280,22 +295,33 @@ static bool is_plausible(const struct inlay_recovery *r, const struct inlay_quic
 	return true;
 }
 
+/* Below the oldest open number only late ACKs of lost packets and lies are to be found. */
+static bool ack_late(struct inlay_recovery *r, __u64 begin, __u64 end, struct ack_result *result,
+		     inlay_ns now)
+{
+	__u64 pn;
+
+	for (; inlay_sentlog_odd(r->log, begin, end, &pn); end = pn)
+		if (!ack_number(r, pn, inlay_sentlog_fate(r->log, pn), result, now))
+			return false;
+	return true;
+}
+
 static bool ack_ranges(struct inlay_recovery *r, const struct inlay_quic_ack *ack,
 		       struct ack_result *result, inlay_ns now)
 {
 	struct inlay_quic_ack_iter it = inlay_quic_ack_iter_of(ack);
-	__u64 lowest = inlay_sentlog_lowest(r->log), pn;
+	__u64 oldest = r->log->oldest, pn;
 	struct inlay_quic_range range;
 
-	/* Below the oldest open number only late ACKs of lost packets and lies are to be found. */
-	if (r->log->oldest - lowest > LOOK_BACK)
-		lowest = r->log->oldest - LOOK_BACK;
-	while (inlay_quic_ack_next(&it, &range)) {
-		if (range.end <= lowest)
-			break;
-		for (pn = range.end; pn > range.begin && pn > lowest; pn--)
-			if (!ack_number(r, pn - 1, result, now))
+	while (inlay_quic_ack_next(&it, &range) && range.end + INLAY_LOOK_BACK > oldest) {
+		for (pn = range.begin > oldest ? range.begin : oldest; pn < range.end; pn++)
+			if (!ack_number(r, pn, inlay_sentlog_fate_of(r->log, pn), result, now))
 				return false;
+		end_range(result);
+		if (range.begin < oldest &&
+		    !ack_late(r, range.begin, range.end < oldest ? range.end : oldest, result, now))
+			return false;
 	}
 	return true;
 }
@@ -385,8 +411,9 @@ static __u64 detect_lost(struct inlay_recovery *r, inlay_ns now)
 	__u64 pn;
 
 	r->loss_time = INLAY_NEVER;
+	inlay_sentlog_skip_resolved(r->log);
 	for (pn = r->log->oldest; r->any_acked && pn < r->largest_acked; pn++) {
-		enum inlay_sent_fate fate = inlay_sentlog_fate(r->log, pn);
+		enum inlay_sent_fate fate = inlay_sentlog_fate_of(r->log, pn);
 		inlay_ns sent;
 
 		if (fate == INLAY_FATE_ACKED)
@@ -497,7 +524,7 @@ enum inlay_quic_error inlay_recovery_on_ack(struct inlay_recovery *r,
 					    const struct inlay_quic_ack *ack, inlay_ns ack_delay,
 					    inlay_ns now)
 {
-	struct ack_result result = {0};
+	struct ack_result result = {.now_us = now / INLAY_US};
 	bool sampled, round;
 
 	scan(r, now);

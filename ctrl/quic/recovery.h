@@ -44,6 +44,7 @@ struct inlay_recovery {
 	__u64 packet_threshold;	 /* grows after spurious losses (design section 5 rule 8) */
 	inlay_ns loss_time;	 /* next packet lost by time; INLAY_NEVER */
 	bool watched;		 /* a forwarder may send at any time, and says nothing */
+	__u64 unpublished;	 /* numbers taken by others, as of then */
 	inlay_ns looked_at;	 /* when the log was looked through last */
 	__u64 scanned;		 /* log entries below are accounted in |last_eliciting| */
 	inlay_ns last_eliciting; /* when the newest packet in flight was sent */

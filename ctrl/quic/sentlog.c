@@ -211,8 +211,7 @@ int inlay_sentlog_skip_to(struct inlay_sentlog *l, __u64 pn)
 enum inlay_sent_fate inlay_sentlog_fate(const struct inlay_sentlog *l, __u64 pn)
 {
 	const struct inlay_sent_slot *s = slot_of(l, pn);
-	const struct inlay_sent *e = inlay_sentlog_entry(l, pn);
-	__u64 word;
+	enum inlay_sent_fate fate;
 
 	if (pn >= inlay_load_u64(&l->entry->next_pn) || pn < l->first)
 		return INLAY_FATE_NOT_TAKEN;
@@ -220,13 +219,8 @@ enum inlay_sent_fate inlay_sentlog_fate(const struct inlay_sentlog *l, __u64 pn)
 		return INLAY_FATE_UNKNOWN;
 	if (s->pn == pn)
 		return s->fate;
-	word = inlay_load_u64(&e->pn_state);
-	if (INLAY_SENT_WORD_STATE(word) == INLAY_SENT_EMPTY || INLAY_SENT_WORD_PN(word) != pn)
-		return pn < l->oldest ? INLAY_FATE_UNKNOWN : INLAY_FATE_TAKEN;
-	if (INLAY_SENT_WORD_STATE(word) == INLAY_SENT_VOID)
-		return INLAY_FATE_VOID;
-	return inlay_sentlog_flags(e) & INLAY_SENT_NOT_IN_FLIGHT ? INLAY_FATE_QUIET
-								 : INLAY_FATE_OPEN;
+	fate = inlay_sentlog_fate_of(l, pn);
+	return fate == INLAY_FATE_TAKEN && pn < l->oldest ? INLAY_FATE_UNKNOWN : fate;
 }
 
 void inlay_sentlog_note(struct inlay_sentlog *l, __u64 pn)
@@ -247,6 +241,18 @@ const struct inlay_sent_frame *inlay_sentlog_frame_next(const struct inlay_sentl
 	return f->next ? &l->pool[f->next - 1] : NULL;
 }
 
+static __u64 *odd_word(struct inlay_sentlog *l, __u64 pn)
+{
+	return &l->odd[pn / 64 % (INLAY_LOOK_BACK / 64)];
+}
+
+static void set_odd(struct inlay_sentlog *l, __u64 pn, bool odd)
+{
+	__u64 bit = 1ULL << (pn % 64);
+
+	*odd_word(l, pn) = (*odd_word(l, pn) & ~bit) | (odd ? bit : 0);
+}
+
 void inlay_sentlog_resolve(struct inlay_sentlog *l, __u64 pn, enum inlay_sent_fate fate)
 {
 	struct inlay_sent_slot *s = slot_of(l, pn);
@@ -260,6 +266,36 @@ void inlay_sentlog_resolve(struct inlay_sentlog *l, __u64 pn, enum inlay_sent_fa
 	}
 	inlay_sentlog_frames_free(l, s->frames);
 	*s = (struct inlay_sent_slot){.pn = pn, .fate = (__u8)fate};
+	if (pn < l->oldest && l->oldest - pn <= INLAY_LOOK_BACK)
+		set_odd(l, pn, fate != INLAY_FATE_ACKED);
+}
+
+void inlay_sentlog_ack(struct inlay_sentlog *l, __u64 pn)
+{
+	struct inlay_sent_slot *s = slot_of(l, pn);
+
+	l->resolved_bytes += inlay_sentlog_entry(l, pn)->packet_size;
+	if (s->frames)
+		inlay_sentlog_frames_free(l, s->frames);
+	s->frames = 0;
+	s->fate = INLAY_FATE_ACKED;
+}
+
+bool inlay_sentlog_odd(const struct inlay_sentlog *l, __u64 begin, __u64 end, __u64 *ret_pn)
+{
+	__u64 lowest = l->oldest > INLAY_LOOK_BACK ? l->oldest - INLAY_LOOK_BACK : 0, pn, word;
+
+	if (begin < lowest)
+		begin = lowest;
+	for (pn = end; pn > begin; pn = (pn - 1) & ~63ULL) {
+		/* The bits of the word that pn - 1 is in, up to that one. */
+		word = l->odd[(pn - 1) / 64 % (INLAY_LOOK_BACK / 64)] << (63 - (pn - 1) % 64);
+		if (!word)
+			continue;
+		*ret_pn = pn - 1 - (__u64)__builtin_clzll(word);
+		return *ret_pn >= begin;
+	}
+	return false;
 }
 
 static bool is_resolved(enum inlay_sent_fate fate)
@@ -294,22 +330,27 @@ static void give_up_holes(struct inlay_sentlog *l, inlay_ns grace, inlay_ns now)
 	l->hole_since = INLAY_NEVER;
 }
 
-static void skip_resolved(struct inlay_sentlog *l)
+void inlay_sentlog_skip_resolved(struct inlay_sentlog *l)
 {
 	__u64 next = inlay_load_u64(&l->entry->next_pn);
 
-	while (l->oldest < next && is_resolved(inlay_sentlog_fate(l, l->oldest)))
-		l->oldest++;
+	for (; l->oldest < next; l->oldest++) {
+		enum inlay_sent_fate fate = inlay_sentlog_fate_of(l, l->oldest);
+
+		if (!is_resolved(fate))
+			return;
+		set_odd(l, l->oldest, fate != INLAY_FATE_ACKED);
+	}
 }
 
 void inlay_sentlog_advance(struct inlay_sentlog *l, inlay_ns grace, inlay_ns now)
 {
 	if (l->guard != NO_PN && inlay_state_is_quiet(l->state, &l->given_up))
 		l->guard = NO_PN;
-	skip_resolved(l);
+	inlay_sentlog_skip_resolved(l);
 	if (inlay_sentlog_fate(l, l->oldest) == INLAY_FATE_TAKEN) {
 		give_up_holes(l, grace, now);
-		skip_resolved(l);
+		inlay_sentlog_skip_resolved(l);
 	} else {
 		l->hole_since = INLAY_NEVER;
 	}
@@ -360,17 +401,4 @@ bool inlay_sentlog_reconcile(struct inlay_sentlog *l, const __u64 *flow_charged)
 	inlay_fetch_add_u64(&l->entry->flow_bytes, -flow);
 	l->in_doubt = false;
 	return true;
-}
-
-inlay_ns inlay_sentlog_time(const struct inlay_sent *e, inlay_ns now)
-{
-	__u32 age_us = (__u32)(now / INLAY_US) - e->time_us;
-
-	/* Another thread's clock reading may be a little ahead of |now|. */
-	if ((__s32)age_us < 0 && (__s32)age_us > -1000000)
-		return now;
-	/* Whole microseconds: else a timer that counts from here would move on with the clock, and
-	 * come due a nanosecond early until the microsecond is over. */
-	now -= now % INLAY_US;
-	return (inlay_ns)age_us * INLAY_US > now ? 0 : now - (inlay_ns)age_us * INLAY_US;
 }

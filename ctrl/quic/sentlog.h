@@ -53,6 +53,9 @@ struct inlay_sent_slot {
 	__u8 fate;    /* ACKED, LOST, VOID or QUIET; OPEN: not resolved */
 };
 
+/* Numbers below the oldest unresolved one whose acknowledgement is still looked at. */
+#define INLAY_LOOK_BACK 128
+
 struct inlay_sentlog {
 	struct inlay_subscriber *entry;
 	struct inlay_sent *log;
@@ -71,6 +74,7 @@ struct inlay_sentlog {
 	const struct inlay_state *state; /* who else takes numbers; NULL: nobody */
 	__u64 guard;			 /* lowest number given up whose taker may be there; ~0 */
 	struct inlay_moment given_up;	 /* those at work then may be */
+	__u64 odd[INLAY_LOOK_BACK / 64]; /* numbers below |oldest|: see inlay_sentlog_odd() */
 	bool in_doubt;			 /* somebody may have charged what he never gives back */
 };
 
@@ -107,7 +111,6 @@ int inlay_sentlog_skip_to(struct inlay_sentlog *l, __u64 pn);
 
 /* --- What became of it --- */
 
-enum inlay_sent_fate inlay_sentlog_fate(const struct inlay_sentlog *l, __u64 pn);
 /* The entry of a number whose fate is OPEN, LOST, ACKED or QUIET. */
 static inline const struct inlay_sent *inlay_sentlog_entry(const struct inlay_sentlog *l, __u64 pn)
 {
@@ -131,6 +134,25 @@ static inline bool inlay_sentlog_is_new(const struct inlay_sentlog *l, __u64 pn)
 	return l->slots[pn & (l->size - 1)].pn != pn;
 }
 
+enum inlay_sent_fate inlay_sentlog_fate(const struct inlay_sentlog *l, __u64 pn);
+/* The same, of a number in [oldest, next_pn). */
+static inline enum inlay_sent_fate inlay_sentlog_fate_of(const struct inlay_sentlog *l, __u64 pn)
+{
+	const struct inlay_sent_slot *s = &l->slots[pn & (l->size - 1)];
+	const struct inlay_sent *e = inlay_sentlog_entry(l, pn);
+	__u64 word;
+
+	if (s->pn == pn)
+		return s->fate;
+	word = inlay_load_u64(&e->pn_state);
+	if (INLAY_SENT_WORD_STATE(word) == INLAY_SENT_EMPTY || INLAY_SENT_WORD_PN(word) != pn)
+		return INLAY_FATE_TAKEN;
+	if (INLAY_SENT_WORD_STATE(word) == INLAY_SENT_VOID)
+		return INLAY_FATE_VOID;
+	return inlay_sentlog_flags(e) & INLAY_SENT_NOT_IN_FLIGHT ? INLAY_FATE_QUIET
+								 : INLAY_FATE_OPEN;
+}
+
 /* Takes note of an open number that somebody else published. */
 void inlay_sentlog_note(struct inlay_sentlog *l, __u64 pn);
 
@@ -139,10 +161,14 @@ const struct inlay_sent_frame *inlay_sentlog_frames(const struct inlay_sentlog *
 const struct inlay_sent_frame *inlay_sentlog_frame_next(const struct inlay_sentlog *l,
 							const struct inlay_sent_frame *f);
 
+/* An OPEN number that was noted, or is ours, is acknowledged. */
+void inlay_sentlog_ack(struct inlay_sentlog *l, __u64 pn);
 /* Settles an OPEN, QUIET or LOST number as ACKED or LOST and counts its bytes, once. The records
  * of a lost one are kept until its number is acknowledged or its slot is used again. */
 void inlay_sentlog_resolve(struct inlay_sentlog *l, __u64 pn, enum inlay_sent_fate fate);
-/* Moves |oldest| over what is resolved, gives up numbers that nobody published within |grace|, and
+/* Moves |oldest| over what is resolved. */
+void inlay_sentlog_skip_resolved(struct inlay_sentlog *l);
+/* The same, gives up numbers that nobody published within |grace|, and
  * writes entry->pn_limit. */
 void inlay_sentlog_advance(struct inlay_sentlog *l, inlay_ns grace, inlay_ns now);
 
@@ -168,7 +194,29 @@ static inline __u64 inlay_sentlog_in_flight(const struct inlay_sentlog *l)
 	return inlay_load_u64(&l->entry->bytes_sent) - l->resolved_bytes;
 }
 
-/* When the entry was written; |now| at most 71 minutes later. */
-inlay_ns inlay_sentlog_time(const struct inlay_sent *e, inlay_ns now);
+/*
+ * The largest number in [begin, end), all of it below |oldest|, of which an acknowledgement may be
+ * news: it was lost, or never acknowledged, or never sent. Looks back INLAY_LOOK_BACK numbers.
+ * False: there is none.
+ */
+bool inlay_sentlog_odd(const struct inlay_sentlog *l, __u64 begin, __u64 end, __u64 *ret_pn);
+
+/* When the entry was written; |now_us|, in microseconds, at most 71 minutes later. Whole
+ * microseconds: else a timer that counts from here would move on with the clock, and come due a
+ * nanosecond early until the microsecond is over. */
+static inline inlay_ns inlay_sentlog_time_us(const struct inlay_sent *e, __u64 now_us)
+{
+	__u32 age_us = (__u32)now_us - e->time_us;
+
+	/* Another thread's clock reading may be a little ahead; then it is now. */
+	if ((__s32)age_us < 0 && (__s32)age_us > -1000000)
+		age_us = 0;
+	return age_us > now_us ? 0 : (now_us - age_us) * INLAY_US;
+}
+
+static inline inlay_ns inlay_sentlog_time(const struct inlay_sent *e, inlay_ns now)
+{
+	return inlay_sentlog_time_us(e, now / INLAY_US);
+}
 
 #endif
