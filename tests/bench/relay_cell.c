@@ -65,9 +65,9 @@ static int start_daemon(struct scene *s)
 	char yaml[1024];
 
 	snprintf(yaml, sizeof(yaml),
-		 "listen: ['10.77.1.1:%d', '10.77.2.1:%d']\nopen: true\n%sdata_thread_cpu: %d\n%s",
-		 PORT, PORT, c->contender == RELAY_USER ? "placement: user\n" : "", c->data_cpu,
-		 c->extra);
+		 "listen: ['10.77.1.1:%d', '10.77.2.1:%d']\nopen: true\nplacement: "
+		 "%s\ndata_thread_cpu: %d\n%s",
+		 PORT, PORT, relay_contender_names[c->contender], c->data_cpu, c->extra);
 	config.yaml = yaml;
 	return relay_daemon_start(&s->daemon, &config);
 }
@@ -183,8 +183,10 @@ static int measure_delay(struct relay_cell *cell, struct scene *s)
 	double copies = (double)(c->objects * c->subscribers);
 	struct cpu_times before, after;
 	struct relay_seen seen;
-	int ret = relay_peer_seen(&s->subscribers, &seen);
+	int ret;
 
+	poll(NULL, 0, SETTLE_MS);
+	ret = relay_peer_seen(&s->subscribers, &seen);
 	relay_stamps_begin(c->stamps, PORT, LEAST, MOST);
 	before = read_times(s);
 	if (!ret)

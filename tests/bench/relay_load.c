@@ -534,6 +534,8 @@ static int make_endpoint(struct relay_load *l)
 	config.keystore = l->keystore;
 	config.ops = &endpoint_ops;
 	config.user = l;
+	/* No relay to anybody: copies may be as large as the path takes. */
+	config.params.max_udp_payload_size = 1472;
 	config.max_connections = 2 * (__u32)l->n_clients; /* some are closing */
 	if (!l->config.publisher)
 		config.log_size = LOG;

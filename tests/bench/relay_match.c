@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_AHEAD 2 /* objects: near ones differ by more than these bounds */
+#define LOOK_AHEAD                                                                                 \
+	2 /* objects: near ones differ by more than these bounds. Farther ones, up to              \
+	   */
+#define FAR_AHEAD RELAY_TAGS /* so many, are believed if the two stamps behind fit as well */
 /* Bytes around an object: short header, STREAM frame, headers of subgroup and object, a small frame
  * beside it. */
 #define LEAST_AROUND 42
@@ -64,6 +67,11 @@ static int sort_out(struct work *w, size_t n)
 		const struct relay_stamp *s = &w->stamps[i];
 		struct flow *f = find_flow(w, s);
 
+		/* A copy of what was published before. */
+		if (s->out && !w->n_flows) {
+			w->strays++;
+			continue;
+		}
 		if (!f) {
 			if (w->n_flows == w->room || s->out != (w->n_flows > 0))
 				return -EINVAL;
@@ -95,16 +103,30 @@ static bool fits(const struct work *w, const struct flow *f, const struct relay_
 	       (original == NOT_FOUND || w->stamps[original].time <= s->time);
 }
 
+/* How many objects are missing before the one that stamp |i| is of; FAR_AHEAD: it is a stray. */
+static __u64 find_ahead(const struct work *w, const struct flow *f, size_t i, __u64 object)
+{
+	for (__u64 ahead = 0; ahead < FAR_AHEAD; ahead++) {
+		size_t behind = ahead <= LOOK_AHEAD ? 0 : 2, k;
+
+		for (k = 0; k <= behind; k++)
+			if (i + k >= f->n ||
+			    !fits(w, f, &w->stamps[f->at[i + k]], object + ahead + k))
+				break;
+		if (k > behind)
+			return ahead;
+	}
+	return FAR_AHEAD;
+}
+
 static void align(struct work *w, struct flow *f)
 {
 	__u64 object = 0, ahead;
 
 	memset(f->of, 0xff, w->config->objects * sizeof(*f->of));
 	for (size_t i = 0; i < f->n; i++) {
-		for (ahead = 0; ahead <= LOOK_AHEAD; ahead++)
-			if (fits(w, f, &w->stamps[f->at[i]], object + ahead))
-				break;
-		if (ahead > LOOK_AHEAD) {
+		ahead = find_ahead(w, f, i, object);
+		if (ahead == FAR_AHEAD) {
 			w->strays++;
 			continue;
 		}

@@ -338,9 +338,8 @@ static int measure_placement(const struct options *o, const char *placement, jso
 
 	memset(&config.cpus, 0xff, sizeof(config.cpus));
 	snprintf(yaml, sizeof(yaml),
-		 "listen: ['127.0.0.1:0']\nretry: off\nmax_connections: %u\n%s%s",
-		 2 * o->subscribers + 64, strcmp(placement, "user") ? "" : "placement: user\n",
-		 o->extra);
+		 "listen: ['127.0.0.1:0']\nretry: off\nmax_connections: %u\nplacement: %s\n%s",
+		 2 * o->subscribers + 64, placement, o->extra);
 	config.yaml = yaml;
 	ret = relay_daemon_start(&r, &config);
 	if (!ret)
