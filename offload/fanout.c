@@ -19,9 +19,10 @@
 #include "inlay_net.h"
 
 /* Copies of a burst. Those of one packet go out in smaller ones: there is nothing to bring
- * together, and what is sealed is sent while it is in the cache. */
+ * together, the first need not wait for the last to be sealed, and what is sealed is sent while it
+ * is in the cache. */
 #define BURST	    256
-#define BURST_SMALL 64
+#define BURST_SMALL 16
 #define CHAINS	    512 /* destinations are found by hash; a power of two above BURST */
 #define NONE	    ((__u16)-1)
 
