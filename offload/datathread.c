@@ -432,6 +432,16 @@ void inlay_datathread_stats(const struct inlay_datathread *dt, struct inlay_data
 		inlay_fanout_stats(dt->fanout, &ret->fanout);
 }
 
+void inlay_datathread_forward_reasons(const struct inlay_datathread *dt,
+				      struct inlay_reason_counters *ret)
+{
+	const struct inlay_reason_counters *c =
+		dt->fanout ? inlay_fanout_reasons(dt->fanout) : NULL;
+
+	for (size_t i = 0; i < INLAY_N_REASONS; i++)
+		ret->count[i] = c ? inlay_load_u64(&c->count[i]) : 0;
+}
+
 void inlay_datathread_reasons(const struct inlay_datathread *dt, struct inlay_reason_counters *ret)
 {
 	const struct inlay_reason_counters *more =

@@ -86,5 +86,8 @@ struct inlay_datathread_stats {
 /* Any thread. */
 void inlay_datathread_stats(const struct inlay_datathread *dt, struct inlay_datathread_stats *ret);
 void inlay_datathread_reasons(const struct inlay_datathread *dt, struct inlay_reason_counters *ret);
+/* Those of them that forwarding has counted. */
+void inlay_datathread_forward_reasons(const struct inlay_datathread *dt,
+				      struct inlay_reason_counters *ret);
 
 #endif

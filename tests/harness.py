@@ -206,9 +206,9 @@ class Relay:
     def uri(self, port=None):
         return f"moqt://{self.address}:{port or self.port}/"
 
-    def ask(self, command):
+    def ask(self, *words):
         done = subprocess.run([str(self.processes.build / "inlayctl"), "--socket",
-                               str(self.socket), command, "--json"],
+                               str(self.socket), *map(str, words), "--json"],
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
         if done.returncode:
             raise HarnessError(f"inlayctl: {done.stderr.decode(errors='replace').strip()}")

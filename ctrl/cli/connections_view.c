@@ -100,6 +100,9 @@ static void print_one(FILE *f, const json_t *o)
 		put_age(f, inlay_control_number(o, "age_ms"));
 		fprintf(f, " %4lld %4lld", (long long)inlay_control_number(o, "tracks_subscribed"),
 			(long long)inlay_control_number(o, "tracks_published"));
+		fprintf(f, " %4lld %4lld", (long long)inlay_control_number(o, "fast_positions"),
+			(long long)inlay_control_number(o, "streams_lent"));
+		put_human(f, (double)inlay_control_number(o, "copies"));
 		put_path(f, o);
 	}
 	fputc('\n', f);
@@ -111,11 +114,12 @@ void inlay_connections_print(FILE *f, const json_t *list)
 	size_t i;
 
 	fprintf(f,
-		"%6s %-21s %-6s %-11s %6s %4s %4s %5s %5s %5s %5s %5s  %5s %5s %5s %5s %-7s %4s "
+		"%6s %-21s %-6s %-11s %6s %4s %4s %4s %4s %5s %5s %5s %5s %5s %5s  %5s %5s %5s %5s "
+		"%-7s %4s "
 		"%5s %-7s %s\n",
-		"ID", "REMOTE", "ROLE", "STATE", "AGE", "SUBS", "PUBS", "SRTT", "MIN", "CWND",
-		"FLGHT", "BIT/S", "LOSS%", "SPUR", "PTOS", "MTU", "ECN", "KEYS", "PATHS", "CC",
-		"POLICY");
+		"ID", "REMOTE", "ROLE", "STATE", "AGE", "SUBS", "PUBS", "FAST", "LENT", "COPS",
+		"SRTT", "MIN", "CWND", "FLGHT", "BIT/S", "LOSS%", "SPUR", "PTOS", "MTU", "ECN",
+		"KEYS", "PATHS", "CC", "POLICY");
 	json_array_foreach(list, i, one) print_one(f, one);
 }
 

@@ -19,7 +19,9 @@ static const char usage[] =
 	"  status [--json]  what it does: connections, tracks, packets, drops by reason\n"
 	"  connections [--json] [--watch] [ID ...]\n"
 	"                   its connections, or those, one a line\n"
-	"  tracks [--json]  its tracks: publishers, subscribers, cache\n"
+	"  tracks [--json]  its tracks: publishers, subscribers, cache, and whether they are fast\n"
+	"  why TRACK SUBSCRIBER [--json]\n"
+	"                   why a subscriber is served fast, or not, and what to do about it\n"
 	"  counters [--all] [--json]\n"
 	"                   what was dropped, declined or reset, by reason\n"
 	"  qlog ID on|off   begins or ends a log of a connection, in its qlog.directory\n"
@@ -164,6 +166,7 @@ static const struct {
 	{"qlog", inlay_connections_run_qlog},
 	{"tracks", inlay_tracks_run},
 	{"counters", inlay_counters_run},
+	{"why", inlay_tracks_run_why},
 	{"doctor", inlay_doctor_run},
 };
 

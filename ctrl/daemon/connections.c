@@ -38,6 +38,9 @@ static void add_session(json_t *o, const struct inlay_ep_conn *c)
 	set(o, "tracks_published", s.tracks_published);
 	set(o, "namespaces", s.namespaces);
 	set(o, "streams_waiting", s.streams);
+	set(o, "fast_positions", s.positions);
+	set(o, "streams_lent", s.streams_lent);
+	set(o, "copies", s.copies);
 }
 
 static void add_recovery(json_t *o, const struct inlay_conn_stats *s)

@@ -3,14 +3,24 @@
 
 #include "daemon_impl.h"
 
-/* Who counts. */
-static const char *const parts[] = {"data_thread", "endpoint"};
-#define N_PARTS INLAY_ARRAY_SIZE(parts)
+/* Who counts what: packets, but for the forwarder, who counts frames and copies as well, and the
+ * relay, who counts streams that it took over from the forwarder. */
+enum part { DATA_THREAD, ENDPOINT, FORWARDER, RELAY, N_PARTS };
+static const char *const parts[] = {"data_thread", "endpoint", "forwarder", "relay"};
 
 static void collect(const struct inlay_daemon *d, struct inlay_reason_counters ret[N_PARTS])
 {
-	inlay_datathread_reasons(d->datathread, &ret[0]);
-	ret[1] = *inlay_endpoint_reasons(d->endpoint);
+	struct inlay_relay_stats relay;
+
+	/* Before the sum: that has only risen since. */
+	inlay_datathread_forward_reasons(d->datathread, &ret[FORWARDER]);
+	inlay_datathread_reasons(d->datathread, &ret[DATA_THREAD]);
+	ret[ENDPOINT] = *inlay_endpoint_reasons(d->endpoint);
+	inlay_relay_stats(d->relay, &relay);
+	for (__u32 i = 0; i < INLAY_N_REASONS; i++) {
+		ret[DATA_THREAD].count[i] -= ret[FORWARDER].count[i];
+		ret[RELAY].count[i] = relay.legs_detached[i];
+	}
 }
 
 static json_t *reasons(const struct inlay_daemon *d)

@@ -177,6 +177,7 @@ static const struct {
 	{"qlog", inlay_connections_qlog},
 	{"tracks", inlay_tracks_answer},
 	{"counters", inlay_counters_answer},
+	{"why", inlay_tracks_why},
 };
 
 json_t *inlay_daemon_command(void *user, const char *command, const json_t *request,
@@ -188,6 +189,6 @@ json_t *inlay_daemon_command(void *user, const char *command, const json_t *requ
 		*ret_error = "no memory";
 		return commands[i].answer(user, request, ret_error);
 	}
-	*ret_error = "no such command; there are: status, connections, qlog, tracks, counters";
+	*ret_error = "no such command; there are: status, connections, qlog, tracks, counters, why";
 	return NULL;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Tracks on the control socket: the command "tracks". As with connections, an answer has a bounded
- * number of them, in ascending order, and who wants more asks again.
+ * Tracks on the control socket: the commands "tracks" and "why". As with connections, an answer has
+ * a bounded number of tracks, in ascending order, and who wants more asks again.
  */
 #ifndef INLAY_DAEMON_TRACKS_H
 #define INLAY_DAEMON_TRACKS_H
@@ -15,5 +15,10 @@ struct inlay_daemon;
 /* {"command": "tracks", "after": NUMBER}, optional: those above. {"tracks": [...], "more": true or
  * false}. NULL: |*ret_error|. */
 json_t *inlay_tracks_answer(struct inlay_daemon *d, const json_t *request, const char **ret_error);
+/* {"command": "why", "track": NAME or NUMBER, "subscriber": NUMBER or ADDRESS}: is it served fast,
+ * and if not, why? {"track": {...}, "subscribers": [{...}]}, one for each subscription of that
+ * connection.
+ */
+json_t *inlay_tracks_why(struct inlay_daemon *d, const json_t *request, const char **ret_error);
 
 #endif

@@ -441,8 +441,16 @@ void inlay_relay_session_stats(const struct inlay_relay_session *rs,
 		.namespaces = rs->n_namespaces,
 	};
 	inlay_list_for_each (node, &rs->subscriptions) {
+		const struct relay_subscription *sub =
+			inlay_list_entry(node, struct relay_subscription, of_session);
+		__u32 lent, why;
+		__u64 copies;
+
+		relay_position_view(sub, &lent, &copies, &why);
 		ret->subscriptions++;
-		ret->streams +=
-			inlay_list_entry(node, struct relay_subscription, of_session)->n_readers;
+		ret->streams += sub->n_readers;
+		ret->positions += sub->position != NULL;
+		ret->streams_lent += lent;
+		ret->copies += copies;
 	}
 }

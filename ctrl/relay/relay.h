@@ -162,6 +162,9 @@ struct inlay_relay_session_stats {
 	__u32 subscriptions, publications, namespaces;
 	__u32 tracks_published; /* that the relay takes from it */
 	__u64 streams;		/* downstream, begun or waiting */
+	/* Of the forwarder's: subscriptions that have a position, streams that it sends, copies. */
+	__u32 positions, streams_lent;
+	__u64 copies;
 };
 void inlay_relay_session_stats(const struct inlay_relay_session *rs,
 			       struct inlay_relay_session_stats *ret);

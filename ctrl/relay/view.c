@@ -31,6 +31,16 @@ static const char *subscription_state(const struct relay_subscription *sub)
 	return "?";
 }
 
+static __u32 count_slots(const struct relay_fast_track *ft)
+{
+	struct inlay_list *node;
+	__u32 n = 0;
+
+	inlay_list_for_each (node, &ft->slots)
+		n++;
+	return n;
+}
+
 void inlay_relay_for_each_track(const struct inlay_relay *r,
 				bool (*each)(void *user, const struct inlay_relay_track_view *v),
 				void *user)
@@ -51,6 +61,9 @@ void inlay_relay_for_each_track(const struct inlay_relay *r,
 			.has_largest = t->has_largest,
 			.largest = t->largest,
 			.track = t,
+			.fast = t->fast != NULL && t->fast->upstream != NULL,
+			.positions = t->fast != NULL ? t->fast->n_positions : 0,
+			.slots = t->fast != NULL ? count_slots(t->fast) : 0,
 		};
 
 		inlay_moq_name_format(t->name, name, sizeof(name));
@@ -73,6 +86,7 @@ void inlay_relay_for_each_publisher(const struct relay_track *t,
 			.session = up->session->user,
 			.established = up->established,
 			.by_publish = up->published,
+			.fast = t->fast != NULL && t->fast->upstream == up,
 		};
 
 		each(user, &v);
@@ -97,9 +111,76 @@ void inlay_relay_for_each_subscription(const struct relay_track *t,
 			.fast = sub->position != NULL,
 			.why_not = sub->position != NULL ? RELAY_NO_REASON : sub->why,
 			.why_detached = sub->why_detached,
+			.subscription = sub,
 		};
 
 		relay_position_view(sub, &v.streams_lent, &v.copies, &v.why_not_sent);
+		each(user, &v);
+	}
+}
+
+/* --- streams --------------------------------------------------------------------------------- */
+
+static const char *reader_state(const struct relay_reader *rd)
+{
+	switch (rd->state) {
+	case RELAY_READER_WAITING:
+		return "waiting";
+	case RELAY_READER_PENDING:
+		return "pending";
+	case RELAY_READER_OPEN:
+		return "open";
+	}
+	return "?";
+}
+
+static void view_leg(const struct relay_reader *rd, struct inlay_relay_stream_view *v)
+{
+	static const char *const names[] = {
+		[INLAY_LEG_NONE] = "none",
+		[INLAY_LEG_ATTACHED] = "attached",
+		[INLAY_LEG_DETACHED] = "detached",
+		[INLAY_LEG_OFFERED] = "offered",
+	};
+	const struct inlay_leg *leg = rd->leg.entry;
+	__u32 state = leg != NULL ? inlay_load_u32(&leg->state) : INLAY_LEG_NONE;
+
+	v->leg = state < INLAY_ARRAY_SIZE(names) ? names[state] : "?";
+	v->why_detached = RELAY_NO_REASON;
+	if (state == INLAY_LEG_NONE)
+		return;
+	v->number = leg->stream;
+	/* |attach| is the forwarder's to write until it has attached. */
+	if (state == INLAY_LEG_OFFERED)
+		return;
+	v->attach = leg->attach;
+	if (state != INLAY_LEG_DETACHED)
+		return;
+	v->why_detached = inlay_load_u16(&leg->reason);
+	/* Who takes a leg back does not know where: that stands in the log. */
+	v->has_detach = v->why_detached != INLAY_REASON_RECALLED &&
+			v->why_detached != INLAY_REASON_POSITION_OFF;
+	v->detach = leg->detach;
+}
+
+void inlay_relay_for_each_stream(const struct relay_subscription *sub,
+				 void (*each)(void *user, const struct inlay_relay_stream_view *v),
+				 void *user)
+{
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &sub->readers) {
+		const struct relay_reader *rd =
+			inlay_list_entry(node, struct relay_reader, of_subscription);
+		struct inlay_relay_stream_view v = {
+			.state = reader_state(rd),
+			.is_evicted = rd->stream->group == NULL,
+			.group = rd->stream->header.group,
+			.subgroup = rd->stream->header.subgroup,
+			.arrived = rd->stream->size,
+		};
+
+		view_leg(rd, &v);
 		each(user, &v);
 	}
 }

@@ -338,8 +338,46 @@ def connections_listed(processes):
     processes.end(publisher)
 
 
+def told_why(scene, track):
+    """A subscriber of this track is served fast before long, and inlayctl why says so."""
+    limit = time.monotonic() + 10
+    while not (who := scene.relay.ask("why", track, 1)["subscribers"][0])["copies"]:
+        assert time.monotonic() < limit, who
+        time.sleep(0.05)
+    assert who["fast"] and "why_not" not in who and who["connection"] == 1, who
+    rows = scene.relay.ask("connections")["connections"]
+    assert [row["fast_positions"] > 0 for row in rows] == [True, True, False], rows
+    assert rows[0]["copies"] > 0 and rows[2]["copies"] == 0, rows
+    by_address = scene.relay.ask("why", track, rows[1]["remote"])
+    assert by_address["subscribers"][0]["connection"] == 2, by_address
+    assert by_address["track"]["fast"] and by_address["track"]["fast_subscribers"] == 2, by_address
+    assert any(p["fast"] for p in by_address["track"]["publishers"]), by_address
+    text = inlayctl(scene, "why", track, 1)
+    assert "served fast   yes" in text and track in text, text
+    assert "has the connections 1, 2" in inlayctl(scene, "why", track, 3, code=1)
+    assert "no such track" in inlayctl(scene, "why", "nobody--nothing", 1, code=1)
+    assert "takes" in inlayctl(scene, "why", track, code=2)
+
+
+def not_fast(processes):
+    """Without a forwarder inlayctl why names the reason, and what to do."""
+    scene = Scene(processes, "placement: conventional\n")
+    children = [scene.subscribe("sub")]
+    processes.wait_for(children[0], "^connected")
+    children.append(scene.publish(seconds=60))
+    processes.wait_for(children[0], "^ready")
+    track = [t for t in scene.relay.ask("tracks")["tracks"] if t["subscribers"]][0]
+    assert track["fast"] is False and track["slots"] == 0, track
+    who = scene.relay.ask("why", track["name"], 1)["subscribers"][0]
+    assert who["fast"] is False and who["why_not"]["reason"] == "FORWARDING_OFF", who
+    text = inlayctl(scene, "why", track["number"], 1)
+    assert "FORWARDING_OFF" in text and who["why_not"]["advice"] in text, text
+    for child in children:
+        processes.end(child)
+
+
 def inspected(processes):
-    """inlayctl tracks and counters show a living daemon's, by name."""
+    """inlayctl tracks, counters and why show a living daemon's, by name."""
     scene = Scene(processes)
     children = [scene.subscribe("sub0"), scene.subscribe("sub1")]
     for child in children:
@@ -355,8 +393,9 @@ def inspected(processes):
     assert [t["number"] for t in tracks] == sorted({t["number"] for t in tracks}), tracks
     media = [t for t in tracks if t["subscribers"] == 2 and t["cache_bytes"] > 0]
     assert media and "largest_group" in media[0] and media[0]["cache_groups"] > 0, tracks
-    assert media[0]["publishers"] == [
-        {"connection": 3, "established": True, "by": media[0]["publishers"][0]["by"]}], tracks
+    assert [(p["connection"], p["established"]) for p in media[0]["publishers"]] == [(3, True)], \
+        tracks
+    told_why(scene, media[0]["name"])
     lines = inlayctl(scene, "tracks").splitlines()
     assert lines[0].split()[0] == "NUMBER" and len(lines) == len(tracks) + 1, lines
     assert media[0]["name"] in [line.split()[-1] for line in lines], lines
@@ -650,7 +689,7 @@ def doctor(processes):
 
 CASES = [three_subscribers, forwarded, conventional, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
          cubic, lossy, late_join, stalled_subscriber, publisher_restart, relay_restart, chain,
-         chain_late_edge, failing_publisher, killed_subscriber, connections_listed, inspected, qlog,
+         chain_late_edge, failing_publisher, killed_subscriber, connections_listed, inspected, not_fast, qlog,
          datagrams, junk, second_daemon,
          unreadable_key, bad_configuration, not_loopback, bad_input, unknown_option, dev,
          untrusted_certificate, clean_end,

@@ -194,7 +194,8 @@ static void a_line_says_what_there_is(void **state)
 	json_t *list = json_loads(
 		"[{\"id\": 12, \"remote\": \"[::1]:5\", \"role\": \"server\", \"state\": "
 		"\"established\", \"age_ms\": 3725000, \"tracks_subscribed\": 2, "
-		"\"tracks_published\": 1, \"srtt_us\": 40100, \"min_rtt_us\": 39900, \"cwnd\": "
+		"\"tracks_published\": 1, \"fast_positions\": 2, \"streams_lent\": 5, "
+		"\"copies\": 1234, \"srtt_us\": 40100, \"min_rtt_us\": 39900, \"cwnd\": "
 		"123456, \"bytes_in_flight\": 2400, \"bandwidth_bps\": 9800000, \"app_limited\": "
 		"true, \"packets_sent\": 1000, \"packets_lost\": 5, \"mtu\": 1452, \"ecn\": "
 		"\"capable\", \"congestion_control\": \"live\", \"policy\": \"live\", \"qlog\": "
@@ -207,10 +208,11 @@ static void a_line_says_what_there_is(void **state)
 	inlay_connections_print(f, list);
 	fclose(f);
 	json_decref(list);
-	assert_non_null(strstr(text,
-			       "    12 [::1]:5               server established  1h02m    2    1 "
-			       " 40.1  39.9  123k  2.4k  9.8M+  0.50     0     0  1452 capable "
-			       "   0     0 live    live qlog\n"));
+	assert_non_null(strstr(
+		text,
+		"    12 [::1]:5               server established  1h02m    2    1 "
+		"   2    5  1.2k  40.1  39.9  123k  2.4k  9.8M+  0.50     0     0  1452 capable "
+		"   0     0 live    live qlog\n"));
 	assert_non_null(strstr(text, "    13 x"));
 	/* Titles stand over their columns. */
 	assert_ptr_equal(strstr(strstr(text, "\n") + 1, "[::1]") - (strchr(text, '\n') + 1),
