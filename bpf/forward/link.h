@@ -49,7 +49,8 @@ INLAY_INLINE bool inlay_link_read(struct inlay_link_run *r)
 		return false;
 	r->packet_at = INLAY_LINK_FRONT + inlay_link_be16(h.skip) + headers;
 	r->w->packet_len = len;
-	return r->packet_at + len <= r->skb->len &&
+	/* The second is what the masks of inlay_link_put() take for granted. */
+	return r->packet_at + len <= r->skb->len && r->packet_at + len <= 2 * INLAY_FRAME_MAX &&
 	       !bpf_skb_load_bytes(r->skb, r->packet_at, r->w->bytes, len);
 }
 

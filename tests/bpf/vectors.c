@@ -125,6 +125,10 @@ static void check_strangers(void)
 	if (kernel_run(frame, n, up, &n_up) != TC_ACT_OK || memcmp(frame, up, n) != 0)
 		FAIL("a frame without room does not pass");
 	kernel_put_frame(packet, sizeof(packet), frame);
+	frame[ETH_HLEN] = 2 * INLAY_FRAME_MAX >> 8;
+	if (kernel_run(frame, n, up, &n_up) != TC_ACT_OK || memcmp(frame, up, n) != 0)
+		FAIL("a frame whose packet lies too far in does not pass");
+	kernel_put_frame(packet, sizeof(packet), frame);
 	frame[ETH_HLEN + 3] = sizeof(packet) + 1;
 	if (kernel_run(frame, n, up, &n_up) != TC_ACT_OK || memcmp(frame, up, n) != 0)
 		FAIL("a frame that ends early does not pass");
