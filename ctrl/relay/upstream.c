@@ -36,6 +36,7 @@ static void upstream_free(struct relay_upstream *up)
 	struct inlay_list *node;
 
 	relay_fast_upstream_gone(up);
+	relay_fast_wake(t->relay, t->relay->now); /* another may be the only one now */
 	inlay_list_for_each (node, &t->cache.groups) {
 		struct inlay_cache_group *g =
 			inlay_list_entry(node, struct inlay_cache_group, node);

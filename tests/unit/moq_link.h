@@ -34,6 +34,11 @@ struct link_half {
 	__u64 stop_code;
 	bool done; /* everything was delivered, or the reset */
 	__u64 priority;
+	/* Lent to a forwarder: it delivers, by link_forwarded(), and |sent| follows it. */
+	const struct inlay_loan_ops *loan;
+	void *loan_ctx;
+	bool recalled;
+	__u64 forwarded; /* behind the last byte that a forwarder sent */
 };
 
 struct link_stream {
@@ -62,7 +67,15 @@ struct link {
 		struct link_datagram queue[16];
 		size_t queued;
 		bool told_closed;
+		const struct inlay_moq_shared *shared; /* NULL: no forwarder serves it */
+		__u64 *shared_next; /* number of the next unidirectional stream, of both; or NULL */
+		bool no_acks;	    /* the other end acknowledges nothing */
+		__u64 packet, largest; /* that is being delivered to it */
 	} ends[2];
+	/* A forwarder's look at what is about to be delivered to end 1. |id| ~0: a datagram. */
+	void (*look)(void *user, struct link_end *to, __u64 id, __u64 offset, const __u8 *data,
+		     size_t len, bool fin);
+	void *look_user;
 	bool reset_at; /* resets deliver the source's head */
 	bool closed;
 	int closed_by;
@@ -109,7 +122,7 @@ static inline int link_open(void *ctx, bool bidi, __u64 priority,
 {
 	struct link_end *e = ctx;
 	int kind = bidi ? 0 : 1;
-	__u64 n = e->next_stream[kind];
+	__u64 n = !bidi && e->shared_next != NULL ? *e->shared_next : e->next_stream[kind];
 	struct link_stream *s;
 
 	if (e->link->closed)
@@ -119,7 +132,9 @@ static inline int link_open(void *ctx, bool bidi, __u64 priority,
 		return -EAGAIN;
 	}
 	*ret_id = n << 2 | (__u64)(bidi ? 0 : 2) | (__u64)e->index;
-	e->next_stream[kind]++;
+	e->next_stream[kind] = n + 1;
+	if (!bidi && e->shared_next != NULL)
+		*e->shared_next = n + 1;
 	s = link_find(e->link, *ret_id);
 	s->used = true;
 	s->half[e->index] = (struct link_half){
@@ -162,6 +177,14 @@ static inline int link_extend(void *ctx, __u64 id, __u64 end, bool fin)
 	return 0;
 }
 
+/* True: it is not lent, or not any more. */
+static inline bool link_is_back(struct link_half *h)
+{
+	if (h->loan != NULL && h->loan->back(h->loan_ctx, h->recalled))
+		h->loan = NULL;
+	return h->loan == NULL;
+}
+
 static inline int link_reset(void *ctx, __u64 id, __u64 code)
 {
 	struct link_half *h = link_half_of(ctx, id);
@@ -170,6 +193,9 @@ static inline int link_reset(void *ctx, __u64 id, __u64 code)
 		return -ENOENT;
 	h->reset = true;
 	h->reset_code = code;
+	h->recalled = true;
+	if (!link_is_back(h))
+		return 0;
 	if (h->source != NULL && ((struct link_end *)ctx)->link->reset_at && h->source->head)
 		h->promised = h->source->head(h->ctx);
 	if (h->source != NULL && h->sent >= h->promised) { /* it will not be read again */
@@ -268,6 +294,113 @@ static inline void link_datagrams_drop(void *ctx, __u64 flow)
 	e->queued = kept;
 }
 
+static inline int link_shared(void *ctx, struct inlay_moq_shared *ret)
+{
+	const struct link_end *e = ctx;
+
+	if (e->shared == NULL)
+		return -ENOTSUP;
+	*ret = *e->shared;
+	return 0;
+}
+
+/* A forwarder opens and sends stream |number| of end 1's. */
+static inline struct link_half *link_forward_half(struct link *l, __u64 number)
+{
+	struct link_stream *s = link_find(l, number << 2 | 3);
+
+	if (!s->used) {
+		s->used = true;
+		s->half[1] = (struct link_half){.open = true, .priority = 1ULL << 62};
+		if (l->ends[1].next_stream[1] <= number)
+			l->ends[1].next_stream[1] = number + 1;
+	}
+	return &s->half[1];
+}
+
+/* What it sent arrives, if all before it did; the rest is lost, and sent again by who has it. */
+static inline void link_forwarded(struct link *l, __u64 number, __u64 offset, const __u8 *data,
+				  size_t len, bool fin)
+{
+	struct link_half *h = link_forward_half(l, number);
+
+	if (offset + len > h->forwarded)
+		h->forwarded = offset + len;
+	if (offset != h->sent || h->done)
+		return;
+	h->sent += len;
+	h->fin_sent = fin;
+	inlay_moq_session_on_stream_data(l->ends[0].session, number << 2 | 3, data, len, fin,
+					 l->now);
+}
+
+static inline int link_adopt(void *ctx, __u64 number, __u64 priority,
+			     const struct inlay_stream_source *source, void *source_ctx,
+			     const struct inlay_loan_ops *loan, void *loan_ctx, __u64 *ret_id)
+{
+	struct link_end *e = ctx;
+	struct link_half *h = link_forward_half(e->link, number);
+
+	if (h->source != NULL || h->done)
+		return -EEXIST;
+	h->source = source;
+	h->ctx = source_ctx;
+	h->loan = loan;
+	h->loan_ctx = loan_ctx;
+	*ret_id = number << 2 | 3;
+	return 0;
+}
+
+static inline int link_lend(void *ctx, __u64 id, const struct inlay_loan_ops *loan, void *loan_ctx,
+			    __u64 *ret_offset)
+{
+	struct link_half *h = link_half_of(ctx, id);
+
+	if (h == NULL || h->done)
+		return -ENOENT;
+	if (h->fin || h->reset || h->loan != NULL)
+		return -EINVAL;
+	if (h->sent < h->end)
+		return -EAGAIN;
+	h->loan = loan;
+	h->loan_ctx = loan_ctx;
+	h->recalled = false;
+	*ret_offset = h->sent;
+	return 0;
+}
+
+static inline int link_recall(void *ctx, __u64 id)
+{
+	struct link_half *h = link_half_of(ctx, id);
+
+	if (h == NULL)
+		return -ENOENT;
+	h->recalled = true;
+	link_is_back(h);
+	return 0;
+}
+
+static inline bool link_progress(void *ctx, __u64 id, struct inlay_moq_progress *ret)
+{
+	const struct link_end *e = ctx;
+	const struct link_half *h = link_half_of(ctx, id);
+
+	if (h == NULL)
+		return false;
+	*ret = (struct inlay_moq_progress){.sent = h->sent,
+					   .acked = e->no_acks ? 0 : h->sent,
+					   .number = id >> 2,
+					   .lent = h->loan != NULL};
+	return true;
+}
+
+static inline void link_packet(void *ctx, struct inlay_moq_packet *ret)
+{
+	const struct link_end *e = ctx;
+
+	*ret = (struct inlay_moq_packet){.number = e->packet, .largest = e->largest};
+}
+
 static const struct inlay_moq_transport_ops link_ops = {
 	.stream_open = link_open,
 	.stream_write = link_write,
@@ -281,6 +414,12 @@ static const struct inlay_moq_transport_ops link_ops = {
 	.stream_set_priority = link_set_priority,
 	.datagrams_queued = link_datagrams_queued,
 	.datagrams_drop = link_datagrams_drop,
+	.shared = link_shared,
+	.stream_adopt = link_adopt,
+	.stream_lend = link_lend,
+	.stream_recall = link_recall,
+	.stream_progress = link_progress,
+	.packet = link_packet,
 };
 
 static inline struct link *link_new(__u64 seed)
@@ -293,6 +432,7 @@ static inline struct link *link_new(__u64 seed)
 		l->ends[i].index = i;
 		l->ends[i].limit[0] = l->ends[i].limit[1] = 1000;
 		l->ends[i].max_datagram = 1200;
+		l->ends[i].packet = ~0ULL;
 	}
 	return l;
 }
@@ -358,6 +498,8 @@ static inline bool link_move(struct link *l, __u64 id, int from)
 		inlay_moq_session_on_stop_sending(l->ends[from].session, id, h->stop_code, l->now);
 		return true;
 	}
+	if (h->reset && !link_is_back(h))
+		return false;
 	if (h->reset && h->sent < h->promised) {
 		n = (size_t)(h->promised - h->sent);
 		if (n > sizeof(piece) || h->source->read(h->ctx, h->sent, piece, n))
@@ -376,7 +518,15 @@ static inline bool link_move(struct link *l, __u64 id, int from)
 	}
 	if (l->ends[from].stalled && is_data)
 		return false;
-	if (h->sent == h->end && (!h->fin || h->fin_sent))
+	/* All that a forwarder sends below; the end of what it sent. */
+	if (h->source != NULL && h->fin && h->fin_sent && h->sent == h->end) {
+		link_finish(h);
+		link_check_closed(l, id);
+		return true;
+	}
+	if (h->sent >= h->end && (!h->fin || h->fin_sent))
+		return false;
+	if (!link_is_back(h) && h->sent >= h->forwarded)
 		return false;
 	n = 1 + link_random(l) % (link_random(l) % 4 == 0 ? 16 : sizeof(piece));
 	if (n > h->end - h->sent)
@@ -389,6 +539,11 @@ static inline bool link_move(struct link *l, __u64 id, int from)
 		h->reset_code = h->source->evicted_code;
 		return true;
 	}
+	if (!from && l->look != NULL) {
+		n = n < 1100 ? n : 1100;
+		l->look(l->look_user, &l->ends[1], id, h->sent, piece, n,
+			h->fin && h->sent + n == h->end);
+	}
 	h->sent += n;
 	if (is_data)
 		l->ends[from].taken += n;
@@ -398,6 +553,7 @@ static inline bool link_move(struct link *l, __u64 id, int from)
 	if (h->fin_sent)
 		link_finish(h);
 	inlay_moq_session_on_stream_data(to, id, piece, n, h->fin_sent, l->now);
+	l->ends[!from].packet = ~0ULL;
 	if (h->done)
 		link_check_closed(l, id);
 	return true;
@@ -409,7 +565,13 @@ static inline bool link_has_work(struct link *l, __u64 id, int from)
 
 	if (!h->open || h->done)
 		return false;
-	if ((h->stop && !h->stop_sent) || h->reset)
+	if (h->stop && !h->stop_sent)
+		return true;
+	if (h->reset)
+		return link_is_back(h);
+	if (!link_is_back(h) && h->sent >= h->forwarded)
+		return h->source != NULL && h->fin && h->fin_sent && h->sent == h->end;
+	if (h->source != NULL && h->fin && h->fin_sent)
 		return true;
 	if (l->ends[from].stalled && (id & 2) && h->priority >= 1ULL << 62)
 		return false;
@@ -427,7 +589,10 @@ static inline bool link_step_end(struct link *l, int from)
 		l->ends[from].queued--;
 		memmove(l->ends[from].queue, l->ends[from].queue + 1,
 			l->ends[from].queued * sizeof(d));
+		if (!from && l->look != NULL)
+			l->look(l->look_user, &l->ends[1], ~0ULL, 0, d.data, d.len, false);
 		inlay_moq_session_on_datagram(l->ends[!from].session, d.data, d.len, l->now);
+		l->ends[!from].packet = ~0ULL;
 		return true;
 	}
 	for (__u64 kind = 0; kind < 4; kind++) {
