@@ -148,7 +148,8 @@ static void on_copy(void *user, const struct inlay_copy *copy)
 	/* It was written there, as a rule. */
 	if (copy->head != frame->data)
 		memcpy(frame->data, copy->head, copy->head_len);
-	frame->path = h->path;
+	if (!copy->quic_at)
+		frame->path = h->path;
 	fill_seal(&f->seals[at], frame, copy, h);
 	fill_note(&f->notes[at], copy, h);
 	f->items[at].frame = frame;

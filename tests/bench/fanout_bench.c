@@ -137,7 +137,6 @@ static void add_subscriber(struct fixture *f, size_t i)
 		     !inlay_state_position_get(f->state, f->track, &position),
 	     "a subscriber could not be added");
 	s = f->subs[i] = inlay_state_subscriber(f->state, at);
-	/* A log's pages are there after its first turn. */
 	memset(inlay_state_log(f->state, at), 0, LOG * sizeof(struct inlay_sent));
 	s->path_mtu = 1452;
 	s->sa = tx.number;
@@ -194,6 +193,10 @@ static void fixture_init(struct fixture *f, const struct options *o, size_t n, _
 	add_upstream(f);
 	for (size_t i = 0; i < n; i++)
 		add_subscriber(f, i);
+	/* Pages that each turn of the logs, the journal and the slots after the first finds. */
+	memset(f->t->journals, 0, f->t->journal_size * sizeof(*f->t->journals));
+	for (__u32 i = 0; i < f->t->n_slots; i++)
+		memset(&f->t->legs[(size_t)i * INLAY_POSITIONS], 0, n * sizeof(*f->t->legs));
 }
 
 static void fixture_fini(struct fixture *f)
