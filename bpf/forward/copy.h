@@ -164,6 +164,7 @@ INLAY_INLINE bool inlay_copy_send(struct inlay_work *w, const struct inlay_posit
 		inlay_sent_fill(w, sent, at, size, ecn);
 	if (!inlay_sent_publish(sent, old, pn))
 		return false;
+	inlay_sent_ahead(w, p->subscriber, s, pn);
 	inlay_work_emit(w, s, h, sent, pn, len, quic_at);
 	return true;
 }

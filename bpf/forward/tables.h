@@ -180,28 +180,22 @@ INLAY_INLINE void inlay_prefetch_subscriber(const struct inlay_work *w, __u32 i)
 		__builtin_prefetch(s + line * INLAY_CACHELINE);
 }
 
-INLAY_INLINE void inlay_prefetch_sent(const struct inlay_work *w, __u32 i)
-{
-	const struct inlay_subscriber *s = inlay_position_ahead(w, i);
-
-	if (s)
-		__builtin_prefetch(inlay_sent_at(w, inlay_position_at(w, i)->subscriber, s,
-						 inlay_load_u64(&s->next_pn)),
-				   1);
-}
-
-#define INLAY_AHEAD	     4	 /* positions */
+#define INLAY_AHEAD	     8	 /* positions */
 #define INLAY_POSITIONS_NEAR 128 /* of as many all is in near caches anyway */
 
 /* Position |i| of |n| is about to have its copy. */
 INLAY_INLINE void inlay_work_ahead(const struct inlay_work *w, __u32 i, __u32 n)
 {
-	if (n <= INLAY_POSITIONS_NEAR)
-		return;
-	if (i + 2 * INLAY_AHEAD < n)
-		inlay_prefetch_subscriber(w, i + 2 * INLAY_AHEAD);
-	if (i + INLAY_AHEAD < n)
-		inlay_prefetch_sent(w, i + INLAY_AHEAD);
+	if (n > INLAY_POSITIONS_NEAR && i + INLAY_AHEAD < n)
+		inlay_prefetch_subscriber(w, i + INLAY_AHEAD);
+}
+
+/* The entry of number |pn| is being written: the line behind it is wanted next, when the logs of
+ * all other subscribers have been written to. */
+INLAY_INLINE void inlay_sent_ahead(const struct inlay_work *w, __u32 i,
+				   const struct inlay_subscriber *s, __u64 pn)
+{
+	__builtin_prefetch(inlay_sent_at(w, i, s, pn + 2), 1);
 }
 
 /* f(w, i) for i from 0 below |n|, until it returns other than 0. */

@@ -216,6 +216,11 @@ INLAY_INLINE void inlay_work_ahead(const struct inlay_work *w, __u32 i, __u32 n)
 {
 }
 
+INLAY_INLINE void inlay_sent_ahead(const struct inlay_work *w, __u32 i,
+				   const struct inlay_subscriber *s, __u64 pn)
+{
+}
+
 /* The copy whose head is the first |len| bytes of w->head, published as |sent|. */
 INLAY_INLINE void inlay_work_emit(struct inlay_work *w, const struct inlay_subscriber *s,
 				  const struct inlay_headers *h, struct inlay_sent *sent, __u64 pn,
