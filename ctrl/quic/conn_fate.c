@@ -17,10 +17,33 @@ static void stream_acked(struct inlay_conn *c, __u64 id, __u64 offset, __u64 len
 	inlay_streams_settle(&c->streams, s);
 }
 
+/* A stream follows what a forwarder sent of it. */
+static void on_foreign_end(void *user)
+{
+	struct inlay_conn *c = user;
+	struct inlay_acked_run run = c->foreign;
+	struct inlay_stream *s;
+	__u64 rise;
+
+	if (run.end == run.offset && !run.fin)
+		return;
+	c->foreign = (struct inlay_acked_run){0};
+	s = inlay_streams_of_forwarder(&c->streams, run.id);
+	if (!s || inlay_stream_send_on_foreign(&s->send, run.offset, run.end - run.offset, run.fin,
+					       &rise)) {
+		c->recovery_failed = true;
+		return;
+	}
+	c->streams.charged += rise;
+	if (s->heap_index || inlay_stream_send_has_lost(&s->send))
+		inlay_streams_update(&c->streams, s);
+}
+
 void inlay_conn_end_ack(struct inlay_conn *c)
 {
 	struct inlay_acked_run run = c->acked;
 
+	on_foreign_end(c);
 	c->acked = (struct inlay_acked_run){0};
 	if (run.end > run.offset || run.fin)
 		stream_acked(c, run.id, run.offset, run.end - run.offset, run.fin);
@@ -286,13 +309,13 @@ static void on_foreign(void *user, __u64 pn, inlay_ns sent)
 	struct inlay_conn *c = user;
 	const struct inlay_sent *e = inlay_sentlog_entry(&c->log, pn);
 	__u16 flags = inlay_sentlog_flags(e);
-	struct inlay_stream *s;
-	__u64 rise;
+	struct inlay_acked_run *run = &c->foreign;
 
 	c->stats.packets_sent++;
 	c->stats.packets_forwarded++;
 	c->stats.bytes_sent += e->packet_size;
-	inlay_close_on_eliciting_sent(&c->close, sent);
+	if (!c->close.sent_since)
+		inlay_close_on_eliciting_sent(&c->close, sent);
 	if (inlay_conn_is_traced(c))
 		inlay_conn_trace_forwarded(c, pn, sent);
 	if (flags & INLAY_SENT_ECN)
@@ -303,15 +326,13 @@ static void on_foreign(void *user, __u64 pn, inlay_ns sent)
 	}
 	if (flags & INLAY_SENT_LOCAL)
 		return;
-	s = inlay_streams_of_forwarder(&c->streams, e->stream);
-	if (!s || inlay_stream_send_on_foreign(&s->send, e->offset, e->payload_len,
-					       flags & INLAY_SENT_FIN, &rise)) {
-		c->recovery_failed = true;
-		return;
+	if (run->id != e->stream || run->end != e->offset) {
+		on_foreign_end(c);
+		*run = (struct inlay_acked_run){
+			.id = e->stream, .offset = e->offset, .end = e->offset};
 	}
-	c->streams.charged += rise;
-	if (s->heap_index || inlay_stream_send_has_lost(&s->send))
-		inlay_streams_update(&c->streams, s);
+	run->end += e->payload_len;
+	run->fin |= (flags & INLAY_SENT_FIN) != 0;
 }
 
 void inlay_conn_repeat(struct inlay_conn *c, __u64 pn)
@@ -323,5 +344,6 @@ const struct inlay_recovery_ops inlay_conn_recovery_ops = {
 	.acked = on_acked,
 	.lost = on_lost,
 	.foreign = on_foreign,
+	.foreign_end = on_foreign_end,
 	.classes = inlay_conn_classes,
 };

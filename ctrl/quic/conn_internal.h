@@ -81,6 +81,8 @@ struct inlay_conn {
 	/* While an ACK is being processed: bytes of one stream that it acknowledges and the stream
 	 * has not heard of. Copies of a forwarder carry one after the other. */
 	struct inlay_acked_run acked;
+	/* While the log is looked through: the same of what a forwarder sent; |id|: its number. */
+	struct inlay_acked_run foreign;
 
 	/* While a packet is being processed. */
 	bool refused;	      /* it is not to be acknowledged */

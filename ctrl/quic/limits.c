@@ -33,7 +33,7 @@ __u64 inlay_limits_part(__u64 cwnd, __u64 thousandths, __u64 floor)
 void inlay_limits_write(struct inlay_subscriber *entry, const struct inlay_limits_input *in,
 			__u64 resolved, __u64 cwnd, __u64 floor, __u64 paced)
 {
-	__u64 share = INLAY_POLICY_WHOLE, before = 0, limit;
+	__u64 share = INLAY_POLICY_WHOLE, before = 0, limit, of = 0, part = 0;
 	int i;
 
 	for (i = 0; i < INLAY_CLASSES; i++) {
@@ -41,7 +41,10 @@ void inlay_limits_write(struct inlay_subscriber *entry, const struct inlay_limit
 		if (i > 0)
 			share = min_u64(share, in->shares.share[i]);
 		limit = share ? share + in->shares.overshoot[i] : 0;
-		limit = min_u64(resolved + inlay_limits_part(cwnd, limit, floor), paced);
+		if (limit != of)
+			part = inlay_limits_part(cwnd, limit, floor);
+		of = limit;
+		limit = min_u64(resolved + (of ? part : 0), paced);
 		before += in->pending[i];
 		if (in->barred || limit < before)
 			limit = before;

@@ -6,7 +6,8 @@
 #define PERSISTENT_PTOS	     3 /* section 7.6.1 */
 #define PTO_PROBES	     2 /* section 6.2.4 */
 #define MAX_BACKOFF	     16
-#define RELIEF_PART	     8 /* of the log is freed at a time */
+#define FETCH_MAX	     64 /* entries */
+#define RELIEF_PART	     8	/* of the log is freed at a time */
 #define HOLE_GRACE	     (20 * INLAY_MS)
 
 void inlay_recovery_init(struct inlay_recovery *r, struct inlay_sentlog *log,
@@ -122,6 +123,8 @@ static void scan(struct inlay_recovery *r, inlay_ns now)
 		if (unpublished == 0)
 			r->scanned = pn + 1;
 	}
+	if (r->ops->foreign_end)
+		r->ops->foreign_end(r->user);
 	r->unpublished = unpublished;
 	r->looked_at = now;
 	if (in_flight > r->next_in_flight)
@@ -520,6 +523,21 @@ static void look_at_largest(struct inlay_recovery *r, __u64 largest, struct ack_
 	r->any_acked = true;
 }
 
+/* Entries that are about to be read, and that others wrote or nobody has touched for a round trip:
+ * to wait for all of them at once is most of what an ACK costs. */
+static void fetch(const struct inlay_recovery *r, __u64 begin, __u64 end)
+{
+	const struct inlay_sentlog *l = r->log;
+	__u64 pn;
+
+	if (end > begin + FETCH_MAX)
+		end = begin + FETCH_MAX;
+	for (pn = begin; pn < end; pn += 2) {
+		__builtin_prefetch(&l->log[pn & (l->size - 1)]);
+		__builtin_prefetch(&l->slots[pn & (l->size - 1)], 1);
+	}
+}
+
 enum inlay_quic_error inlay_recovery_on_ack(struct inlay_recovery *r,
 					    const struct inlay_quic_ack *ack, inlay_ns ack_delay,
 					    inlay_ns now)
@@ -527,6 +545,8 @@ enum inlay_quic_error inlay_recovery_on_ack(struct inlay_recovery *r,
 	struct ack_result result = {.now_us = now / INLAY_US};
 	bool sampled, round;
 
+	fetch(r, r->scanned, inlay_load_u64(&r->log->entry->next_pn));
+	fetch(r, r->log->oldest, ack->largest + 1);
 	scan(r, now);
 	if (!is_plausible(r, ack))
 		return INLAY_QUIC_PROTOCOL_VIOLATION;

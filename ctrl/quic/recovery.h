@@ -23,6 +23,8 @@ struct inlay_recovery_ops {
 	/* Somebody else has sent it at |sent|: once for each such packet in flight, before anything
 	 * else is said of it. In order, but for numbers that were published late. May be NULL. */
 	void (*foreign)(void *user, __u64 pn, inlay_ns sent);
+	/* Behind some of those. May be NULL. */
+	void (*foreign_end)(void *user);
 	/* What limits by class depend on, initialised. May be NULL. */
 	void (*classes)(void *user, struct inlay_limits_input *in);
 };

@@ -223,11 +223,6 @@ enum inlay_sent_fate inlay_sentlog_fate(const struct inlay_sentlog *l, __u64 pn)
 	return fate == INLAY_FATE_TAKEN && pn < l->oldest ? INLAY_FATE_UNKNOWN : fate;
 }
 
-void inlay_sentlog_note(struct inlay_sentlog *l, __u64 pn)
-{
-	claim_slot(l, pn, 0, INLAY_FATE_OPEN);
-}
-
 const struct inlay_sent_frame *inlay_sentlog_frames(const struct inlay_sentlog *l, __u64 pn)
 {
 	const struct inlay_sent_slot *s = slot_of(l, pn);
@@ -339,7 +334,11 @@ void inlay_sentlog_skip_resolved(struct inlay_sentlog *l)
 
 		if (!is_resolved(fate))
 			return;
-		set_odd(l, l->oldest, fate != INLAY_FATE_ACKED);
+		/* What stood in the word is INLAY_LOOK_BACK numbers ago. */
+		if (l->oldest % 64 == 0)
+			*odd_word(l, l->oldest) = 0;
+		if (fate != INLAY_FATE_ACKED)
+			set_odd(l, l->oldest, true);
 	}
 }
 

@@ -154,7 +154,14 @@ static inline enum inlay_sent_fate inlay_sentlog_fate_of(const struct inlay_sent
 }
 
 /* Takes note of an open number that somebody else published. */
-void inlay_sentlog_note(struct inlay_sentlog *l, __u64 pn);
+static inline void inlay_sentlog_note(struct inlay_sentlog *l, __u64 pn)
+{
+	struct inlay_sent_slot *s = &l->slots[pn & (l->size - 1)];
+
+	if (s->frames)
+		inlay_sentlog_frames_free(l, s->frames);
+	*s = (struct inlay_sent_slot){.pn = pn, .fate = INLAY_FATE_OPEN};
+}
 
 /* First frame record of a local packet, next one; NULL: no more. */
 const struct inlay_sent_frame *inlay_sentlog_frames(const struct inlay_sentlog *l, __u64 pn);
@@ -196,8 +203,8 @@ static inline __u64 inlay_sentlog_in_flight(const struct inlay_sentlog *l)
 
 /*
  * The largest number in [begin, end), all of it below |oldest|, of which an acknowledgement may be
- * news: it was lost, or never acknowledged, or never sent. Looks back INLAY_LOOK_BACK numbers.
- * False: there is none.
+ * news: it was lost, or never acknowledged, or never sent. Looks back INLAY_LOOK_BACK numbers at
+ * most, and half as many at least. False: there is none.
  */
 bool inlay_sentlog_odd(const struct inlay_sentlog *l, __u64 begin, __u64 end, __u64 *ret_pn);
 
