@@ -9,6 +9,7 @@
 #define FETCH_MAX	     64 /* entries */
 #define RELIEF_PART	     8	/* of the log is freed at a time */
 #define HOLE_GRACE	     (20 * INLAY_MS)
+#define LOOK_GRID	     (4 * INLAY_MS)
 
 void inlay_recovery_init(struct inlay_recovery *r, struct inlay_sentlog *log,
 			 const struct inlay_recovery_ops *ops, void *user,
@@ -594,6 +595,17 @@ static inlay_ns pacer_deadline(const struct inlay_recovery *r)
 	return refill < at ? refill : at;
 }
 
+/*
+ * Design section 5, rule 10: no more than a PTO away. Who has a thousand connections looks at many
+ * of them at once, rather than wake for each: a part of a PTO early, all at the same instants.
+ */
+static inline inlay_ns look_deadline(const struct inlay_recovery *r)
+{
+	inlay_ns pto = inlay_rtt_pto(&r->rtt), look = r->looked_at + pto;
+
+	return pto < 4 * LOOK_GRID ? look : look - look % LOOK_GRID;
+}
+
 inlay_ns inlay_recovery_deadline(const struct inlay_recovery *r)
 {
 	inlay_ns at = inlay_recovery_loss_deadline(r), pacer = pacer_deadline(r), look;
@@ -602,8 +614,7 @@ inlay_ns inlay_recovery_deadline(const struct inlay_recovery *r)
 		at = pacer;
 	if (!r->watched)
 		return at;
-	/* Design section 5, rule 10. */
-	look = r->looked_at + inlay_rtt_pto(&r->rtt);
+	look = look_deadline(r);
 	return look < at ? look : at;
 }
 
