@@ -257,13 +257,14 @@ INLAY_INLINE void inlay_copy_datagram(struct inlay_work *w, struct inlay_positio
 /* --- Streams -------------------------------------------------------------------------------- */
 
 /* Is the frame at hand this leg's to send? */
-INLAY_INLINE bool inlay_leg_takes(const struct inlay_work *w, const struct inlay_leg *leg,
-				  __u32 state, struct inlay_position *p)
+INLAY_INLINE bool inlay_leg_takes(const struct inlay_work *w, struct inlay_leg *leg, __u32 state,
+				  struct inlay_position *p)
 {
 	if (w->first)
 		return state == INLAY_LEG_NONE && inlay_position_takes(w, p);
 	if (state == INLAY_LEG_OFFERED)
-		return w->offset >= leg->attach || INLAY_MUTANT(OFFER_EARLY);
+		return inlay_reload_u32(&leg->state) == state &&
+		       (w->offset >= leg->attach || INLAY_MUTANT(OFFER_EARLY));
 	return state == INLAY_LEG_ATTACHED ||
 	       (INLAY_MUTANT(RECALL_IGNORED) && state == INLAY_LEG_DETACHED) ||
 	       (INLAY_MUTANT(ATTACH_MID_STREAM) && state == INLAY_LEG_NONE &&

@@ -101,14 +101,14 @@ INLAY_INLINE bool inlay_frame_is_new(struct inlay_work *w, const struct inlay_sl
 }
 
 /* Framing to go on from: the slot's, or what the control plane handed over. False: w->reason. */
-INLAY_INLINE bool inlay_frame_framing(struct inlay_work *w, const struct inlay_slot *s, __u32 state)
+INLAY_INLINE bool inlay_frame_framing(struct inlay_work *w, struct inlay_slot *s, __u32 state)
 {
 	if (state == INLAY_SLOT_LIVE) {
 		w->framing = s->framing;
 		return true;
 	}
 	w->reason = INLAY_REASON_UNFRAMED;
-	if (state != INLAY_SLOT_OFFERED)
+	if (state != INLAY_SLOT_OFFERED || inlay_reload_u32(&s->state) != state)
 		return false;
 	w->framing = s->hand;
 	return inlay_framing_is_sound(&w->framing) && w->framing.offset <= w->offset;

@@ -15,6 +15,7 @@
 #define inlay_fetch_add_u64(p, v)  __sync_fetch_and_add((p), (v))
 #define inlay_load_u64(p)	   (*(volatile __u64 *)(p))
 #define inlay_load_u32(p)	   (*(volatile __u32 *)(p))
+#define inlay_reload_u32(p)	   __sync_fetch_and_add((p), 0)
 #define inlay_load_u16(p)	   (*(const volatile __u16 *)(p))
 #define inlay_store_u16(p, v)	   ((void)(*(volatile __u16 *)(p) = (v)))
 #define inlay_store_u64(p, v)	   ((void)__sync_lock_test_and_set((p), (v)))
@@ -27,6 +28,9 @@
 #define inlay_fetch_add_u64(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define inlay_load_u64(p)	  __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define inlay_load_u32(p)	  __atomic_load_n((p), __ATOMIC_ACQUIRE)
+/* A word that was loaded before, once more: what is read behind it is no older than it. A load
+ * alone orders nothing in BPF. */
+#define inlay_reload_u32(p)	  __atomic_load_n((p), __ATOMIC_ACQUIRE)
 /* A word on its own: BPF has no atomics of 16 bits, so these publish nothing. */
 #define inlay_load_u16(p)	  __atomic_load_n((p), __ATOMIC_RELAXED)
 #define inlay_store_u16(p, v)	  __atomic_store_n((p), (v), __ATOMIC_RELAXED)

@@ -54,6 +54,7 @@ static struct {
 	size_t depth, known; /* decisions of this run; of them, decided before it began */
 	int running;	     /* thread, or -1: none */
 	bool grown, cut, bad, tracks_heap;
+	bool at_once; /* the running thread is not to be interrupted */
 	char complaint[512];
 	struct interleave_count count;
 } it = {.running = -1};
@@ -270,7 +271,7 @@ static void access_memory(const void *at, size_t len, bool writes)
 	r = region_of(a.at);
 	if (!r)
 		return;
-	if (touch(r, &a)) {
+	if (touch(r, &a) && !it.at_once) {
 		it.threads[it.running].next = a;
 		schedule();
 	}
@@ -278,11 +279,21 @@ static void access_memory(const void *at, size_t len, bool writes)
 		keep_for_undo(r, &a);
 }
 
+void interleave_at_once(void (*f)(void *user), void *user)
+{
+	it.threads[it.running].next = (struct access){0, SIZE_MAX / 2, true};
+	schedule();
+	it.at_once = true;
+	f(user);
+	it.at_once = false;
+}
+
 static void run_once(void)
 {
 	it.depth = 0;
 	it.cut = false;
 	it.grown = false;
+	it.at_once = false;
 	if (it.model->reset)
 		it.model->reset(it.model->user);
 	for (size_t i = 0; i < it.model->n_threads; i++) {

@@ -53,6 +53,9 @@ bool interleave_explore(const struct interleave_model *model, struct interleave_
 /* In a thread: goes on once |ready| says so, which reads no tracked memory but |reads|. */
 void interleave_await(bool (*ready)(void *user), void *user, const void *reads, size_t len);
 
+/* In a thread: |f| is one step, which conflicts with every other. */
+void interleave_at_once(void (*f)(void *user), void *user);
+
 /* In a thread or in check(): the run was bad. The rest of it goes on. */
 void interleave_expect_(bool good, const char *what, const char *file, int line);
 #define interleave_expect(good) interleave_expect_(good, #good, __FILE__, __LINE__)

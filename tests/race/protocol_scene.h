@@ -198,7 +198,7 @@ static void scene_make_next(int i, __u32 sa, __u64 number, __u32 n)
 	scene_keep(i, sa);
 }
 
-static void scene_make_datagram(int i, __u32 sa)
+static inline void scene_make_datagram(int i, __u32 sa)
 {
 	const struct inlay_moq_datagram o = {
 		.alias = WORLD_ALIAS, .group = 4, .payload = {(const __u8 *)"media", 5}};
@@ -227,7 +227,7 @@ static bool scene_is_quiet(void *user)
 }
 
 /* After an exchange that withdrew something: until no forwarder can hold it. */
-static void scene_wait_until_quiet(void)
+static inline void scene_wait_until_quiet(void)
 {
 	inlay_state_moment(scene.w->st, &scene.moment);
 	interleave_await(scene_is_quiet, NULL, scene.t->contexts,
@@ -295,6 +295,81 @@ static bool scene_explore(const char *name, void (*a)(void *), void (*b)(void *)
 		       name, (unsigned long long)count.runs, count.steps_max, count.places,
 		       (unsigned long long)count.cut, (unsigned long long)count.restarts);
 	return good;
+}
+
+/* --- Threads --------------------------------------------------------------------------------- */
+
+static inline void run_packet_0(void *user)
+{
+	scene_run(0, 0);
+}
+
+static inline void run_packet_1(void *user)
+{
+	scene_run(0, 1);
+}
+
+static inline void run_packets_1_and_2(void *user)
+{
+	scene_run(0, 1);
+	scene_run(0, 2);
+}
+
+static inline void run_packet_1_elsewhere(void *user)
+{
+	scene_run(1, 1);
+}
+
+static inline void run_packet_2_elsewhere(void *user)
+{
+	scene_run(1, 2);
+}
+
+static inline void run_packet_3_elsewhere(void *user)
+{
+	scene_run(1, 3);
+}
+
+/* --- Expectations ---------------------------------------------------------------------------- */
+
+struct expectation {
+	const char *name;
+	void (*a)(void *user), (*b)(void *user), (*c)(void *user);
+	void (*check)(void *user);
+};
+
+static inline void assert_sound(const struct expectation *e)
+{
+	race_mutation = 0;
+	assert_true(scene_explore(e->name, e->a, e->b, e->c, e->check, false));
+}
+
+static inline void assert_catches(const struct expectation *e, int mutant)
+{
+	race_mutation = mutant;
+	assert_false(scene_explore(e->name, e->a, e->b, e->c, e->check, true));
+	race_mutation = 0;
+}
+
+static inline struct inlay_subscriber *subscriber(void)
+{
+	return world_sub(scene.w, 0);
+}
+
+static inline struct inlay_leg *leg(void)
+{
+	return world_leg(scene.w, 0, 0);
+}
+
+/* Stream 0 has begun, and position 0 is attached to it. */
+static inline void begin_stream(void)
+{
+	scene_make_first(0, WORLD_SA, 0);
+	scene_run(0, 0);
+	assert_int_equal(leg()->state, INLAY_LEG_ATTACHED);
+	assert_int_equal(scene.n_sent, 1);
+	scene_make_next(1, WORLD_SA, 0, 0);
+	scene_make_next(2, WORLD_SA, 0, 1);
 }
 
 #endif

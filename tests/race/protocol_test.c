@@ -9,139 +9,6 @@
 
 int race_mutation;
 
-/* --- Threads --------------------------------------------------------------------------------- */
-
-static void run_packet_0(void *user)
-{
-	scene_run(0, 0);
-}
-
-static void run_packet_1(void *user)
-{
-	scene_run(0, 1);
-}
-
-static void run_packets_1_and_2(void *user)
-{
-	scene_run(0, 1);
-	scene_run(0, 2);
-}
-
-static void run_packet_1_elsewhere(void *user)
-{
-	scene_run(1, 1);
-}
-
-static void run_packet_2_elsewhere(void *user)
-{
-	scene_run(1, 2);
-}
-
-static void run_packet_3_elsewhere(void *user)
-{
-	scene_run(1, 3);
-}
-
-/* --- Expectations ---------------------------------------------------------------------------- */
-
-struct expectation {
-	const char *name;
-	void (*a)(void *user), (*b)(void *user), (*c)(void *user);
-	void (*check)(void *user);
-};
-
-static void assert_sound(const struct expectation *e)
-{
-	race_mutation = 0;
-	assert_true(scene_explore(e->name, e->a, e->b, e->c, e->check, false));
-}
-
-static void assert_catches(const struct expectation *e, int mutant)
-{
-	race_mutation = mutant;
-	assert_false(scene_explore(e->name, e->a, e->b, e->c, e->check, true));
-	race_mutation = 0;
-}
-
-static struct inlay_subscriber *subscriber(void)
-{
-	return world_sub(scene.w, 0);
-}
-
-static struct inlay_leg *leg(void)
-{
-	return world_leg(scene.w, 0, 0);
-}
-
-/* Stream 0 has begun, and position 0 is attached to it. */
-static void begin_stream(void)
-{
-	scene_make_first(0, WORLD_SA, 0);
-	scene_run(0, 0);
-	assert_int_equal(leg()->state, INLAY_LEG_ATTACHED);
-	assert_int_equal(scene.n_sent, 1);
-	scene_make_next(1, WORLD_SA, 0, 0);
-	scene_make_next(2, WORLD_SA, 0, 1);
-}
-
-/* --- A number: taken, then published or void ------------------------------------------------- */
-
-static void void_what_is_late(void *user)
-{
-	/* The first call notes that a number is missing; the second one gives it up. */
-	inlay_sentlog_advance(&scene.log, 0, WORLD_NOW);
-	inlay_sentlog_advance(&scene.log, 0, WORLD_NOW);
-}
-
-static void check_number(void *user)
-{
-	__u64 expected = scene_first_len() + (__u64)leg()->shift;
-
-	scene_check_ledger(0);
-	/* The first frame was sent before; the second one perhaps. */
-	if (scene.n_sent == 2)
-		expected += scene_first_len() - world_header((__u8[64]){0}, 4) + 10;
-	interleave_expect(subscriber()->flow_bytes == expected);
-	interleave_expect(leg()->charged == expected);
-	interleave_expect(leg()->state ==
-			  (scene.n_sent == 2 ? INLAY_LEG_ATTACHED : INLAY_LEG_DETACHED));
-	if (scene.n_sent < 2)
-		interleave_expect(leg()->reason == INLAY_REASON_NUMBER_VOIDED);
-}
-
-static void begin_number(void)
-{
-	begin_stream();
-	/* Nothing older is open: the next number is the one that is looked at. */
-	inlay_sentlog_resolve(&scene.log, 0, INLAY_FATE_ACKED);
-}
-
-static const struct expectation number = {
-	.name = "a number is sent or void",
-	.a = run_packet_1,
-	.b = void_what_is_late,
-	.check = check_number,
-};
-
-static void a_number_is_sent_or_void_and_its_credit_is_returned(void **state)
-{
-	begin_number();
-	assert_sound(&number);
-}
-
-static void a_forwarder_that_sends_void_numbers_is_caught(void **state)
-{
-	begin_number();
-	assert_catches(&number, INLAY_MUTANT_NO_PUBLICATION);
-}
-
-static void credit_that_is_not_returned_for_a_void_number_is_caught(void **state)
-{
-	begin_number();
-	assert_catches(&number, INLAY_MUTANT_NO_WINDOW_UNDO);
-	assert_catches(&number, INLAY_MUTANT_NO_FLOW_UNDO);
-}
-
 /* --- A leg: recalled ------------------------------------------------------------------------- */
 
 static void recall(void *user)
@@ -549,115 +416,6 @@ static void headers_without_quiescence_are_caught(void **state)
 	assert_catches(&headers, INLAY_MUTANT_NO_EPOCH);
 }
 
-/* --- One subscriber, several takers -------------------------------------------------------------
- */
-
-/* Both upstreams have a stream begun, with a leg to subscriber 0 each. */
-static void begin_two_streams(void)
-{
-	begin_stream();
-	assert_int_equal(scene_other_position(0), 0);
-	scene_make_first(2, SCENE_OTHER_SA, 0);
-	scene_run(1, 2);
-	assert_int_equal(scene.n_sent, 2);
-	scene_make_next(2, SCENE_OTHER_SA, 0, 0);
-}
-
-/* The control plane sends a packet of its own. */
-static void send_own(void *user)
-{
-	const struct inlay_sent e = {.flags = INLAY_SENT_LOCAL, .packet_size = 50};
-	struct inlay_subscriber *s = subscriber();
-	__u64 pn;
-
-	if (inlay_load_u64(&s->bytes_sent) + 50 > s->class_limit[0] ||
-	    !inlay_sentlog_may_take(&scene.log, false))
-		return;
-	inlay_fetch_add_u64(&s->bytes_sent, 50);
-	pn = inlay_sentlog_take(&scene.log);
-	interleave_expect(inlay_sentlog_publish(&scene.log, pn, &e, 0));
-}
-
-static void check_two_takers(void *user)
-{
-	const struct inlay_subscriber *s = subscriber();
-	__u64 limit = s->class_limit[1];
-
-	scene_check_ledger(0);
-	interleave_expect(s->bytes_sent <= limit);
-	interleave_expect(s->flow_bytes <= s->flow_limit);
-	interleave_expect(s->next_stream <= s->stream_limit);
-}
-
-static const struct expectation two_takers = {
-	.name = "two upstreams feed one subscriber",
-	.a = run_packet_1,
-	.b = run_packet_2_elsewhere,
-	.check = check_two_takers,
-};
-
-static void two_upstreams_take_no_number_twice(void **state)
-{
-	begin_two_streams();
-	assert_sound(&two_takers);
-}
-
-static void two_upstreams_share_a_window_for_one_copy(void **state)
-{
-	begin_two_streams();
-	subscriber()->class_limit[1] =
-		subscriber()->bytes_sent + scene.sent[1].entry.packet_size + 20;
-	assert_sound(&two_takers);
-	assert_catches(&two_takers, INLAY_MUTANT_NO_WINDOW_LIMIT);
-	assert_catches(&two_takers, INLAY_MUTANT_NO_WINDOW_UNDO);
-}
-
-static void two_upstreams_share_flow_control_for_one_copy(void **state)
-{
-	begin_two_streams();
-	subscriber()->flow_limit = subscriber()->flow_bytes + 30;
-	assert_sound(&two_takers);
-	assert_catches(&two_takers, INLAY_MUTANT_NO_FLOW_LIMIT);
-}
-
-static void check_two_streams(void *user)
-{
-	check_two_takers(user);
-	for (__u32 i = 1; i < scene.n_sent; i++)
-		for (__u32 j = 0; j < i; j++)
-			interleave_expect(scene.sent[i].entry.stream != scene.sent[j].entry.stream);
-}
-
-static void two_upstreams_share_one_stream_number(void **state)
-{
-	const struct expectation e = {
-		.name = "two upstreams, one stream number",
-		.a = run_packet_0,
-		.b = run_packet_1_elsewhere,
-		.check = check_two_streams,
-	};
-
-	assert_int_equal(scene_other_position(0), 0);
-	scene_make_first(0, WORLD_SA, 0);
-	scene_make_first(1, SCENE_OTHER_SA, 0);
-	subscriber()->stream_limit = 1;
-	assert_sound(&e);
-	assert_catches(&e, INLAY_MUTANT_NO_STREAMS_LIMIT);
-}
-
-static void a_forwarder_and_the_control_plane_take_no_number_twice(void **state)
-{
-	const struct expectation e = {
-		.name = "forwarder and control plane send",
-		.a = run_packet_1,
-		.b = send_own,
-		.check = check_two_takers,
-	};
-
-	begin_stream();
-	assert_sound(&e);
-}
-
 /* --- A slot: freed, and another stream's ---------------------------------------------------------
  */
 
@@ -760,9 +518,6 @@ static void copies_to_another_generation_are_caught(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_number_is_sent_or_void_and_its_credit_is_returned),
-		TEST(a_forwarder_that_sends_void_numbers_is_caught),
-		TEST(credit_that_is_not_returned_for_a_void_number_is_caught),
 		TEST(nothing_is_sent_once_a_recall_is_quiet),
 		TEST(a_forwarder_that_ignores_a_recall_is_caught),
 		TEST(an_offer_is_taken_or_withdrawn),
@@ -778,11 +533,6 @@ int main(void)
 		TEST(what_breaks_a_positions_life_is_caught),
 		TEST(headers_are_never_torn),
 		TEST(headers_without_quiescence_are_caught),
-		TEST(two_upstreams_take_no_number_twice),
-		TEST(two_upstreams_share_a_window_for_one_copy),
-		TEST(two_upstreams_share_flow_control_for_one_copy),
-		TEST(two_upstreams_share_one_stream_number),
-		TEST(a_forwarder_and_the_control_plane_take_no_number_twice),
 		TEST(a_freed_slot_is_another_streams_only_when_it_is_quiet),
 		TEST(no_copy_goes_to_another_generation_of_an_entry),
 		TEST(copies_to_another_generation_are_caught),
