@@ -66,6 +66,23 @@ static void open_loopback(void)
 	link_socket = bound_socket("lo");
 }
 
+/* An interface that was told to be up takes nothing yet, for a moment: until something came
+ * through, that goes up for its length is impossible. */
+static void await_link(int from, int to)
+{
+	__u8 frame[ETH_ZLEN] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5};
+	struct pollfd readable = {.fd = to, .events = POLLIN};
+	int i;
+
+	for (i = 0; i < 100 && !(readable.revents & POLLIN); i++)
+		if (send(from, frame, sizeof(frame), 0) < 0 || poll(&readable, 1, 100) < 0)
+			kernel_die("link");
+	while (recv(to, frame, sizeof(frame), MSG_DONTWAIT) >= 0)
+		;
+	if (i == 100)
+		kernel_skip("the veth pair stays down");
+}
+
 static void open_veth(void)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_INGRESS);
@@ -80,6 +97,8 @@ static void open_veth(void)
 	hook.ifindex = (int)if_nametoindex("host");
 	if (bpf_tc_hook_create(&hook) || bpf_tc_attach(&hook, &opts))
 		kernel_die("attach");
+	await_link(link_socket, up_socket);
+	await_link(up_socket, link_socket);
 }
 
 /* --- One step --------------------------------------------------------------------------------- */
