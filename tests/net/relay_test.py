@@ -427,8 +427,7 @@ def qlog(processes):
              "No such file")
     logs = processes.scratch / "logs"
     logs.mkdir()
-    # A forwarder's copies are in no qlog: nobody looks at them one by one.
-    scene = Scene(processes, f"placement: conventional\nqlog: {{directory: {logs}}}\n")
+    scene = Scene(processes, f"qlog: {{directory: {logs}}}\n")
     subscriber = scene.subscribe("sub")
     processes.wait_for(subscriber, "^connected")
     publisher = scene.publish(seconds=60)
@@ -448,6 +447,8 @@ def qlog(processes):
     assert header["trace"]["vantage_point"]["type"] == "server", header
     names = [event["name"] for event in events]
     assert names.count("quic:packet_sent") >= 50, names
+    copies = [event["data"] for event in events if event["data"].get("forwarded")]
+    assert len(copies) >= 10 and all(copy["frames"] for copy in copies), len(copies)
     assert "quic:packet_received" in names and "quic:recovery_metrics_updated" in names, names
     for child in [publisher, subscriber]:
         processes.end(child)
