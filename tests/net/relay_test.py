@@ -436,9 +436,10 @@ def qlog(processes):
     name = inlayctl(scene, "qlog", 1, "on").strip()
     assert "has a qlog already" in inlayctl(scene, "qlog", 1, "on", code=1)
     assert "no such connection" in inlayctl(scene, "qlog", 99, "on", code=1)
+    # The group in progress is the control plane's; later ones are the forwarder's.
     sent = scene.relay.ask("connections")["connections"][0]["packets_sent"]
     limit = time.monotonic() + 10
-    while scene.relay.ask("connections")["connections"][0]["packets_sent"] < sent + 50:
+    while scene.relay.ask("connections")["connections"][0]["packets_sent"] < sent + 200:
         assert time.monotonic() < limit, "nothing is sent"
         time.sleep(0.02)
     inlayctl(scene, "qlog", 1, "off")
@@ -448,7 +449,7 @@ def qlog(processes):
     names = [event["name"] for event in events]
     assert names.count("quic:packet_sent") >= 50, names
     copies = [event["data"] for event in events if event["data"].get("forwarded")]
-    assert len(copies) >= 10 and all(copy["frames"] for copy in copies), len(copies)
+    assert len(copies) >= 25 and all(copy["frames"] for copy in copies), len(copies)
     assert "quic:packet_received" in names and "quic:recovery_metrics_updated" in names, names
     for child in [publisher, subscriber]:
         processes.end(child)
