@@ -15,6 +15,7 @@
 
 #define BURST		INLAY_DT_BURST
 #define PATIENCE	(200 * INLAY_MS)
+#define WAKE_LATER	INLAY_MS
 #define STRANGERS_LEAVE 4 /* of the up ring, the part that only opened packets may fill: 1 in 4 */
 
 /* epoll's data: a port's index, or one of these. */
@@ -109,15 +110,55 @@ static void hold_strangers_back(struct inlay_datathread *dt, struct inlay_frame 
 	}
 }
 
-/* What the control thread wants sent stands in front of the copies: their numbers are higher. */
-static void forward(struct inlay_datathread *dt, struct inlay_frame **frames, size_t n)
+/* What the control thread wants sent stands in front of the copies: their numbers are higher.
+ * True: copies have left. */
+static bool forward(struct inlay_datathread *dt, struct inlay_frame **frames, size_t n)
 {
+	struct inlay_fanout_stats before, after;
+
 	if (!dt->fanout)
-		return;
+		return false;
 	pthread_mutex_lock(&dt->down_lock);
 	inlay_dt_transmit(dt, 0);
 	pthread_mutex_unlock(&dt->down_lock);
+	inlay_fanout_stats(dt->fanout, &before);
 	inlay_fanout_run(dt->fanout, frames, n, inlay_dt_now());
+	inlay_fanout_stats(dt->fanout, &after);
+	return after.copies > before.copies;
+}
+
+/* --- Waking the control thread --------------------------------------------------------------- */
+
+/*
+ * Media of which copies have left is in no hurry: the control thread has it within WAKE_LATER, or
+ * sooner, with what comes next, which is mostly acknowledgements of those copies. Nothing else
+ * waits: handshakes, say, do not.
+ */
+static void hand_up(struct inlay_datathread *dt, struct inlay_frame **frames, size_t n,
+		    bool forwarded)
+{
+	bool later = forwarded && dt->running;
+
+	for (size_t i = 0; i < n; i++)
+		later &= frames[i]->kind == INLAY_FRAME_CLEAR;
+	if (!later) {
+		inlay_ring_commit(dt->config.up, n);
+		dt->wake_at = n ? 0 : dt->wake_at;
+		return;
+	}
+	inlay_ring_publish(dt->config.up, n);
+	if (!dt->wake_at)
+		dt->wake_at = inlay_dt_now() + WAKE_LATER;
+}
+
+/* Whoever was woken meanwhile does not sleep any more: then it costs nothing. */
+static void wake_if_due(struct inlay_datathread *dt)
+{
+	if (!dt->wake_at || inlay_dt_now() < dt->wake_at)
+		return;
+	dt->wake_at = 0;
+	if (inlay_ring_claim_sleeper(dt->config.up))
+		inlay_ring_wake_consumer(dt->config.up);
 }
 
 static void mark_ecn(struct inlay_frame *f)
@@ -154,6 +195,7 @@ static bool receive_burst(struct inlay_datathread *dt, struct inlay_port_udp *po
 	struct inlay_frame *frames[BURST];
 	size_t room = inlay_ring_reserve(dt->config.up, BURST, frames);
 	size_t n, wanted = room ? room : BURST;
+	bool forwarded;
 	__u64 bytes = 0;
 
 	/* No room: received all the same, so that what is dropped is counted, and the newest
@@ -172,8 +214,8 @@ static bool receive_burst(struct inlay_datathread *dt, struct inlay_port_udp *po
 	} else {
 		open_burst(dt, frames, n);
 		hold_strangers_back(dt, frames, n);
-		forward(dt, frames, n);
-		inlay_ring_commit(dt->config.up, compact(frames, n));
+		forwarded = forward(dt, frames, n);
+		hand_up(dt, frames, compact(frames, n), forwarded);
 	}
 	return n == wanted;
 }
@@ -196,6 +238,8 @@ static int wait_for(struct inlay_datathread *dt, int timeout_ms)
 
 	if (!timeout_ms || dt->unread)
 		return 0;
+	if (dt->wake_at)
+		timeout_ms = (int)(WAKE_LATER / INLAY_MS);
 	/* What is blocked waits for its socket, not for the ring; and not for ever. */
 	if (inlay_dt_is_held(dt))
 		return timeout_ms < 0 || timeout_ms > patience_ms ? patience_ms : timeout_ms;
@@ -214,6 +258,7 @@ static bool turn(struct inlay_datathread *dt, int timeout_ms)
 	timeout_ms = wait_for(dt, timeout_ms);
 	pthread_mutex_unlock(&dt->down_lock);
 	n = epoll_wait(dt->epoll, events, N_EVENTS, timeout_ms);
+	wake_if_due(dt);
 	for (int i = 0; i < n; i++) {
 		__u32 what = events[i].data.u32;
 
