@@ -2,16 +2,13 @@
 /*
  * Included before everything else in what the search of interleave.h runs. Compilers write copies
  * of known size out as plain moves that -fsanitize=thread does not tell of: here they are calls.
- *
- * With INLAY_MUTATION defined as race_mutation the forwarder has every mutant of
- * bpf/forward/mutations.def in it, and a test chooses which one runs; 0: none.
  */
 #ifndef INLAY_TESTS_RACE_INSTRUMENT_H
 #define INLAY_TESTS_RACE_INSTRUMENT_H
 
 #include <string.h>
 
-extern int race_mutation;
+#include "mutation.h"
 
 void *interleave_memcpy(void *to, const void *from, size_t len);
 void *interleave_memset(void *to, int value, size_t len);

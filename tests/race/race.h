@@ -23,10 +23,11 @@
 #define RACE_LIVES	 512  /* of subscriber entries, in a run */
 #define RACE_PNS	 8192 /* of one life */
 #define RACE_STREAMS	 1024
-#define RACE_SEATS	 8192 /* positions, in a run; their aliases count from 1 */
-#define RACE_SA		 7    /* of upstream 0; the others follow */
-#define RACE_OBJECT	 32   /* bytes of each, two of them header */
-#define RACE_ALIAS	 77   /* of both publishers' tracks */
+#define RACE_SEATS	 512   /* positions, in a run; their aliases count from 1 */
+#define RACE_PACKETS	 16384 /* of an upstream */
+#define RACE_SA		 7     /* of upstream 0; the others follow */
+#define RACE_OBJECT	 32    /* bytes of each, two of them header */
+#define RACE_ALIAS	 77    /* of both publishers' tracks */
 
 /* A downstream stream, as the sink and the control plane know it. */
 struct race_stream {
@@ -80,8 +81,11 @@ struct race {
 	struct race_thread threads[RACE_UPSTREAMS];
 	struct race_life *lives; /* [RACE_LIVES]; 0 is none */
 	__u32 seat_dead[RACE_SEATS];
+	/* The upstream's packets whose datagram a seat has had. */
+	__u64 datagrams[RACE_SEATS][RACE_PACKETS / 64];
 	__u32 header_len, prefix_len; /* of the publishers' subgroup headers, and of the copies' */
 	__u32 failures;
+	bool is_silent;
 	__u64 seed;
 };
 

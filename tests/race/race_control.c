@@ -193,12 +193,11 @@ static void move_limits(struct race_control *c, struct race_life *life)
 		inlay_store_u64(&life->bytes_granted, window);
 	for (int i = 0; i < INLAY_CLASSES; i++)
 		inlay_store_u64(&s->class_limit[i], window);
-	if (race_chance(&c->rng, 50)) {
-		inlay_store_u64(&life->flow_granted,
-				inlay_load_u64(&s->flow_bytes) + race_random(&c->rng) % 2000 >
-						life->flow_granted
-					? inlay_load_u64(&s->flow_bytes) + 2000
-					: life->flow_granted);
+	if (race_chance(&c->rng, 40)) {
+		__u64 flow = inlay_load_u64(&s->flow_bytes) + race_random(&c->rng) % 1000;
+
+		if (flow > life->flow_granted)
+			inlay_store_u64(&life->flow_granted, flow);
 		inlay_store_u64(&s->flow_limit, life->flow_granted);
 	}
 	if (race_chance(&c->rng, 30) && life->streams_granted + 4 < RACE_STREAMS) {

@@ -103,6 +103,7 @@ static void send_datagram(struct race_thread *t, __u32 upstream)
 	__u8 payload[16], data[64];
 
 	memset(payload, (int)(upstream + 1), sizeof(payload));
+	memcpy(payload, &pn, sizeof(pn));
 	o.payload = (struct inlay_moq_bytes){payload, sizeof(payload)};
 	in = inlay_writer_of(data, sizeof(data));
 	inlay_moq18_datagram_put(&in, &o);
