@@ -257,8 +257,24 @@ struct content {
 	bool eliciting, padded, path, mtu_probe;
 	__u32 n_frames;
 	__u64 media; /* bytes of unidirectional streams and datagrams */
+	struct inlay_quic_frame first;
+	size_t first_len;
 	const __u8 *challenge;
 };
+
+/* A copy carries bytes that were not sent before, and nothing else. */
+static void check_new(struct sim_end *e, const struct inlay_quic_frame *f)
+{
+	__u64 highest;
+
+	if (f->type != INLAY_QUIC_STREAM)
+		return;
+	highest = sim_limits_highest(&e->obeyed, f->stream.id);
+	if (f->stream.offset < highest || (f->stream.len == 0 && !f->stream.fin))
+		sim_fail(e->sim, "a copy on stream %llu begins at %llu, and %llu was reached",
+			 (unsigned long long)f->stream.id, (unsigned long long)f->stream.offset,
+			 (unsigned long long)highest);
+}
 
 static bool look(struct sim_end *e, struct inlay_cursor c, struct content *ret)
 {
@@ -271,7 +287,12 @@ static bool look(struct sim_end *e, struct inlay_cursor c, struct content *ret)
 
 		if (inlay_quic_frame_parse(&c, &f))
 			return false;
-		ret->n_frames++;
+		if (ret->n_frames++ == 0) {
+			ret->first = f;
+			ret->first_len = before - inlay_cursor_left(&c);
+		}
+		if (e && e->sim->forwarding)
+			check_new(e, &f);
 		if (f.type == INLAY_QUIC_STREAM && f.stream.id & 2)
 			ret->media += f.stream.len;
 		if (f.type == INLAY_QUIC_DATAGRAM)
@@ -399,6 +420,39 @@ static struct inlay_cursor frames_of(const struct inlay_seal_item *item)
 	return inlay_cursor_of(bytes, item->prefix_len + item->payload_len);
 }
 
+/* Rule 1: what stands in the log is what the packet carries. */
+static void check_entry(struct sim_end *e, const struct inlay_seal_item *item,
+			const struct content *what, __u32 size)
+{
+	const struct inlay_conn *c = conn_of(e);
+	const struct inlay_quic_frame *f = &what->first;
+	bool datagram = f->type == INLAY_QUIC_DATAGRAM;
+	const struct inlay_sent *sent;
+	bool good;
+
+	if (!c)
+		return;
+	sent = inlay_sentlog_entry(&c->log, item->pn);
+	good = sent->pn_state == INLAY_SENT_WORD(item->pn, INLAY_SENT_SENT) &&
+	       sent->packet_size == size && !(sent->flags & INLAY_SENT_DATAGRAM) == !datagram &&
+	       !(sent->flags & (INLAY_SENT_LOCAL | INLAY_SENT_NOT_IN_FLIGHT));
+	if (good && datagram)
+		good = sent->payload_len == f->bytes.len;
+	else if (good)
+		good = sent->stream == f->stream.id >> 2 && sent->offset == f->stream.offset &&
+		       sent->payload_len == f->stream.len &&
+		       !(sent->flags & INLAY_SENT_FIN) == !f->stream.fin;
+	if (!good)
+		sim_fail(e->sim, "copy %llu is not what the log says",
+			 (unsigned long long)item->pn);
+	if (size > inlay_load_u32(&c->entry->path_mtu))
+		sim_fail(e->sim, "a copy of %u bytes, and the path takes %u", size,
+			 c->entry->path_mtu);
+	if (item->pn >= inlay_load_u64(&c->entry->pn_limit))
+		sim_fail(e->sim, "copy %llu is beyond what the log has room for",
+			 (unsigned long long)item->pn);
+}
+
 void sim_flows_sealing(struct sim *s, bool relay, const struct inlay_seal_item *item)
 {
 	struct inlay_cursor c = frames_of(item);
@@ -422,6 +476,8 @@ void sim_flows_sealing(struct sim *s, bool relay, const struct inlay_seal_item *
 		sim_watch_challenge(s, &item->remote, what.challenge);
 	if (!e)
 		return;
+	if (s->forwarding)
+		check_entry(e, item, &what, size);
 	if (size > e->obeyed.packet)
 		judge(e, "max_udp_payload_size", "the sender");
 	if (what.eliciting || what.padded)
@@ -439,6 +495,28 @@ void sim_flows_sealed(struct sim *s, bool relay, const struct inlay_seal_item *i
 			 (unsigned long long)item->pn, item->sa.number, item->sa.generation);
 }
 
+void sim_flows_touch(struct sim *s)
+{
+	for (__u32 i = 0; i < SIM_SAS; i++)
+		if (s->flows->ends[0][i])
+			s->flows->ends[0][i]->dirty = true;
+}
+
+bool sim_flows_highest(struct sim *s, const struct inlay_subscriber *entry, __u64 id,
+		       __u64 *ret_highest)
+{
+	for (__u32 i = 0; i < SIM_SAS; i++) {
+		struct sim_end *e = s->flows->ends[0][i];
+		const struct inlay_conn *c = e ? conn_of(e) : NULL;
+
+		if (!c || c->entry != entry)
+			continue;
+		*ret_highest = sim_limits_highest(&e->obeyed, id);
+		return true;
+	}
+	return false;
+}
+
 void sim_flows_check(struct sim *s)
 {
 	for (int side = 0; side < 2; side++)
@@ -449,6 +527,10 @@ void sim_flows_check(struct sim *s)
 			if (!c)
 				continue;
 			e->dirty = false;
+			if (inlay_load_u64(&c->entry->flow_bytes) != e->obeyed.used)
+				sim_fail(s, "%s has charged %llu to MAX_DATA, and sent %llu",
+					 name_of(e), (unsigned long long)c->entry->flow_bytes,
+					 (unsigned long long)e->obeyed.used);
 			if (inlay_sentlog_in_flight(&c->log) != e->in_flight)
 				sim_fail(s, "%s takes %llu bytes for in flight, and %llu are",
 					 name_of(e),

@@ -56,6 +56,13 @@ static struct stream *stream_of(struct sim_limits *l, __u64 id)
 	return st;
 }
 
+__u64 sim_limits_highest(struct sim_limits *l, __u64 id)
+{
+	const struct stream *st = inlay_map_get(&l->by_id, id);
+
+	return st ? st->highest : 0;
+}
+
 void sim_limits_grant(struct sim_limits *l, const struct inlay_quic_frame *f)
 {
 	struct stream *st;

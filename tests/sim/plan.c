@@ -64,7 +64,7 @@ static void draw_params(struct seeded *rng, struct inlay_transport_params *p, in
 	p->reset_stream_at = sim_chance(rng, 70);
 	p->disable_active_migration = sim_chance(rng, 10);
 	p->min_ack_delay = INLAY_MS < p->max_ack_delay ? INLAY_MS : p->max_ack_delay;
-	p->max_datagram_frame_size = PICK_U64(rng, 65535, 65535, 1200);
+	p->max_datagram_frame_size = PICK_U64(rng, 65535, 65535, 1200, 600);
 }
 
 static void draw_endpoint(struct seeded *rng, struct inlay_endpoint_config *e, inlay_ns idle)
@@ -267,6 +267,16 @@ void sim_plan_make_ample(struct sim_plan *p)
 	p->state.upstreams = 8;
 	make_room(p);
 	w->outage = w->reset = 0;
+}
+
+void sim_plan_make_scarce(struct sim_plan *p)
+{
+	p->relay_endpoint.log_size = p->state.log_size = 64;
+	p->state.journal_size = 16;
+	p->state.slots = 4;
+	p->overflow_ppm = 10000;
+	if (p->lag == 0)
+		p->lag = 5 * INLAY_MS;
 }
 
 void sim_plan_make_steady(struct sim_plan *p)

@@ -136,8 +136,10 @@ static void sum_up(struct sim *s, struct sim_result *r)
 static void make_plan(struct sim_plan *p, __u64 seed, const struct sim_options *o)
 {
 	sim_plan_draw(p, seed);
-	if (o->ample || o->steady)
+	if (o->ample || o->steady || o->scarce)
 		sim_plan_make_ample(p);
+	if (o->scarce)
+		sim_plan_make_scarce(p);
 	if (o->steady)
 		sim_plan_make_steady(p);
 	if (o->forward)

@@ -89,6 +89,8 @@ struct sim_plan {
 void sim_plan_draw(struct sim_plan *p, __u64 seed);
 void sim_plan_make_ample(struct sim_plan *p);
 void sim_plan_make_steady(struct sim_plan *p);
+/* Of what a forwarder shares with the control plane there is little. */
+void sim_plan_make_scarce(struct sim_plan *p);
 void sim_plan_print(const struct sim_plan *p, FILE *to);
 /* A link as bad as |harshness| may make it. */
 void sim_plan_link(struct seeded *rng, __u32 harshness, struct link_settings *ret);
@@ -243,6 +245,8 @@ struct sim_limits {
 void sim_limits_init(struct sim_limits *l, const struct inlay_transport_params *granted,
 		     bool server_sends);
 void sim_limits_fini(struct sim_limits *l);
+/* How far a stream has come. */
+__u64 sim_limits_highest(struct sim_limits *l, __u64 id);
 /* MAX_DATA and the like; other frames grant nothing. */
 void sim_limits_grant(struct sim_limits *l, const struct inlay_quic_frame *f);
 /* A frame of |frame_len| bytes. The name of the limit that it passes; NULL: none. */
@@ -264,6 +268,12 @@ void sim_flows_sealing(struct sim *s, bool relay, const struct inlay_seal_item *
 void sim_flows_sealed(struct sim *s, bool relay, const struct inlay_seal_item *item);
 /* Between two events: bytes in flight, as the engines have it and as they are. */
 void sim_flows_check(struct sim *s);
+/* All of them are to be looked at. */
+void sim_flows_touch(struct sim *s);
+/* Of a stream that the relay sends to whom |entry| belongs: how far it was sent. False: nobody has
+ * the entry. */
+bool sim_flows_highest(struct sim *s, const struct inlay_subscriber *entry, __u64 id,
+		       __u64 *ret_highest);
 
 /* --- ledger ---------------------------------------------------------------------------------- */
 
@@ -614,6 +624,7 @@ struct sim_options {
 	int forward; /* 0: the plan says it; 1: yes; -1: no */
 	bool ample;  /* limits without end */
 	bool steady; /* and nobody changes his mind */
+	bool scarce; /* limits without end, and hardly any shared state */
 };
 
 /* One seed from its beginning to its end. |census| may be NULL. */

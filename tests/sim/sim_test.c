@@ -6,6 +6,7 @@
  *
  *     --forward, --no-forward   the relay has a forwarder, or has none
  *     --ample                   limits, queues and patience without end
+ *     --scarce                  ample, but of what a forwarder shares there is little
  *     --compare                 ample, and nobody changes his mind: with a forwarder and without
  */
 #include <setjmp.h>
@@ -119,6 +120,8 @@ static const char *arguments(const struct sim_options *o)
 {
 	if (o->steady)
 		return " --compare";
+	if (o->scarce)
+		return " --scarce --forward";
 	if (o->ample)
 		return o->forward ? " --ample --forward" : " --ample";
 	return o->forward > 0 ? " --forward" : o->forward < 0 ? " --no-forward" : "";
@@ -222,8 +225,16 @@ static void with_ample_limits_every_object_arrives_whatever_is_lost(void **state
 	assert_true(getenv("INLAY_SEED") || share(&sum) >= LEAST_SHARE);
 }
 
-__attribute__((unused)) static void
-with_a_forwarder_and_without_one_subscribers_get_the_same(void **state)
+__attribute__((unused)) static void with_hardly_any_shared_state_every_object_arrives(void **state)
+{
+	const struct sim_options options = {.scarce = true, .forward = 1};
+	struct sim_result sum;
+
+	run_sample(&options, 4, &sum);
+	assert_true(getenv("INLAY_SEED") || sum.fast_bytes > 0);
+}
+
+static void with_a_forwarder_and_without_one_subscribers_get_the_same(void **state)
 {
 	const struct sim_options options = {.steady = true};
 	struct sim_result sum;
@@ -254,8 +265,9 @@ static int tear_down(void **state)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: sim_test [--seed N | --from N --count M] [--verbose | --packets]\n"
-			"                [--ample | --compare] [--forward | --no-forward]\n");
+	fprintf(stderr,
+		"usage: sim_test [--seed N | --from N --count M] [--verbose | --packets]\n"
+		"                [--ample | --scarce | --compare] [--forward | --no-forward]\n");
 	return 2;
 }
 
@@ -273,6 +285,8 @@ static bool take_flag(const char *arg, struct sim_options *o)
 		o->ample = true;
 	else if (!strcmp(arg, "--compare"))
 		o->steady = true;
+	else if (!strcmp(arg, "--scarce"))
+		o->scarce = true;
 	else
 		return false;
 	return true;
@@ -308,6 +322,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_object_is_delivered_or_covered_by_a_reset_of_a_named_rule),
 		cmocka_unit_test(with_ample_limits_every_object_arrives_whatever_is_lost),
+		cmocka_unit_test(with_hardly_any_shared_state_every_object_arrives),
 		cmocka_unit_test(with_a_forwarder_and_without_one_subscribers_get_the_same),
 	};
 
