@@ -12,7 +12,6 @@
 #include "provider_local.h"
 #include "tracks.h"
 
-/* Drops of data thread and endpoint together. */
 /* What the forwarder declines is served by the control plane, and not dropped: `counters` has it.
  */
 static bool is_drop(__u32 reason)
@@ -20,6 +19,7 @@ static bool is_drop(__u32 reason)
 	return reason < INLAY_REASON_FORWARDING_OFF || reason == INLAY_REASON_COPY_DROPPED;
 }
 
+/* Of data thread and endpoint together. */
 static json_t *drops(const struct inlay_daemon *d)
 {
 	const struct inlay_reason_counters *control = inlay_endpoint_reasons(d->endpoint);
