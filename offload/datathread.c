@@ -130,15 +130,19 @@ static bool forward(struct inlay_datathread *dt, struct inlay_frame **frames, si
 /* --- Waking the control thread --------------------------------------------------------------- */
 
 /*
- * Media of which copies have left is in no hurry: the control thread has it within WAKE_LATER, or
- * sooner, with what comes next, which is mostly acknowledgements of those copies. Nothing else
- * waits: handshakes, say, do not.
+ * Media of which copies have left is in no hurry: where it comes more often than every WAKE_LATER,
+ * the control thread has it so much later, or sooner, with what comes next, which is mostly
+ * acknowledgements of those copies. Nothing else waits: handshakes, say, do not. Where it comes
+ * less often the control thread works at once, on a CPU that is awake already: that is cheaper.
  */
 static void hand_up(struct inlay_datathread *dt, struct inlay_frame **frames, size_t n,
 		    bool forwarded)
 {
-	bool later = forwarded && dt->running;
+	inlay_ns now = forwarded ? inlay_dt_now() : 0;
+	bool later = forwarded && dt->running && now < dt->forwarded_at + WAKE_LATER;
 
+	if (forwarded)
+		dt->forwarded_at = now;
 	for (size_t i = 0; i < n; i++)
 		later &= frames[i]->kind == INLAY_FRAME_CLEAR;
 	if (!later) {
@@ -148,7 +152,7 @@ static void hand_up(struct inlay_datathread *dt, struct inlay_frame **frames, si
 	}
 	inlay_ring_publish(dt->config.up, n);
 	if (!dt->wake_at)
-		dt->wake_at = inlay_dt_now() + WAKE_LATER;
+		dt->wake_at = now + WAKE_LATER;
 }
 
 /* Whoever was woken meanwhile does not sleep any more: then it costs nothing. */

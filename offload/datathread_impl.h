@@ -42,6 +42,7 @@ struct inlay_datathread {
 	/* The way up: the data thread's alone. |unread| has a bit for each port in which datagrams
 	 * wait, of which epoll does not tell. */
 	__u64 unread;
+	inlay_ns forwarded_at; /* when copies left last */
 	inlay_ns wake_at; /* the control thread, if it still sleeps then; 0: nothing waits for it */
 	__u32 kernel_drops[INLAY_DATATHREAD_PORTS];  /* as last seen */
 	struct inlay_frame *scratch[INLAY_DT_BURST]; /* to receive into what has no room */

@@ -9,6 +9,7 @@
 
 #include "addr.h"
 #include "log.h"
+#include "relay.h"
 
 #define MAX_ADDRESSES 8 /* of the origin's name that are tried */
 
@@ -84,6 +85,8 @@ int inlay_origin_init(struct inlay_origin *o, const struct inlay_config *config,
 		.retry_min = (inlay_ns)config->origin.retry_min_ms * INLAY_MS,
 		.retry_max = (inlay_ns)config->origin.retry_max_ms * INLAY_MS,
 		.dial_at = INLAY_NEVER,
+		.max_udp_payload =
+			(__u32)config->limits.udp_payload_bytes + INLAY_RELAY_COPY_GROWTH,
 	};
 	if (!*config->origin.uri)
 		return 0;
@@ -110,7 +113,8 @@ void inlay_origin_on_timer(struct inlay_origin *o, struct inlay_endpoint *ep, in
 					   .host = o->uri.host,
 					   .path = o->path,
 					   .port = o->port_index,
-					   .user = o};
+					   .user = o,
+					   .max_udp_payload = o->max_udp_payload};
 	struct inlay_ep_conn *ignored;
 	int ret;
 

@@ -15,6 +15,7 @@ struct inlay_origin {
 	struct inlay_path path; /* the local address is the one that reaches the remote one */
 	struct inlay_uri uri;
 	__u16 port_index;
+	__u32 max_udp_payload; /* told to it: its copies are larger than what publishers send */
 	inlay_ns retry_min, retry_max, retry; /* |retry|: the next pause */
 	inlay_ns dial_at;		      /* INLAY_NEVER: dialled, or nothing to dial */
 	bool told;			      /* that it is unreachable */

@@ -421,10 +421,11 @@ void inlay_endpoint_on_provider(struct inlay_endpoint *ep, inlay_ns now)
 int inlay_endpoint_connect(struct inlay_endpoint *ep, const struct inlay_endpoint_dial *dial,
 			   inlay_ns now, struct inlay_ep_conn **ret_conn)
 {
+	struct inlay_transport_params params = ep->config.params;
 	struct inlay_handshake_config config = {
 		.tls = dial->tls,
 		.keystore = ep->config.keystore,
-		.params = &ep->config.params,
+		.params = &params,
 		.path = dial->path,
 		.timeout = ep->config.handshake_timeout,
 		.host = dial->host,
@@ -436,6 +437,8 @@ int inlay_endpoint_connect(struct inlay_endpoint *ep, const struct inlay_endpoin
 
 	if (ep->closing)
 		return -ESHUTDOWN;
+	if (dial->max_udp_payload)
+		params.max_udp_payload_size = dial->max_udp_payload;
 	err = inlay_ep_conn_new(ep, INLAY_CLIENT, &dial->path, dial->port, &c);
 	if (err)
 		return err;

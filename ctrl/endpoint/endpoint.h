@@ -110,6 +110,9 @@ struct inlay_endpoint_dial {
 	struct inlay_path path;
 	__u16 port; /* inlay_frame.port to send by */
 	void *user; /* see inlay_ep_conn_dial_user() */
+	/* Told to the peer in place of what all are told, if not 0: who relays to us makes packets
+	 * larger than those it was sent (design section 5, rule 9). */
+	__u32 max_udp_payload;
 };
 /* Ends in on_connection() or on_failed(). 0; -ENOSPC: max_connections; -ENOMEM; -EINVAL; -EIO;
  * -ESHUTDOWN: closing. */

@@ -4,9 +4,6 @@
 
 #include "relay_impl.h"
 
-/* How much longer than the publisher's packet a copy is at most: a CID of 20 bytes for one of 8,
- * three bytes more of packet number, fixed-size STREAM fields for the shortest, and our alias. */
-#define COPY_GROWTH 32
 /* For acknowledgements and probes of the path, which may never come: ever less often. */
 #define CHECK_FIRST (2 * INLAY_MS)
 #define CHECK_LAST  (500 * INLAY_MS)
@@ -59,7 +56,7 @@ static __u32 refuse(const struct relay_subscription *sub, struct inlay_moq_share
 		return INLAY_REASON_OK_NOT_ACKED;
 	/* Rule 9. */
 	s = inlay_state_subscriber(r->fast.state, shared->subscriber);
-	if (inlay_load_u32(&s->path_mtu) < r->config.max_udp_payload + COPY_GROWTH)
+	if (inlay_load_u32(&s->path_mtu) < r->config.max_udp_payload + INLAY_RELAY_COPY_GROWTH)
 		return INLAY_REASON_MTU_NOT_VALIDATED;
 	return RELAY_NO_REASON;
 }

@@ -62,6 +62,10 @@ struct inlay_relay_reset {
 	bool any_subgroup; /* before its first object was read: |subgroup| may be another */
 };
 
+/* How much longer than the publisher's packet a copy is at most: a CID of 20 bytes for one of 8,
+ * three bytes more of packet number, fixed-size STREAM fields for the shortest, and our alias. */
+#define INLAY_RELAY_COPY_GROWTH 32
+
 /* All 0 is a usable configuration: 0 stands for the default given. */
 struct inlay_relay_config {
 	struct inlay_cache_config cache; /* 1 GiB, 64 MiB a track, 1024 groups a track */

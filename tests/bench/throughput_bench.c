@@ -58,6 +58,7 @@ struct options {
 	const char *json;
 	unsigned int only; /* subscribers; 0: all */
 	bool gro;
+	const char *placement;
 	char inlayd[512];
 	char extra[512];
 };
@@ -72,8 +73,9 @@ static int start_relay(struct relay_daemon *r, const struct options *o, bool mer
 	char yaml[700];
 
 	snprintf(yaml, sizeof(yaml),
-		 "listen: ['127.0.0.1:0']\ngso: %s\ngro: %s\nmax_connections: 128\n%s", choice,
-		 choice, o->extra);
+		 "listen: ['127.0.0.1:0']\nplacement: %s\ngso: %s\ngro: %s\nmax_connections: "
+		 "128\n%s",
+		 o->placement, choice, choice, o->extra);
 	config.yaml = yaml;
 	memset(&config.cpus, 0xff, sizeof(config.cpus));
 	return relay_daemon_start(r, &config);
@@ -202,15 +204,20 @@ static void report(json_t *root)
 
 static const char usage[] =
 	"usage: throughput_bench [--json FILE] [--runs N] [--seconds S] [--subscribers N]\n"
-	"                        [--gro-receivers] [--inlayd PROGRAM] [--config LINE]...\n";
+	"                        [--gro-receivers] [--inlayd PROGRAM] [--config LINE]... "
+	"[--placement P]\n";
 
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option table[] = {
-		{"json", 1, NULL, 'j'},		 {"runs", 1, NULL, 'r'},
-		{"seconds", 1, NULL, 's'},	 {"inlayd", 1, NULL, 'i'},
-		{"subscribers", 1, NULL, 'n'},	 {"config", 1, NULL, 'c'},
-		{"gro-receivers", 0, NULL, 'g'}, {0}};
+	static const struct option table[] = {{"json", 1, NULL, 'j'},
+					      {"runs", 1, NULL, 'r'},
+					      {"seconds", 1, NULL, 's'},
+					      {"inlayd", 1, NULL, 'i'},
+					      {"subscribers", 1, NULL, 'n'},
+					      {"config", 1, NULL, 'c'},
+					      {"gro-receivers", 0, NULL, 'g'},
+					      {"placement", 1, NULL, 'p'},
+					      {0}};
 	int c;
 
 	relay_daemon_find("../../inlayd", o->inlayd, sizeof(o->inlayd));
@@ -225,6 +232,8 @@ static int parse(int argc, char **argv, struct options *o)
 			snprintf(o->inlayd, sizeof(o->inlayd), "%s", optarg);
 		else if (c == 'n')
 			o->only = (unsigned int)atoi(optarg);
+		else if (c == 'p')
+			o->placement = optarg;
 		else if (c == 'g')
 			o->gro = true;
 		else if (c == 'c')
@@ -240,7 +249,7 @@ static int parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = {.runs = 5, .seconds = 1};
+	struct options o = {.runs = 5, .seconds = 1, .placement = "conventional"};
 	struct relay_daemon relays[2] = {0};
 	struct bench_host host;
 	json_t *root;
@@ -253,7 +262,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	bench_host_init(&host, -1);
 	bench_print_host(&host, o.runs);
-	printf("The load is pinned, inlayd is not. %s.\n",
+	printf("Placement %s. The load is pinned, inlayd is not. %s.\n", o.placement,
 	       o.gro ? "Subscribers take merged messages"
 		     : "Subscribers take single datagrams: the kernel splits merged messages on "
 		       "the sender's time");
