@@ -630,8 +630,8 @@ static __u64 sent_of(const struct relay_reader *rd)
 {
 	struct inlay_moq_progress p;
 
-	if (rd->leg.entry == NULL || rd->out == NULL || !inlay_moq_outgoing_progress(rd->out, &p) ||
-	    p.sent < rd->read_high)
+	/* Also once its leg is settled: it was sent all the same. */
+	if (rd->out == NULL || !inlay_moq_outgoing_progress(rd->out, &p) || p.sent < rd->read_high)
 		return rd->read_high;
 	return p.sent;
 }
