@@ -374,8 +374,12 @@ void sim_ledger_on_payload(struct inlay_moq_incoming *in, const __u8 *data, size
 	rx->sub->n_complete++;
 	if (rx->offset != rx->len)
 		TELL(rx, "object %llu ends early", (unsigned long long)rx->id);
-	if (!rx->sub->life->client->sim->plan.forgetful)
-		*got(rx->sub, rx->object) = SIM_COMPLETE;
+	if (rx->sub->life->client->sim->plan.forgetful)
+		return;
+	*got(rx->sub, rx->object) = SIM_COMPLETE;
+	if (rx->sub->life->client->sim->on_complete)
+		rx->sub->life->client->sim->on_complete(rx->sub,
+							&rx->sub->track->objects[rx->object]);
 }
 
 void sim_ledger_in_end(struct sim_in *rx)

@@ -254,7 +254,13 @@ static void open_stream(struct sim_client *c, struct sim_track *t, __u64 subgrou
 		.first_object = true,
 	};
 	struct sim_stream *st = sim_ledger_stream(t, c->life, t->group, subgroup);
-	int rv = inlay_moq_outgoing_open(
+	int rv;
+
+	if (t->has_order) {
+		header.has_priority = true;
+		header.priority = t->order;
+	}
+	rv = inlay_moq_outgoing_open(
 		t->serving, &header,
 		inlay_moq_priority(128, header.priority, false, t->group, subgroup), st, &st->out);
 

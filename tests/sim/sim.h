@@ -319,6 +319,8 @@ struct sim_track {
 	inlay_ns interval;
 	__u32 group_objects, n_subgroups, max_key, max_delta;
 	bool has_properties;
+	bool has_order; /* each of its streams has this publisher priority */
+	__u8 order;
 	bool malforms;	  /* it will be malformed some time, */
 	bool malformed;	  /* and was: nobody is owed anything any more */
 	__u64 broken_len; /* of an object that ends within; 0: there is none */
@@ -561,6 +563,8 @@ struct sim {
 	struct sim_life *lives;
 	__u32 n_lives;
 	__u64 steps, at_once, sockets;
+	/* An object has arrived whole. May be NULL. */
+	void (*on_complete)(struct sim_sub *sub, const struct sim_object *o);
 	struct sim_fast *fast;
 	__u64 copies, refused, media_bytes, fast_bytes;
 	__u64 reasons[INLAY_N_REASONS];
