@@ -52,6 +52,9 @@
 	NUMBER(keep_alive_ms, 0, 0, 600000)                                                        \
 	NUMBER(handshake_timeout_ms, 10000, 100, 600000)                                           \
 	NUMBER(sent_log_packets, 2048, 64, 1 << 20)                                                \
+	NUMBER(forwarded_publishers, 64, 1, 65536)                                                 \
+	NUMBER(forwarded_tracks, 256, 1, 65536)                                                    \
+	NUMBER(forwarded_streams, 256, 16, 32768)                                                  \
 	NUMBER(early_packets, 16, 0, 256)                                                          \
 	NUMBER(replies_per_second, 200, 0, 1000000)
 

@@ -193,6 +193,9 @@ static int make_state(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 	const struct inlay_state_config config = {
 		.subscribers = power_of_two((__u64)c->max_connections),
 		.log_size = (__u32)c->limits.sent_log_packets,
+		.upstreams = power_of_two((__u64)c->limits.forwarded_publishers),
+		.tracks = (__u32)c->limits.forwarded_tracks,
+		.slots = power_of_two((__u64)c->limits.forwarded_streams),
 	};
 	int ret;
 
