@@ -63,6 +63,10 @@ struct inlay_port_item {
 	__u32 len;  /* checked by the caller: a frame's own may change under us */
 	__u8 ecn;   /* enum inlay_ecn */
 	bool alone; /* never in one message with others */
+	/* Of a forwarded copy: its entry in the sent log, where its sender marks it if it never
+	 * leaves; nothing to the port. NULL: it is none. */
+	struct inlay_sent *sent;
+	__u64 pn;
 };
 
 /* What became of a burst. */
@@ -70,6 +74,7 @@ struct inlay_port_sent {
 	size_t done;	  /* items from the first on that are settled: sent or refused */
 	size_t failed;	  /* of those, refused by the kernel: no route, a firewall ... */
 	size_t too_large; /* of those, refused as larger than the way out takes */
+	__u64 refused;	  /* which those are: a bit for each item */
 	__u64 bytes;	  /* of what was sent */
 	bool blocked;	  /* the socket takes no more for now: wait until it is writable */
 };

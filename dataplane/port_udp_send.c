@@ -25,6 +25,8 @@
 #define MESSAGE_MAX   65000 /* bytes of a message: with every header less than 64 KB */
 #define NOT_SUSPECTED ((size_t)-1)
 
+_Static_assert(INLAY_PORT_BURST <= 64, "a bit for each item: struct inlay_port_sent");
+
 struct burst {
 	struct mmsghdr msgs[INLAY_PORT_BURST];
 	struct iovec iovs[INLAY_PORT_BURST];
@@ -198,7 +200,7 @@ void inlay_port_udp_send(struct inlay_port_udp *port, const struct inlay_port_it
 			singles = at + b.frames[0];
 		} else {
 			/* QUIC treats it as lost. */
-			ret_sent->done++;
+			ret_sent->refused |= 1ULL << ret_sent->done++;
 			ret_sent->failed += errno != EMSGSIZE;
 			ret_sent->too_large += errno == EMSGSIZE;
 		}

@@ -110,23 +110,6 @@ static void hold_strangers_back(struct inlay_datathread *dt, struct inlay_frame 
 	}
 }
 
-/* What the control thread wants sent stands in front of the copies: their numbers are higher.
- * True: copies have left. */
-static bool forward(struct inlay_datathread *dt, struct inlay_frame **frames, size_t n)
-{
-	struct inlay_fanout_stats before, after;
-
-	if (!dt->fanout)
-		return false;
-	pthread_mutex_lock(&dt->down_lock);
-	inlay_dt_transmit(dt, 0);
-	pthread_mutex_unlock(&dt->down_lock);
-	inlay_fanout_stats(dt->fanout, &before);
-	inlay_fanout_run(dt->fanout, frames, n, inlay_dt_now());
-	inlay_fanout_stats(dt->fanout, &after);
-	return after.copies > before.copies;
-}
-
 /* --- Waking the control thread --------------------------------------------------------------- */
 
 /*
@@ -193,13 +176,49 @@ static size_t compact(struct inlay_frame **frames, size_t n)
 	return kept;
 }
 
+/* Makes copies of the first |frames|, as many as are made at a time; returns of how many frames.
+ * What the control thread wants sent stands in front of the copies: their numbers are higher.
+ * |retry|: epoll has not been asked since ports were found blocked. */
+static size_t forward(struct inlay_datathread *dt, struct inlay_frame **frames, size_t n,
+		      bool retry, bool *ret_forwarded)
+{
+	struct inlay_fanout_stats before, after;
+	size_t done;
+
+	pthread_mutex_lock(&dt->down_lock);
+	inlay_dt_transmit(dt, retry ? ~0ULL : 0);
+	pthread_mutex_unlock(&dt->down_lock);
+	inlay_fanout_stats(dt->fanout, &before);
+	done = inlay_fanout_run(dt->fanout, frames, n, inlay_dt_now());
+	inlay_fanout_stats(dt->fanout, &after);
+	*ret_forwarded = after.copies > before.copies;
+	return done;
+}
+
+/* Packets go up once they are forwarded, and do not wait for all of their burst: with many
+ * subscribers that takes long, and both rings' other ends wait. */
+static void deliver(struct inlay_datathread *dt, struct inlay_frame **frames, size_t n)
+{
+	size_t at = 0, done = n;
+	bool forwarded = false;
+
+	for (;;) {
+		if (dt->fanout)
+			done = forward(dt, frames + at, n - at, at > 0, &forwarded);
+		hand_up(dt, frames + at, done, forwarded);
+		at += done;
+		if (at == n)
+			return;
+		wake_if_due(dt);
+	}
+}
+
 /* False: nothing is waiting. */
 static bool receive_burst(struct inlay_datathread *dt, struct inlay_port_udp *port)
 {
 	struct inlay_frame *frames[BURST];
 	size_t room = inlay_ring_reserve(dt->config.up, BURST, frames);
 	size_t n, wanted = room ? room : BURST;
-	bool forwarded;
 	__u64 bytes = 0;
 
 	/* No room: received all the same, so that what is dropped is counted, and the newest
@@ -218,8 +237,7 @@ static bool receive_burst(struct inlay_datathread *dt, struct inlay_port_udp *po
 	} else {
 		open_burst(dt, frames, n);
 		hold_strangers_back(dt, frames, n);
-		forwarded = forward(dt, frames, n);
-		hand_up(dt, frames, compact(frames, n), forwarded);
+		deliver(dt, frames, compact(frames, n));
 	}
 	return n == wanted;
 }

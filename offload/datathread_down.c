@@ -8,7 +8,8 @@
  * |patience| loses what it has no room for, by name; but not where there is no other port to wait.
  *
  * Copies that were forwarded come by another way, and queue up in the same stashes; for them
- * nothing waits.
+ * nothing waits. One that never leaves, though it was taken here, is marked in its subscriber's
+ * log: whoever waits for its acknowledgement is not to take the network for lossy.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,16 @@ static bool take_burst(struct inlay_datathread *dt)
 
 /* --- To the ports ---------------------------------------------------------------------------- */
 
+/* What has been taken will not leave. If it has waited, its entry may be another packet's by now,
+ * or another subscriber's: inlay_copy_dropped() sees to that. */
+static void give_up(struct inlay_datathread *dt, const struct inlay_port_item *item)
+{
+	if (!item->sent)
+		return;
+	inlay_copy_dropped(item->sent, item->pn);
+	inlay_dt_count(dt, INLAY_REASON_COPY_DROPPED, 1);
+}
+
 /* Sends as much as the port takes; returns how many are settled. */
 static size_t send_items(struct inlay_datathread *dt, __u16 port,
 			 const struct inlay_port_item *items, size_t n)
@@ -144,6 +155,8 @@ static size_t send_items(struct inlay_datathread *dt, __u16 port,
 	inlay_dt_add(&dt->stats.tx_bytes, sent.bytes);
 	inlay_dt_count(dt, INLAY_REASON_SEND_FAILED, sent.failed);
 	inlay_dt_count(dt, INLAY_REASON_TOO_LARGE, sent.too_large);
+	for (__u64 left = sent.refused; left; left &= left - 1)
+		give_up(dt, &items[__builtin_ctzll(left)]);
 	if (sent.blocked) {
 		inlay_dt_add(&dt->stats.blocked, 1);
 		dt->blocked |= 1ULL << port;
@@ -255,7 +268,8 @@ static size_t dispose(struct inlay_datathread *dt, __u16 port, const struct inla
 
 	if (done < n && is_given_up(dt, port)) {
 		inlay_dt_count(dt, INLAY_REASON_PORT_BLOCKED, n - done);
-		done = n;
+		for (; done < n; done++)
+			give_up(dt, &items[done]);
 	}
 	return done;
 }
@@ -320,6 +334,18 @@ bool inlay_dt_is_held(const struct inlay_datathread *dt)
 	return dt->tx.at < dt->tx.n;
 }
 
+/* Nobody will send what waits there. */
+static void empty_stash(struct inlay_datathread *dt, __u16 port)
+{
+	struct inlay_dt_stash *s = dt->stashes[port];
+
+	if (!s)
+		return;
+	inlay_dt_count(dt, INLAY_REASON_PORT_BLOCKED, s->n);
+	for (; s->n; s->n--, s->first = (s->first + 1) % STASH)
+		give_up(dt, &s->items[s->first]);
+}
+
 void inlay_dt_send_the_rest(struct inlay_datathread *dt)
 {
 	dt->blocked = 0;
@@ -327,13 +353,16 @@ void inlay_dt_send_the_rest(struct inlay_datathread *dt)
 		flush_stash(dt, i);
 	while (send_burst(dt) && take_burst(dt))
 		;
+	for (__u16 i = 0; i < dt->config.n_ports; i++)
+		empty_stash(dt, i);
 }
 
 void inlay_dt_free_stashes(struct inlay_datathread *dt)
 {
-	for (size_t i = 0; i < INLAY_DATATHREAD_PORTS; i++) {
+	for (__u16 i = 0; i < INLAY_DATATHREAD_PORTS; i++) {
 		if (!dt->stashes[i])
 			continue;
+		empty_stash(dt, i);
 		free(dt->stashes[i]->frames);
 		free(dt->stashes[i]);
 	}

@@ -84,7 +84,7 @@ inlay_ns inlay_dt_now(void);
 void inlay_dt_transmit(struct inlay_datathread *dt, __u64 writable);
 /* The down ring waits for a port. */
 bool inlay_dt_is_held(const struct inlay_datathread *dt);
-/* All that the down ring has, as far as the sockets take it at once. */
+/* All that the down ring has, as far as the sockets take it at once; nothing waits any more. */
 void inlay_dt_send_the_rest(struct inlay_datathread *dt);
 /* Sends copies, or has them wait in the port's stash; |user| is the data thread. It takes the lock.
  */

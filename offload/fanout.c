@@ -28,8 +28,6 @@
 
 /* What is still to know of a copy once it is sealed. */
 struct copy_note {
-	struct inlay_sent *sent;
-	__u64 pn;
 	__u16 port;
 	__u16 next; /* copy for the same destination, or NONE */
 	__u8 l2_len, ip_len;
@@ -55,9 +53,9 @@ static void add(__u64 *counter, __u64 n)
 	inlay_store_u64(counter, *counter + n);
 }
 
-static void drop(struct inlay_fanout *f, struct inlay_sent *sent, __u64 pn)
+static void drop(struct inlay_fanout *f, const struct inlay_port_item *item)
 {
-	inlay_copy_dropped(sent, pn);
+	inlay_copy_dropped(item->sent, item->pn);
 	add(&f->forwarder.reasons.count[INLAY_REASON_COPY_DROPPED], 1);
 	add(&f->stats.dropped, 1);
 }
@@ -116,8 +114,6 @@ static void fill_seal(struct inlay_seal_item *s, struct inlay_frame *frame,
 static void fill_note(struct copy_note *note, const struct inlay_copy *copy,
 		      const struct inlay_headers *h)
 {
-	note->sent = copy->sent;
-	note->pn = copy->pn;
 	note->port = h->port;
 	note->l2_len = h->l2_len;
 	note->ip_len = copy->quic_at ? h->ip_len : 0;
@@ -138,11 +134,14 @@ static void on_copy(void *user, const struct inlay_copy *copy)
 	const struct inlay_headers *h = copy->headers;
 	size_t at = f->n;
 	struct inlay_frame *frame = &f->frames[at];
+	struct inlay_port_item *item = &f->items[at];
 
 	add(&f->stats.copies, 1);
+	item->sent = copy->sent;
+	item->pn = copy->pn;
 	if (!fits(copy, h)) {
 		add(&f->forwarder.reasons.count[INLAY_REASON_NO_ROOM], 1);
-		drop(f, copy->sent, copy->pn);
+		drop(f, item);
 		return;
 	}
 	/* It was written there, as a rule. */
@@ -152,10 +151,10 @@ static void on_copy(void *user, const struct inlay_copy *copy)
 		frame->path = h->path;
 	fill_seal(&f->seals[at], frame, copy, h);
 	fill_note(&f->notes[at], copy, h);
-	f->items[at].frame = frame;
-	f->items[at].len = copy->head_len + copy->payload_len + INLAY_TAG;
-	f->items[at].ecn = copy->ecn;
-	f->items[at].alone = false;
+	item->frame = frame;
+	item->len = copy->head_len + copy->payload_len + INLAY_TAG;
+	item->ecn = copy->ecn;
+	item->alone = false;
 	if (++f->n == f->limit)
 		flush(f);
 	f->forwarder.head = f->frames[f->n].data;
@@ -185,7 +184,7 @@ static void refuse(struct inlay_fanout *f, size_t i)
 	enum inlay_reason reason = inlay_verdict_reason(f->seals[i].verdict);
 
 	add(&f->forwarder.reasons.count[reason], 1);
-	drop(f, f->notes[i].sent, f->notes[i].pn);
+	drop(f, &f->items[i]);
 }
 
 /* --- Sending ---------------------------------------------------------------------------------- */
@@ -228,15 +227,13 @@ static void bring_together(struct inlay_fanout *f, size_t n)
 /* Sends those of f->order that leave by |port|, and keeps the others there; returns how many. */
 static size_t send_port(struct inlay_fanout *f, __u16 port, size_t n)
 {
-	__u16 mine[BURST];
 	size_t n_mine = 0, kept = 0, taken;
 
 	for (size_t i = 0; i < n; i++) {
 		__u16 copy = f->order[i];
 
 		if (f->notes[copy].port == port) {
-			f->ordered[n_mine] = f->items[copy];
-			mine[n_mine++] = copy;
+			f->ordered[n_mine++] = f->items[copy];
 		} else {
 			f->order[kept++] = copy;
 		}
@@ -244,7 +241,7 @@ static size_t send_port(struct inlay_fanout *f, __u16 port, size_t n)
 	taken = f->config.ops->send(f->config.user, port, f->ordered, n_mine);
 	add(&f->stats.sent, taken);
 	for (size_t i = taken; i < n_mine; i++)
-		drop(f, f->notes[mine[i]].sent, f->notes[mine[i]].pn);
+		drop(f, &f->ordered[i]);
 	return kept;
 }
 
@@ -256,7 +253,7 @@ static void send_all(struct inlay_fanout *f)
 
 	add(&f->stats.sent, taken);
 	for (size_t i = taken; i < f->n; i++)
-		drop(f, f->notes[i].sent, f->notes[i].pn);
+		drop(f, &f->items[i]);
 }
 
 static void flush(struct inlay_fanout *f)
@@ -290,18 +287,24 @@ static void flush(struct inlay_fanout *f)
 
 /* --- The whole -------------------------------------------------------------------------------- */
 
-void inlay_fanout_run(struct inlay_fanout *f, struct inlay_frame *const *frames, size_t n,
-		      inlay_ns now)
+size_t inlay_fanout_run(struct inlay_fanout *f, struct inlay_frame *const *frames, size_t n,
+			inlay_ns now)
 {
+	__u64 copies = f->stats.copies;
+	size_t done = 0;
+
 	f->limit = n > 1 ? BURST : BURST_SMALL;
-	for (size_t i = 0; i < n; i++) {
-		if (frames[i]->kind != INLAY_FRAME_CLEAR)
+	while (done < n && f->stats.copies - copies < INLAY_FANOUT_TURN) {
+		const struct inlay_frame *frame = frames[done++];
+
+		if (frame->kind != INLAY_FRAME_CLEAR)
 			continue;
-		inlay_forwarder_run(&f->forwarder, frames[i]->data, frames[i]->len, now);
+		inlay_forwarder_run(&f->forwarder, frame->data, frame->len, now);
 		add(&f->stats.packets, 1);
 	}
 	flush(f);
 	f->forwarder.head = f->frames[0].data;
+	return done;
 }
 
 int inlay_fanout_new(const struct inlay_fanout_config *config, struct inlay_fanout **ret_fanout)

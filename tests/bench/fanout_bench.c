@@ -311,7 +311,7 @@ static double sample_copies(struct fixture *f)
 	for (size_t i = 0, k; i < n; i += k) {
 		for (k = 0; k < f->o->burst && i + k < n; k++)
 			frames[k] = &f->packets[i + k];
-		inlay_fanout_run(f->fanout, frames, k, start);
+		k = inlay_fanout_run(f->fanout, frames, k, start);
 	}
 	start = cpu_time() - start;
 	if (f->taken - taken != n * f->n)

@@ -248,7 +248,8 @@ void sim_fast_flush(struct sim_fast *f)
 		frames[i] = &f->frames[i];
 	off = copies_to_none(f);
 	s->forwarding = true;
-	inlay_fanout_run(f->fanout, frames, f->n, s->now);
+	for (size_t at = 0; at < f->n;)
+		at += inlay_fanout_run(f->fanout, frames + at, f->n - at, s->now);
 	s->forwarding = false;
 	if (copies_to_none(f) != off)
 		sim_fail(s, "a position that is off is sent copies");

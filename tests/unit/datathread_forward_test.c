@@ -17,6 +17,14 @@
 /* --- A socket that blocks when told to -------------------------------------------------------- */
 
 static int sends_left = -1; /* messages until EAGAIN; -1: no limit */
+static __be16 refused;	    /* destination port that ... */
+static int refusal;	    /* ... this happens to; 0: nothing */
+static void (*on_send)(size_t bytes);
+
+static bool is_refused(const struct msghdr *m)
+{
+	return refusal && ((const struct sockaddr_in *)m->msg_name)->sin_port == refused;
+}
 
 int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
 {
@@ -29,6 +37,12 @@ int sendmmsg(int fd, struct mmsghdr *msgs, unsigned int n, int flags)
 		}
 		if (sends_left > 0)
 			sends_left--;
+		if (is_refused(&msgs[i].msg_hdr)) {
+			errno = refusal;
+			break;
+		}
+		if (on_send)
+			on_send(msgs[i].msg_hdr.msg_iov->iov_len);
 		if (sendmsg(fd, &msgs[i].msg_hdr, flags) < 0)
 			break;
 	}
@@ -98,6 +112,8 @@ static int setup(void **state)
 	struct inlay_sa_ref rx;
 
 	sends_left = -1;
+	refusal = 0;
+	on_send = NULL;
 	offset = 0;
 	w = world_new(SUBS);
 	provider = inlay_provider_local_new(&local);
@@ -354,7 +370,7 @@ static void what_a_blocked_socket_does_not_take_leaves_later_in_order(void **sta
 
 static void copies_that_cannot_wait_are_marked_dropped(void **state)
 {
-	__u64 made, marked = 0;
+	__u64 made, sum = 0;
 
 	sends_left = 0;
 	for (int i = 0; i < 10; i++) {
@@ -371,14 +387,117 @@ static void copies_that_cannot_wait_are_marked_dropped(void **state)
 	assert_int_equal(reason(INLAY_REASON_COPY_DROPPED), made - 256);
 	for (__u32 i = 0; i < SUBS; i++)
 		for (__u64 pn = 90 - 9; pn < 90; pn++)
-			marked += !!(inlay_state_log(w->st, i)[pn % WORLD_LOG].flags &
-				     INLAY_SENT_DROPPED);
-	assert_int_equal(marked, made - 256);
+			sum += !!(inlay_state_log(w->st, i)[pn % WORLD_LOG].flags &
+				  INLAY_SENT_DROPPED);
+	assert_int_equal(sum, made - 256);
 	sends_left = -1;
 	for (int turns = 0; turns < 3; turns++)
 		inlay_datathread_turn(dt, 0);
 	for (__u32 i = 0; i < SUBS; i++)
 		assert_true(received(i) > 64 / SUBS);
+}
+
+/* How many of the entries of numbers [0, n) are marked. */
+static __u64 marked(__u32 i, __u64 n)
+{
+	__u64 sum = 0;
+
+	for (__u64 pn = 0; pn < n; pn++)
+		sum += !!(inlay_state_log(w->st, i)[pn].flags & INLAY_SENT_DROPPED);
+	return sum;
+}
+
+/* Subscriber 1's, as the only ones. */
+static void copies_that_the_kernel_refuses_are_marked_dropped(void **state)
+{
+	refused = peers[1].local.port;
+	refusal = EPERM;
+	publish_objects(5);
+	inlay_datathread_turn(dt, 0);
+	refusal = EMSGSIZE;
+	publish_objects(4);
+	inlay_datathread_turn(dt, 0);
+	for (__u32 i = 0; i < SUBS; i++) {
+		assert_copies(i, i == 1 ? 0 : 9, 0);
+		assert_int_equal(marked(i, 9), i == 1 ? 9 : 0);
+	}
+	assert_int_equal(reason(INLAY_REASON_SEND_FAILED), 5);
+	assert_int_equal(reason(INLAY_REASON_TOO_LARGE), 4);
+	assert_int_equal(reason(INLAY_REASON_COPY_DROPPED), 9);
+}
+
+static void copies_that_are_refused_after_they_waited_are_marked_dropped(void **state)
+{
+	refused = peers[2].local.port;
+	refusal = EPERM;
+	sends_left = 0;
+	publish_objects(6);
+	inlay_datathread_turn(dt, 0);
+	assert_int_equal(marked(2, 6), 0);
+	sends_left = -1;
+	for (int turns = 0; turns < 3; turns++)
+		inlay_datathread_turn(dt, 0);
+	for (__u32 i = 0; i < SUBS; i++) {
+		assert_copies(i, i == 2 ? 0 : 6, 0);
+		assert_int_equal(marked(i, 6), i == 2 ? 6 : 0);
+	}
+	assert_int_equal(reason(INLAY_REASON_COPY_DROPPED), 6);
+}
+
+static void copies_that_still_wait_at_the_end_are_marked_dropped(void **state)
+{
+	sends_left = 4;
+	publish_objects(6);
+	inlay_datathread_turn(dt, 0);
+	sends_left = 0;
+	assert_int_equal(inlay_datathread_start(dt), 0);
+	inlay_datathread_stop(dt);
+	sends_left = -1;
+	for (__u32 i = 0; i < SUBS; i++)
+		assert_int_equal(marked(i, 6), 6 - received(i));
+	assert_int_equal(reason(INLAY_REASON_COPY_DROPPED), reason(INLAY_REASON_PORT_BLOCKED));
+	/* Nor does any leave later. */
+	inlay_datathread_turn(dt, 0);
+	for (__u32 i = 0; i < SUBS; i++)
+		assert_int_equal(received(i), 0);
+}
+
+/* --- Many copies ------------------------------------------------------------------------------ */
+
+#define MANY	12 /* positions of each subscriber */
+#define PACKETS 40
+#define CLEAR	(HEADER + 50 + INLAY_TAG) /* bytes of what leave_clear() makes */
+
+static size_t sends, sends_before_clear, originals_up;
+
+static void look_at_the_rings(size_t bytes)
+{
+	struct inlay_frame *f[64];
+
+	if (!sends++)
+		leave_clear(1);
+	if (bytes == CLEAR)
+		sends_before_clear = sends;
+	originals_up = inlay_ring_peek(up, 64, f);
+}
+
+/* Neither the originals nor the down ring wait for all copies of a burst. */
+static void many_copies_are_made_a_part_at_a_time(void **state)
+{
+	size_t first_part = INLAY_FANOUT_TURN / (MANY * SUBS) + 1;
+
+	for (__u32 i = 0; i < (MANY - 1) * SUBS; i++)
+		world_position(w, i % SUBS);
+	sends = sends_before_clear = originals_up = 0;
+	port.gso = false;
+	on_send = look_at_the_rings;
+	publish_objects(PACKETS);
+	inlay_datathread_turn(dt, 0);
+	assert_int_equal(stats().fanout.copies, PACKETS * MANY * SUBS);
+	assert_int_equal(sends, PACKETS * MANY * SUBS + 1);
+	assert_int_equal(sends_before_clear, first_part * MANY * SUBS + 1);
+	assert_int_equal(originals_up, first_part);
+	assert_int_equal(taken_up(), PACKETS);
 }
 
 static void frames_of_unknown_connections_are_not_forwarded(void **state)
@@ -445,6 +564,10 @@ int main(void)
 		TEST(lower_numbers_that_wait_in_the_ring_leave_first),
 		TEST(what_a_blocked_socket_does_not_take_leaves_later_in_order),
 		TEST(copies_that_cannot_wait_are_marked_dropped),
+		TEST(copies_that_the_kernel_refuses_are_marked_dropped),
+		TEST(copies_that_are_refused_after_they_waited_are_marked_dropped),
+		TEST(copies_that_still_wait_at_the_end_are_marked_dropped),
+		TEST(many_copies_are_made_a_part_at_a_time),
 		TEST(frames_of_unknown_connections_are_not_forwarded),
 		TEST(numbers_are_unique_whoever_takes_them),
 	};

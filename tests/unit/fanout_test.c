@@ -277,7 +277,8 @@ static void more_copies_than_a_burst_all_leave_in_order(void **state)
 	for (size_t i = 0; i < SUBS; i++)
 		assert_copy(i, i, 0);
 	n_out = 0;
-	inlay_fanout_run(fanout, burst, 8, 1);
+	for (size_t at = 0; at < 8;)
+		at += inlay_fanout_run(fanout, burst + at, 8 - at, 1);
 	assert_int_equal(n_out, 8 * SUBS);
 	/* Each subscriber's in its order: assert_copy() sees to it. */
 	for (size_t i = 0; i < n_out; i++) {
@@ -289,12 +290,27 @@ static void more_copies_than_a_burst_all_leave_in_order(void **state)
 	assert_int_equal(subs[SUBS - 1].got_pn, 9);
 }
 
+/* Whoever runs a burst can do something else in between. */
+static void a_run_ends_behind_the_packet_that_fills_a_turn(void **state)
+{
+	size_t packets_of_turn = INLAY_FANOUT_TURN / SUBS + 1;
+
+	assert_true(packets_of_turn < 8);
+	assert_int_equal(inlay_fanout_run(fanout, burst, 8, 1), packets_of_turn);
+	/* All have left. */
+	assert_int_equal(n_out, packets_of_turn * SUBS);
+	assert_int_equal(stats().packets, packets_of_turn);
+	assert_int_equal(inlay_fanout_run(fanout, burst + packets_of_turn, 8 - packets_of_turn, 1),
+			 8 - packets_of_turn);
+	assert_int_equal(n_out, 8 * SUBS);
+}
+
 static void frames_that_are_not_clear_are_passed_over(void **state)
 {
 	packets[0].kind = INLAY_FRAME_SEALED;
 	packets[1].kind = 0;
 	packets[3].kind = INLAY_FRAME_FORGED;
-	inlay_fanout_run(fanout, burst, 4, 1);
+	assert_int_equal(inlay_fanout_run(fanout, burst, 4, 1), 4);
 	assert_int_equal(n_out, 5);
 	assert_copy(0, 0, 2);
 	assert_int_equal(stats().packets, 1);
@@ -467,6 +483,7 @@ int main(void)
 		TEST(each_subscriber_has_its_copy_under_its_own_key),
 		TEST(copies_of_several_packets_are_together_by_subscriber),
 		TEST_WITH(setup_many, more_copies_than_a_burst_all_leave_in_order),
+		TEST_WITH(setup_many, a_run_ends_behind_the_packet_that_fills_a_turn),
 		TEST(frames_that_are_not_clear_are_passed_over),
 		TEST(copies_leave_by_the_port_of_their_headers),
 		TEST(what_the_provider_refuses_is_marked_and_counted),

@@ -262,6 +262,7 @@ static void a_refused_datagram_holds_up_no_other(void **state)
 	inlay_port_udp_send(&a, items, 5, &sent);
 	assert_int_equal(sent.done, 5);
 	assert_int_equal(sent.failed, 2);
+	assert_int_equal(sent.refused, 1 << 0 | 1 << 3);
 	assert_int_equal(inlay_port_udp_recv(&b, in_frames, N, 1), 3);
 	assert_int_equal(in[0].len, items[1].len);
 	assert_int_equal(in[1].len, items[2].len);
