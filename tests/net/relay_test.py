@@ -223,6 +223,24 @@ def chain(processes):
     assert joined[0].split()[1] == "0", f"it did not start with a group: {joined[0]}"
 
 
+def chain_forwarded(processes):
+    """Both relays of a chain forward, configured as by default."""
+    scene = Scene(processes)
+    edge = Relay(processes, "edge", f"origin:\n  uri: {scene.relay.uri()}\n"
+                                    f"  ca: {scene.relay.cert}\n")
+    processes.wait_for(edge.child, "is connected")
+    subscriber = scene.subscribe("edge1", relay=edge)
+    processes.wait_for(subscriber, "^connected")
+    publisher = scene.publish(rate=100, size=1000, seconds=5)
+    for child in [publisher, subscriber]:
+        processes.finish(child, 40)
+    assert scene.hashes("edge1") == scene.hashes("pub")
+    for name, relay in [("origin", scene.relay), ("edge", edge)]:
+        status = relay.status()
+        share = 1 - status["packets_sealed"] / status["packets_sent"]
+        assert share > 0.3, f"{name}: {share:.2f} forwarded"
+
+
 def chain_late_edge(processes):
     """The first subscriber of an edge relay, in the middle of a group, gets all of it."""
     scene = Scene(processes)
@@ -691,7 +709,7 @@ def doctor(processes):
 
 CASES = [three_subscribers, forwarded, conventional, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
          cubic, lossy, late_join, stalled_subscriber, publisher_restart, relay_restart, chain,
-         chain_late_edge, failing_publisher, killed_subscriber, connections_listed, inspected, not_fast, qlog,
+         chain_forwarded, chain_late_edge, failing_publisher, killed_subscriber, connections_listed, inspected, not_fast, qlog,
          datagrams, junk, second_daemon,
          unreadable_key, bad_configuration, not_loopback, bad_input, unknown_option, dev,
          untrusted_certificate, clean_end,
