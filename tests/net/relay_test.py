@@ -260,6 +260,34 @@ def chain_late_edge(processes):
     assert joined[0].split()[1] == "0", f"it did not start with a group: {joined[0]}"
 
 
+def chain_lossy(processes):
+    """Two relays that forward, each hop losing 5 %: everything arrives."""
+    scene = Scene(processes)
+    up = LossyLink(scene.relay.port, loss=0.05, seed=11)
+    down = None
+    try:
+        edge = Relay(processes, "edge", f"origin:\n  uri: {scene.relay.uri(up.port)}\n"
+                                        f"  ca: {scene.relay.cert}\n")
+        processes.wait_for(edge.child, "is connected")
+        down = LossyLink(edge.port, loss=0.05, seed=12)
+        subscribers = [scene.subscribe(name, relay=edge, port=down.port) for name in ["one", "two"]]
+        for child in subscribers:
+            processes.wait_for(child, "^connected")
+        publisher = scene.publish(port=up.port, rate=100, size=1500, seconds=8)
+        for child in [publisher, *subscribers]:
+            processes.finish(child, 60)
+        for name in ["one", "two"]:
+            assert scene.hashes(name) == scene.hashes("pub"), f"{name}: not all of it"
+        for relay in [scene.relay, edge]:
+            status = relay.status()
+            assert status["copies_forwarded"] > 100, status["copies_forwarded"]
+        assert up.dropped > 50 and down.dropped > 50, "too little was lost to show anything"
+    finally:
+        up.close()
+        if down:
+            down.close()
+
+
 def box(name, *parts):
     """A box of MP4: of numbers, and of bytes such as other boxes."""
     body = b"".join(part if isinstance(part, bytes) else struct.pack(">I", part) for part in parts)
@@ -709,7 +737,7 @@ def doctor(processes):
 
 CASES = [three_subscribers, forwarded, conventional, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
          cubic, lossy, late_join, stalled_subscriber, publisher_restart, relay_restart, chain,
-         chain_forwarded, chain_late_edge, failing_publisher, killed_subscriber, connections_listed, inspected, not_fast, qlog,
+         chain_forwarded, chain_late_edge, chain_lossy, failing_publisher, killed_subscriber, connections_listed, inspected, not_fast, qlog,
          datagrams, junk, second_daemon,
          unreadable_key, bad_configuration, not_loopback, bad_input, unknown_option, dev,
          untrusted_certificate, clean_end,
