@@ -9,6 +9,8 @@
 
 #define OFFER_FIRST (10 * INLAY_MS)
 #define OFFER_LAST  (320 * INLAY_MS)
+/* Who begins further on than that in a stream is never offered: shifts have 32 bits. */
+#define FURTHEST (1U << 30)
 
 static struct inlay_slot *entry_of(const struct inlay_relay *r, const struct relay_slot *slot)
 {
@@ -68,7 +70,7 @@ static void offer(struct inlay_relay *r, struct relay_slot *slot, struct relay_r
 
 	put_off(rd);
 	if (!inlay_moq_outgoing_progress(rd->out, &progress) || progress.lent ||
-	    progress.number >= 1U << 28)
+	    progress.number >= 1U << 28 || rd->start > FURTHEST)
 		return;
 	/* What it looks like if it attaches, but for where: that is not known yet. */
 	shift = (__s32)(rd->prefix_len - (__s64)rd->start) - entry_of(r, slot)->header_len;
