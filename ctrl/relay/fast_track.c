@@ -89,6 +89,7 @@ static struct relay_fast_track *make(struct relay_upstream *up, enum inlay_reaso
 	inlay_list_init(&ft->slots);
 	inlay_list_init(&ft->wait.node);
 	inlay_list_append(&r->fast.tracks, &ft->node);
+	relay_fast_wake(r, r->fast.next_sweep);
 	return ft;
 fail:
 	if (ft != NULL)
