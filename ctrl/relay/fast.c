@@ -14,6 +14,7 @@ int relay_fast_init(struct inlay_relay *r, struct inlay_state *state)
 	struct relay_fast *f = &r->fast;
 
 	inlay_list_init(&f->waits);
+	inlay_list_init(&f->later);
 	inlay_list_init(&f->upstreams);
 	inlay_list_init(&f->tracks);
 	f->deadline = INLAY_NEVER;
@@ -63,6 +64,30 @@ void relay_wait_for_quiet(struct inlay_relay *r, struct relay_wait *w,
 	relay_fast_wake(r, r->now + RELAY_FAST_POLL);
 }
 
+void relay_wait_a_while(struct inlay_relay *r, struct relay_wait *w,
+			void (*then)(struct inlay_relay *r, struct relay_wait *w))
+{
+	w->then = then;
+	inlay_list_append(&r->fast.later, &w->node);
+	relay_fast_wake(r, r->now + RELAY_FAST_POLL);
+}
+
+/* Those that wait again do so at the end, for another time. */
+static void look_again(struct inlay_relay *r)
+{
+	struct inlay_list *later = &r->fast.later, *node;
+	__u32 n = 0;
+
+	inlay_list_for_each (node, later)
+		n++;
+	for (; n > 0 && !inlay_list_is_empty(later); n--) {
+		struct relay_wait *w = inlay_list_entry(later->next, struct relay_wait, node);
+
+		inlay_list_remove(&w->node);
+		w->then(r, w);
+	}
+}
+
 /* What is quiet goes on. What it does may add to the list, at the end. */
 static void look_for_quiet(struct inlay_relay *r)
 {
@@ -92,9 +117,13 @@ static void check_tracks(struct inlay_relay *r)
 			relay_slot_on_timer(r, inlay_list_entry(s, struct relay_slot, of_track));
 	}
 	if (r->fast.next_sweep <= r->now) {
-		inlay_list_for_each (node, &r->fast.tracks)
-			relay_fast_track_sweep(
-				r, inlay_list_entry(node, struct relay_fast_track, node));
+		inlay_list_for_each (node, &r->fast.tracks) {
+			struct relay_fast_track *ft =
+				inlay_list_entry(node, struct relay_fast_track, node);
+
+			relay_fast_track_sweep(r, ft);
+			relay_positions_age(r, ft);
+		}
 		r->fast.next_sweep = r->now + SWEEP_EVERY;
 	}
 	if (!inlay_list_is_empty(&r->fast.tracks))
@@ -112,6 +141,7 @@ void relay_fast_on_timer(struct inlay_relay *r)
 	r->fast.deadline = INLAY_NEVER;
 	inlay_state_reclaim(r->fast.state);
 	look_for_quiet(r);
+	look_again(r);
 	check_tracks(r);
 	inlay_list_for_each_safe (node, after, &r->tracks)
 		relay_fast_track_check(inlay_list_entry(node, struct relay_track, node));

@@ -41,11 +41,13 @@ struct relay_fast {
 	struct inlay_state *state;
 	const struct inlay_tables *tables;
 	struct inlay_list waits;     /* relay_wait.node, oldest first */
+	struct inlay_list later;     /* the same, of those that look again at the next timer */
 	struct inlay_list upstreams; /* relay_fast_upstream.node */
 	struct inlay_list tracks;    /* relay_fast_track.node */
 	struct relay_slot **slots;   /* by the slot's index; NULL: not known of yet */
 	inlay_ns deadline;	     /* nothing is due before */
 	inlay_ns next_sweep;
+	__u64 last_upstream;
 	__u64 attached; /* legs that were adopted */
 	__u64 offered;	/* and those that the control plane offered */
 	__u64 detached[INLAY_N_REASONS];
@@ -70,11 +72,16 @@ void relay_fast_wake(struct inlay_relay *r, inlay_ns t);
 void relay_wait_for_quiet(struct inlay_relay *r, struct relay_wait *w,
 			  void (*then)(struct inlay_relay *r, struct relay_wait *w));
 
+/* Calls |then| with a timer to come. */
+void relay_wait_a_while(struct inlay_relay *r, struct relay_wait *w,
+			void (*then)(struct inlay_relay *r, struct relay_wait *w));
+
 /* --- upstreams ------------------------------------------------------------------------------- */
 
 struct relay_fast_upstream {
 	struct inlay_list node;
 	struct inlay_relay_session *session; /* NULL: ended */
+	__u64 id;			     /* never another's: serials are told apart by it */
 	__u32 index;
 	__u32 sa;
 	__u16 sa_generation;
@@ -134,13 +141,14 @@ struct relay_position {
 	__u32 index;
 	bool closing;
 	bool was_active;	/* before it closed */
+	bool is_old;		/* no packet comes up any more from before |since| */
 	struct inlay_list legs; /* relay_reader.leg.of_position */
 	struct relay_wait wait;
 };
 
 /* What a position had before it closed: datagrams in packets of these serials. */
 struct relay_past {
-	bool any;
+	__u64 upstream; /* relay_fast_upstream.id; 0: none */
 	__u32 since, until;
 	__u64 first_group, end_group;
 };
@@ -156,6 +164,9 @@ void relay_position_forget(struct relay_subscription *sub);
 /* Classes have changed. */
 void relay_position_set_thresholds(struct relay_subscription *sub);
 
+/* Now and then: serials have 32 bits, and a subscription may last for more packets. */
+void relay_positions_age(struct inlay_relay *r, struct relay_fast_track *ft);
+
 /* For displays: streams that are the forwarder's now, copies made, why one was last not made. */
 void relay_position_view(const struct relay_subscription *sub, __u32 *ret_lent, __u64 *ret_copies,
 			 __u32 *ret_why);
@@ -164,6 +175,7 @@ void relay_position_view(const struct relay_subscription *sub, __u32 *ret_lent, 
 struct relay_datagram_fate {
 	bool forwarded;
 	__u32 serial;
+	__u64 upstream; /* as above */
 };
 void relay_fast_datagram(struct relay_upstream *up, struct relay_datagram_fate *ret);
 /* Has |sub| had it? */

@@ -141,21 +141,45 @@ static bool detach_all(struct inlay_relay *r, const struct relay_position *p)
 	return any;
 }
 
+static __u32 serial_of(const struct inlay_relay *r, const struct relay_fast_track *ft)
+{
+	return (__u32)inlay_load_u64(&relay_fast_upstream_entry(&r->fast, ft->from)->serial);
+}
+
 static void note_past(struct inlay_relay *r, const struct relay_position *p)
 {
 	const struct inlay_position *e = entry_of(r, p);
+	__u32 serial = serial_of(r, p->ft);
 
 	if (p->sub == NULL || !p->was_active)
 		return;
 	p->sub->past = (struct relay_past){
-		.any = true,
+		.upstream = p->ft->from->id,
 		.first_group = e->first_group,
 		.end_group = e->end_group,
-		.since = e->since,
-		.until = (__u32)inlay_load_u64(
-				 &relay_fast_upstream_entry(&r->fast, p->ft->from)->serial) +
-			 1,
+		.since = p->is_old ? serial - r->fast.tables->journal_size : e->since,
+		.until = serial + 1,
 	};
+}
+
+/*
+ * The forwarder has opened streams for it whose originals are still to come up: a subscription that
+ * goes on adopts them then, lest it be sent them again from the beginning. It does not wait for
+ * ever: relay_fast_track_sweep().
+ */
+static bool is_awaited(const struct inlay_relay *r, const struct relay_position *p)
+{
+	const struct relay_fast *f = &r->fast;
+
+	if (p->sub == NULL || p->sub->state != RELAY_SUBSCRIPTION_ACTIVE || p->session == NULL)
+		return false;
+	for (__u32 i = 0; i < f->tables->n_slots; i++)
+		if (f->slots[i] == NULL &&
+		    inlay_load_u32(&f->tables->slots[i].state) != INLAY_SLOT_FREE &&
+		    f->tables->slots[i].track == p->ft->index &&
+		    inlay_load_u32(&relay_leg_at(f, i, p->index)->state) != INLAY_LEG_NONE)
+			return true;
+	return false;
 }
 
 /* All is quiet since its state went OFF; but legs may have been attached in between. */
@@ -167,6 +191,10 @@ static void settle(struct inlay_relay *r, struct relay_wait *w)
 
 	if (detach_all(r, p)) {
 		relay_wait_for_quiet(r, w, settle);
+		return;
+	}
+	if (is_awaited(r, p)) {
+		relay_wait_a_while(r, w, settle);
 		return;
 	}
 	while (!inlay_list_is_empty(&p->legs))
@@ -233,17 +261,38 @@ bool relay_position_had(const struct relay_subscription *sub,
 
 	if (!fate->forwarded)
 		return false;
-	if (sub->past.any && (__s32)(fate->serial - sub->past.since) >= 0 &&
+	if (sub->past.upstream == fate->upstream && (__s32)(fate->serial - sub->past.since) >= 0 &&
 	    (__s32)(fate->serial - sub->past.until) < 0)
 		return group >= sub->past.first_group && group < sub->past.end_group;
-	if (p == NULL)
+	if (p == NULL || p->ft->from->id != fate->upstream)
 		return false;
 	e = entry_of(sub->track->relay, p);
 	state = inlay_load_u32(&e->state);
 	if (state != INLAY_POSITION_ACTIVE && !(state == INLAY_POSITION_OFF && p->was_active))
 		return false;
-	return (__s32)(fate->serial - e->since) >= 0 && group >= e->first_group &&
+	return (p->is_old || (__s32)(fate->serial - e->since) >= 0) && group >= e->first_group &&
 	       group < e->end_group;
+}
+
+void relay_positions_age(struct inlay_relay *r, struct relay_fast_track *ft)
+{
+	__s32 turn = (__s32)r->fast.tables->journal_size;
+	__u32 serial = serial_of(r, ft);
+	struct inlay_list *node;
+
+	if (ft->track == NULL)
+		return;
+	inlay_list_for_each (node, &ft->track->subscriptions) {
+		struct relay_subscription *sub =
+			inlay_list_entry(node, struct relay_subscription, of_track);
+		struct relay_position *p = sub->position;
+
+		if (sub->past.upstream == ft->from->id && (__s32)(serial - sub->past.until) > turn)
+			sub->past.upstream = 0;
+		if (p != NULL && inlay_load_u32(&entry_of(r, p)->state) == INLAY_POSITION_ACTIVE &&
+		    (__s32)(serial - entry_of(r, p)->since) > turn)
+			p->is_old = true;
+	}
 }
 
 /* --- display --------------------------------------------------------------------------------- */

@@ -52,6 +52,7 @@ struct relay_fast_upstream *relay_fast_upstream_get(struct inlay_relay_session *
 		return NULL;
 	}
 	fu->session = rs;
+	fu->id = ++f->last_upstream;
 	fu->sa = shared.rx_sa;
 	fu->sa_generation = shared.rx_sa_generation;
 	inlay_list_init(&fu->wait.node);
@@ -143,6 +144,7 @@ void relay_fast_datagram(struct relay_upstream *up, struct relay_datagram_fate *
 	*ret = (struct relay_datagram_fate){0};
 	if (fu == NULL)
 		return;
+	ret->upstream = fu->id;
 	inlay_moq_session_packet(up->session->moq, &packet);
 	/* One that waited here came when nothing of its track was forwarded. */
 	if (packet.number == ~0ULL)

@@ -522,7 +522,13 @@ bool relay_reader_adopt(struct relay_subscription *sub, struct relay_slot *slot,
 	rd->held = true;
 	inlay_moq_outgoing_set_class(rd->out, class_of(rd));
 	rd->relay->stats.streams_out++;
-	(void)make_room(sub, rd);
+	/* The filter has changed since the forwarder opened it. */
+	if (sub->state == RELAY_SUBSCRIPTION_ACTIVE &&
+	    (!sub->params.forward ||
+	     !relay_subscription_wants_group(sub, rd->stream->header.group)))
+		relay_reader_drop(rd, INLAY_MOQ_RESET_CANCELLED, INLAY_RELAY_RULE_NARROWED);
+	else
+		(void)make_room(sub, rd);
 	return true;
 }
 

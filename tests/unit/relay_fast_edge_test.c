@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The relay beside a forwarder: what comes between two steps of the two, and after a long time. */
+#include "relay_fast_world.h"
+
+#define SECOND (1000 * INLAY_MS)
+
+/* A publisher, and a fast subscriber whose objects are too old after |timeout| ms. */
+static struct fast_world *start_with_timeout(__u64 timeout)
+{
+	struct inlay_moq_params params = {.present = INLAY_MOQ_HAS_OBJECT_DELIVERY_TIMEOUT,
+					  .object_delivery_timeout = timeout};
+	struct fast_world *f = fast_new();
+
+	client_announce(fast_client(f));
+	world_run(f->w);
+	client_subscribe(fast_client(f), "video", &params);
+	world_run(f->w);
+	world_wait(f->w, 10 * INLAY_MS);
+	assert_true(view_of(&f->w->clients[1]).fast);
+	return f;
+}
+
+static void what_the_forwarder_has_sent_is_not_too_late_when_its_slot_has_gone(void **state)
+{
+	struct fast_world *f = start_with_timeout(100);
+
+	/* The end of what it sent is not acknowledged. */
+	f->w->clients[1].link->ends[1].stalled = true;
+	pub_group(&f->w->clients[0], 7, 3);
+	world_run(f->w);
+	assert_group(&f->w->clients[1], 7, 0, 3);
+	world_wait(f->w, 10 * INLAY_MS);
+	assert_int_equal(stats_of(f->w).slots_now, 0);
+	world_wait(f->w, SECOND);
+	assert_int_equal(stats_of(f->w).reset_timeout, 0);
+	f->w->clients[1].link->ends[1].stalled = false;
+	fast_free(f);
+}
+
+/* Between the forwarder's copies and the original's arrival the subscriber asks for |update|. */
+struct between {
+	struct fast_world *f;
+	struct inlay_moq_params update;
+	bool done;
+};
+
+static void look_and_update(void *user, struct link_end *to, __u64 id, __u64 offset,
+			    const __u8 *data, size_t len, bool fin)
+{
+	struct between *b = user;
+	struct client *sub = &b->f->w->clients[1];
+	__u64 copies = b->f->copies;
+
+	look(b->f, to, id, offset, data, len, fin);
+	if (b->done || b->f->copies == copies)
+		return;
+	b->done = true;
+	assert_int_equal(inlay_moq_request_update(sub->subscription, &b->update), 0);
+	link_run(sub->link);
+}
+
+static void a_filter_that_changes_while_an_original_comes_up_repeats_nothing(void **state)
+{
+	struct fast_world *f = fast_start(1);
+	struct between b = {.f = f, .update = from(5, 0)};
+	struct client *sub = &f->w->clients[1];
+	__u64 streams = stats_of(f->w).streams_out;
+
+	f->w->clients[0].link->look = look_and_update;
+	f->w->clients[0].link->look_user = &b;
+	pub_group(&f->w->clients[0], 7, 3);
+	world_run(f->w);
+	world_wait(f->w, 100 * INLAY_MS);
+	assert_true(b.done);
+	assert_group(sub, 7, 0, 3);
+	assert_int_equal(sub->n_got, 3);
+	assert_int_equal(stats_of(f->w).streams_out, streams + 1);
+	pub_group(&f->w->clients[0], 8, 3);
+	world_run(f->w);
+	assert_group(sub, 8, 0, 3);
+	assert_true(view_of(sub).fast);
+	world_wait(f->w, 100 * INLAY_MS);
+	assert_int_equal(stats_of(f->w).slots_now, 0);
+	fast_free(f);
+}
+
+static void a_group_that_a_filter_leaves_out_meanwhile_is_reset(void **state)
+{
+	struct fast_world *f = fast_start(1);
+	struct between b = {.f = f, .update = from(8, 0)};
+	struct client *sub = &f->w->clients[1];
+
+	f->w->clients[0].link->look = look_and_update;
+	f->w->clients[0].link->look_user = &b;
+	pub_object(&f->w->clients[0], pub_open(&f->w->clients[0], 7, 0), 7, 0, 0);
+	world_run(f->w);
+	world_wait(f->w, 100 * INLAY_MS);
+	assert_true(b.done);
+	assert_int_equal(view_of(sub).streams_lent, 0);
+	assert_int_equal(stats_of(f->w).streams_now, 0);
+	pub_group(&f->w->clients[0], 8, 3);
+	world_run(f->w);
+	assert_group(sub, 8, 0, 3);
+	fast_free(f);
+}
+
+static void send_datagram(struct fast_world *f, __u64 group, __u64 object)
+{
+	__u8 payload[32];
+	const struct inlay_moq_datagram d = {
+		.group = group, .object = object, .payload = {payload, sizeof(payload)}};
+
+	for (size_t i = 0; i < sizeof(payload); i++)
+		payload[i] = object_byte(group, 0, object, i);
+	assert_int_equal(inlay_moq_request_datagram(f->w->clients[0].publishing, &d, NULL), 0);
+	world_run(f->w);
+}
+
+static void a_datagram_comes_once_after_more_packets_than_serials(void **state)
+{
+	static const __u64 leaps[] = {2000, 1ULL << 31, 1ULL << 30, 3ULL << 30};
+	struct fast_world *f = fast_start(1);
+
+	send_datagram(f, 7, 0);
+	for (__u64 i = 0; i < 4; i++) {
+		world_wait(f->w, 3 * SECOND);
+		f->tables->upstreams[0].serial += leaps[i];
+		send_datagram(f, 7, 1 + i);
+		assert_int_equal(f->copies, 2 + i);
+		assert_int_equal(f->w->clients[1].datagrams, 2 + i);
+	}
+	assert_int_equal(stats_of(f->w).datagrams_out, 0);
+	fast_free(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			what_the_forwarder_has_sent_is_not_too_late_when_its_slot_has_gone),
+		cmocka_unit_test(a_filter_that_changes_while_an_original_comes_up_repeats_nothing),
+		cmocka_unit_test(a_group_that_a_filter_leaves_out_meanwhile_is_reset),
+		cmocka_unit_test(a_datagram_comes_once_after_more_packets_than_serials),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
