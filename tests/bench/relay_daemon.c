@@ -203,6 +203,8 @@ int relay_daemon_start(struct relay_daemon *r, const struct relay_daemon_config 
 		run_inlayd(r, config, fds[1]);
 	close(fds[1]);
 	ret = r->pid > 0 ? read_address(fds[0], &r->addr) : -errno;
+	/* It has read it; so nothing is left of it whatever becomes of us. */
+	unlink(r->config);
 	/* Its messages fit into the pipe; reading on is not needed, closing would kill it. */
 	r->messages = fds[0];
 	return ret;
