@@ -22,8 +22,12 @@ int relay_fast_init(struct inlay_relay *r, struct inlay_state *state)
 		return 0;
 	f->tables = inlay_state_tables(state);
 	f->slots = calloc(f->tables->n_slots, sizeof(struct relay_slot *));
-	if (f->slots == NULL)
+	f->given = calloc(f->tables->n_slots, sizeof(__u32));
+	if (f->slots == NULL || f->given == NULL) {
+		free(f->slots);
+		free(f->given);
 		return -ENOMEM;
+	}
 	f->state = state;
 	return 0;
 }
@@ -40,6 +44,7 @@ void relay_fast_fini(struct inlay_relay *r)
 		relay_fast_on_timer(r);
 	}
 	free(f->slots);
+	free(f->given);
 }
 
 void relay_fast_wake(struct inlay_relay *r, inlay_ns t)

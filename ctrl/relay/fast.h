@@ -45,7 +45,8 @@ struct relay_fast {
 	struct inlay_list upstreams; /* relay_fast_upstream.node */
 	struct inlay_list tracks;    /* relay_fast_track.node */
 	struct relay_slot **slots;   /* by the slot's index; NULL: not known of yet */
-	inlay_ns deadline;	     /* nothing is due before */
+	__u32 *given;	   /* by the slot's index: its generation when it was given back, + 1 */
+	inlay_ns deadline; /* nothing is due before */
 	inlay_ns next_sweep;
 	__u64 last_upstream;
 	__u64 attached; /* legs that were adopted */
@@ -210,6 +211,8 @@ void relay_slot_begin(struct relay_slot *slot, struct inlay_cache_stream *stream
 		      struct inlay_moq_incoming *in);
 /* What the position has in it is adopted. */
 void relay_slot_take(struct relay_slot *slot, __u32 position);
+/* It was given back, and is not free yet: nothing of it is anybody's to deal with. */
+bool relay_slot_is_given(const struct relay_fast *f, __u32 index);
 /* Offers what the control plane sends. */
 void relay_slot_offer(struct inlay_relay *r, struct relay_slot *slot);
 /* Adopts the stream that the forwarder has opened for |sub|, if any. */

@@ -174,7 +174,7 @@ static bool is_awaited(const struct inlay_relay *r, const struct relay_position 
 	if (p->sub == NULL || p->sub->state != RELAY_SUBSCRIPTION_ACTIVE || p->session == NULL)
 		return false;
 	for (__u32 i = 0; i < f->tables->n_slots; i++)
-		if (f->slots[i] == NULL &&
+		if (f->slots[i] == NULL && !relay_slot_is_given(f, i) &&
 		    inlay_load_u32(&f->tables->slots[i].state) != INLAY_SLOT_FREE &&
 		    f->tables->slots[i].track == p->ft->index &&
 		    inlay_load_u32(&relay_leg_at(f, i, p->index)->state) != INLAY_LEG_NONE)

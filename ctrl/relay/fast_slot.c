@@ -30,6 +30,11 @@ void relay_slot_take(struct relay_slot *slot, __u32 position)
 	slot->taken[position / 64] |= 1ULL << position % 64;
 }
 
+bool relay_slot_is_given(const struct relay_fast *f, __u32 index)
+{
+	return f->given[index] == f->tables->slots[index].generation + 1U;
+}
+
 static bool is_taken(const struct relay_slot *slot, __u32 position)
 {
 	return slot->taken[position / 64] >> position % 64 & 1;
@@ -84,7 +89,8 @@ static __u32 seen_as(struct inlay_relay *r, const struct relay_fast_upstream *fu
 		const struct inlay_slot *s = &r->fast.tables->slots[i];
 
 		if (inlay_load_u32(&s->state) != INLAY_SLOT_FREE && s->stream == number &&
-		    s->upstream == fu->index && r->fast.slots[i] == NULL)
+		    s->upstream == fu->index && r->fast.slots[i] == NULL &&
+		    !relay_slot_is_given(&r->fast, i))
 			return i + 1;
 	}
 	return INLAY_SEEN_CONVENTIONAL;
@@ -170,6 +176,7 @@ void relay_slots_abandon(struct inlay_relay *r, struct relay_position *p)
 {
 	for (__u32 i = 0; i < r->fast.tables->n_slots; i++)
 		if (inlay_load_u32(&r->fast.tables->slots[i].state) != INLAY_SLOT_FREE &&
+		    !relay_slot_is_given(&r->fast, i) &&
 		    r->fast.tables->slots[i].track == p->ft->index)
 			abandon(r, i, p);
 }
@@ -202,6 +209,7 @@ static void settle(struct inlay_relay *r, struct relay_wait *w)
 			abandon(r, slot->index, ft->positions[i]);
 	r->fast.slots[slot->index] = NULL;
 	inlay_list_remove(&slot->of_track);
+	r->fast.given[slot->index] = entry_of(r, slot)->generation + 1U;
 	inlay_state_slot_put(r->fast.state, slot->index);
 	inlay_state_reclaim(r->fast.state);
 	free(slot);

@@ -108,8 +108,9 @@ static bool is_unknown(const struct inlay_relay *r, const struct relay_fast_trac
 {
 	const struct inlay_slot *s = &r->fast.tables->slots[index];
 
-	return r->fast.slots[index] == NULL && inlay_load_u32(&s->state) != INLAY_SLOT_FREE &&
-	       s->track == ft->index && s->upstream == ft->from->index;
+	return r->fast.slots[index] == NULL && !relay_slot_is_given(&r->fast, index) &&
+	       inlay_load_u32(&s->state) != INLAY_SLOT_FREE && s->track == ft->index &&
+	       s->upstream == ft->from->index;
 }
 
 /* How many there are. */

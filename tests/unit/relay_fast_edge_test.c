@@ -104,6 +104,43 @@ static void a_group_that_a_filter_leaves_out_meanwhile_is_reset(void **state)
 	fast_free(f);
 }
 
+static void kill_publisher(struct fast_world *f)
+{
+	struct client *pub = &f->w->clients[0];
+
+	client_kill(pub);
+	inlay_relay_session_free(pub->rs);
+	pub->rs = NULL;
+	inlay_moq_session_free(pub->moq);
+	pub->moq = NULL;
+	link_free(pub->link);
+	pub->link = NULL;
+}
+
+static void a_slot_is_given_back_once_though_a_context_is_at_work(void **state)
+{
+	struct fast_world *f = fast_start(1);
+	struct inlay_context *other = &f->tables->contexts[OTHER_CONTEXT];
+
+	pub_object(&f->w->clients[0], pub_open(&f->w->clients[0], 7, 0), 7, 0, 0);
+	world_run(f->w);
+	assert_int_equal(stats_of(f->w).slots_now, 1);
+	inlay_context_enter(other);
+	kill_publisher(f);
+	/* The next packet: what was waited for until now is over, what begins now is not. */
+	inlay_context_leave(other);
+	inlay_context_enter(other);
+	for (int i = 0; i < 3; i++) {
+		world_wait(f->w, 2 * INLAY_MS);
+		assert_int_equal(stats_of(f->w).slots_now, 0);
+	}
+	inlay_context_leave(other);
+	world_wait(f->w, 10 * INLAY_MS);
+	assert_no_entries(f);
+	f->w->clients[0].link = link_new(1);
+	fast_free(f);
+}
+
 static void send_datagram(struct fast_world *f, __u64 group, __u64 object)
 {
 	__u8 payload[32];
@@ -140,6 +177,7 @@ int main(void)
 			what_the_forwarder_has_sent_is_not_too_late_when_its_slot_has_gone),
 		cmocka_unit_test(a_filter_that_changes_while_an_original_comes_up_repeats_nothing),
 		cmocka_unit_test(a_group_that_a_filter_leaves_out_meanwhile_is_reset),
+		cmocka_unit_test(a_slot_is_given_back_once_though_a_context_is_at_work),
 		cmocka_unit_test(a_datagram_comes_once_after_more_packets_than_serials),
 	};
 
