@@ -141,6 +141,33 @@ static void a_slot_is_given_back_once_though_a_context_is_at_work(void **state)
 	fast_free(f);
 }
 
+static void framing_that_was_lost_over_a_header_is_handed_back(void **state)
+{
+	struct fast_world *f = fast_start(1);
+	struct client *pub = &f->w->clients[0], *sub = &f->w->clients[1];
+	struct inlay_moq_outgoing *out = pub_open(pub, 7, 0);
+	__u64 copies;
+
+	pub_object(pub, out, 7, 0, 0);
+	world_run(f->w);
+	f->blind = true;
+	pub_object(pub, out, 7, 0, 1);
+	world_run(f->w);
+	f->blind = false;
+	copies = f->copies;
+	pub_object(pub, out, 7, 0, 2);
+	world_run(f->w);
+	assert_int_equal(f->copies, copies);
+	world_wait(f->w, 100 * INLAY_MS);
+	pub_object(pub, out, 7, 0, 3);
+	assert_int_equal(inlay_moq_outgoing_finish(out), 0);
+	world_run(f->w);
+	assert_true(f->copies > copies);
+	assert_group(sub, 7, 0, 4);
+	assert_int_equal(sub->n_got, 4);
+	fast_free(f);
+}
+
 static void send_datagram(struct fast_world *f, __u64 group, __u64 object)
 {
 	__u8 payload[32];
@@ -178,6 +205,7 @@ int main(void)
 		cmocka_unit_test(a_filter_that_changes_while_an_original_comes_up_repeats_nothing),
 		cmocka_unit_test(a_group_that_a_filter_leaves_out_meanwhile_is_reset),
 		cmocka_unit_test(a_slot_is_given_back_once_though_a_context_is_at_work),
+		cmocka_unit_test(framing_that_was_lost_over_a_header_is_handed_back),
 		cmocka_unit_test(a_datagram_comes_once_after_more_packets_than_serials),
 	};
 
