@@ -23,6 +23,7 @@ struct sim_fast {
 	struct inlay_fanout *fanout;
 	struct inlay_frame frames[BURST];
 	size_t n;
+	__u64 streams[SLOTS];
 	__u8 legs[SLOTS * POSITIONS]; /* their states, when they were looked at */
 	inlay_ns released; /* when the bystander lets go; INLAY_NEVER: it holds nothing */
 };
@@ -182,8 +183,9 @@ static void check_slots(struct sim_fast *f)
 	for (__u32 i = 0; i < t->n_slots; i++) {
 		const struct inlay_slot *slot = &t->slots[i];
 
-		if (slot->state == INLAY_SLOT_FREE)
+		if (slot->state != INLAY_SLOT_LIVE || slot->stream != f->streams[i])
 			memset(&f->legs[i * POSITIONS], 0, POSITIONS);
+		f->streams[i] = slot->stream;
 		if (slot->state != INLAY_SLOT_LIVE || slot->track >= t->n_tracks)
 			continue;
 		for (__u32 k = 0; k < t->tracks[slot->track].n_positions && k < POSITIONS; k++) {
