@@ -143,6 +143,7 @@ struct relay_position {
 	bool closing;
 	bool was_active;	/* before it closed */
 	bool is_old;		/* no packet comes up any more from before |since| */
+	__u32 until;		/* closing: serial of the first packet that found it off */
 	struct inlay_list legs; /* relay_reader.leg.of_position */
 	struct relay_wait wait;
 };

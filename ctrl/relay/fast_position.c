@@ -158,7 +158,7 @@ static void note_past(struct inlay_relay *r, const struct relay_position *p)
 		.first_group = e->first_group,
 		.end_group = e->end_group,
 		.since = p->is_old ? serial - r->fast.tables->journal_size : e->since,
-		.until = serial + 1,
+		.until = p->until,
 	};
 }
 
@@ -228,6 +228,8 @@ bool relay_position_close(struct relay_position *p)
 		p->closing = true;
 		p->was_active = inlay_xchg_u32(&entry_of(r, p)->state, INLAY_POSITION_OFF) ==
 				INLAY_POSITION_ACTIVE;
+		/* What is claimed from now on finds it off: its datagrams are ours to send. */
+		p->until = serial_of(r, ft) + 1;
 		(void)detach_all(r, p);
 		relay_wait_for_quiet(r, &p->wait, settle);
 	}
@@ -269,6 +271,8 @@ bool relay_position_had(const struct relay_subscription *sub,
 	e = entry_of(sub->track->relay, p);
 	state = inlay_load_u32(&e->state);
 	if (state != INLAY_POSITION_ACTIVE && !(state == INLAY_POSITION_OFF && p->was_active))
+		return false;
+	if (p->closing && (__s32)(fate->serial - p->until) >= 0)
 		return false;
 	return (p->is_old || (__s32)(fate->serial - e->since) >= 0) && group >= e->first_group &&
 	       group < e->end_group;

@@ -197,6 +197,27 @@ static void a_datagram_comes_once_after_more_packets_than_serials(void **state)
 	fast_free(f);
 }
 
+static void a_datagram_that_comes_while_a_position_ends_is_the_control_planes(void **state)
+{
+	struct fast_world *f = fast_start(1);
+	struct inlay_context *other = &f->tables->contexts[OTHER_CONTEXT];
+	const struct inlay_moq_params filter = from(5, 0);
+	struct client *sub = &f->w->clients[1];
+
+	send_datagram(f, 7, 0);
+	assert_int_equal(sub->datagrams, 1);
+	inlay_context_enter(other);
+	assert_int_equal(inlay_moq_request_update(sub->subscription, &filter), 0);
+	world_run(f->w);
+	send_datagram(f, 7, 1);
+	assert_int_equal(sub->datagrams, 2);
+	inlay_context_leave(other);
+	world_wait(f->w, 10 * INLAY_MS);
+	send_datagram(f, 7, 2);
+	assert_int_equal(sub->datagrams, 3);
+	fast_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +228,7 @@ int main(void)
 		cmocka_unit_test(a_slot_is_given_back_once_though_a_context_is_at_work),
 		cmocka_unit_test(framing_that_was_lost_over_a_header_is_handed_back),
 		cmocka_unit_test(a_datagram_comes_once_after_more_packets_than_serials),
+		cmocka_unit_test(a_datagram_that_comes_while_a_position_ends_is_the_control_planes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
