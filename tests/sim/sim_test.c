@@ -225,13 +225,24 @@ static void with_ample_limits_every_object_arrives_whatever_is_lost(void **state
 	assert_true(getenv("INLAY_SEED") || share(&sum) >= LEAST_SHARE);
 }
 
-__attribute__((unused)) static void with_hardly_any_shared_state_every_object_arrives(void **state)
+static void with_hardly_any_shared_state_every_object_arrives(void **state)
 {
 	const struct sim_options options = {.scarce = true, .forward = 1};
 	struct sim_result sum;
 
 	run_sample(&options, 4, &sum);
 	assert_true(getenv("INLAY_SEED") || sum.fast_bytes > 0);
+}
+
+/* Copies that a position was not sent, and why was counted: of datagrams among them, which are not
+ * sent at all then, where a queue would have them wait (design section 5, rule 6). */
+static __u64 refusals(const struct sim_result *r)
+{
+	__u64 n = 0;
+
+	for (int i = INLAY_REASON_POSITION_OFF; i <= INLAY_REASON_COPY_DROPPED; i++)
+		n += r->reasons[i];
+	return n;
 }
 
 static void with_a_forwarder_and_without_one_subscribers_get_the_same(void **state)
@@ -246,8 +257,7 @@ static void with_a_forwarder_and_without_one_subscribers_get_the_same(void **sta
 	/* Some are published in one of the two runs alone, as subscriptions begin a little apart.
 	 */
 	assert_true(sum.compared > sum.published);
-	/* What a forwarder has no credit for is not sent, where a queue has it wait. */
-	assert_true(100 * sum.datagrams >= 75 * sum.bare_datagrams);
+	assert_true(100 * (sum.datagrams + refusals(&sum)) >= 97 * sum.bare_datagrams);
 }
 
 static int set_up(void **state)
