@@ -250,6 +250,38 @@ struct inlay_cache_stream *inlay_track_cache_open(struct inlay_track_cache *t,
 	return s;
 }
 
+int inlay_track_cache_move(struct inlay_track_cache *t, struct inlay_cache_group *g)
+{
+	struct inlay_track_cache *from = g->track;
+	struct inlay_list *node;
+	size_t bytes = sizeof(*g);
+
+	if (inlay_map_set(&t->by_id, g->id, g) < 0)
+		return -ENOMEM;
+	inlay_map_remove(&from->by_id, g->id);
+	inlay_list_for_each (node, &g->streams)
+		bytes += inlay_list_entry(node, struct inlay_cache_stream, node)->bytes;
+	from->group_count--;
+	from->bytes -= bytes;
+	t->group_count++;
+	t->bytes += bytes;
+	g->track = t;
+	inlay_list_remove(&g->node);
+	inlay_list_append(&t->groups,
+			  &g->node); /* what is too much now goes with the next stream */
+	return 0;
+}
+
+void inlay_track_cache_drop(struct inlay_cache_group *g)
+{
+	struct inlay_cache *c = g->track->cache;
+	__u64 groups = c->groups_evicted, bytes = c->bytes_evicted;
+
+	evict_group(g);
+	c->groups_evicted = groups; /* nobody misses it */
+	c->bytes_evicted = bytes;
+}
+
 void inlay_track_cache_expire(struct inlay_track_cache *t, inlay_ns before)
 {
 	struct inlay_list *node, *after;

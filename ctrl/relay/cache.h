@@ -48,9 +48,11 @@ struct inlay_cache_group {
 	struct inlay_list node;
 	struct inlay_list streams; /* inlay_cache_stream.node, in order of arrival */
 	__u64 id;
-	const void *owner;  /* who fills it: the first publisher that sent of it, while it lives */
-	inlay_ns last_time; /* of the last byte that arrived */
-	bool has_final;	    /* the last object's ID is known: */
+	void *owner;	     /* who fills it: the first publisher that sent of it, while it lives */
+	inlay_ns held_since; /* the relay's: see held.c */
+	bool ends_track;     /* the final object is the track's: of one that is held */
+	inlay_ns last_time;  /* of the last byte that arrived */
+	bool has_final;	     /* the last object's ID is known: */
 	__u64 final_object;
 	bool has_largest;
 	__u64 largest_object; /* that arrived in this group */
@@ -107,6 +109,11 @@ struct inlay_cache_group *inlay_track_cache_find(const struct inlay_track_cache 
 struct inlay_cache_stream *inlay_track_cache_open(struct inlay_track_cache *t,
 						  const struct inlay_moq_subgroup *header,
 						  inlay_ns now);
+/* Takes |g| over from another track's part of the same cache; |t| does not hold its ID.
+ * 0; -ENOMEM. */
+int inlay_track_cache_move(struct inlay_track_cache *t, struct inlay_cache_group *g);
+/* Gives |g| up. */
+void inlay_track_cache_drop(struct inlay_cache_group *g);
 /* Evicts groups that got nothing since |before|. */
 void inlay_track_cache_expire(struct inlay_track_cache *t, inlay_ns before);
 /* Evicts everything. */

@@ -110,6 +110,7 @@ struct relay_fast_track {
 	struct relay_upstream *upstream; /* the fast one; NULL: none any more: it drains */
 	struct relay_fast_upstream *from;
 	struct inlay_alias *alias;
+	__u64 first_group; /* that it is granted */
 	__u32 index;
 	bool quiet;			   /* draining: no new slot can be claimed */
 	bool leaving;			   /* relay_fast_track_left() is at work on it */
@@ -122,6 +123,10 @@ struct relay_fast_track {
 
 /* Publishers or subscribers have come or gone: begins, or ends, what follows from it. */
 void relay_fast_track_check(struct relay_track *t);
+/* The fast publisher begins no new group: another may be the fast one after it. */
+void relay_fast_track_yield(struct relay_fast_track *ft);
+/* Has a forwarder begun |group|, or may it yet, that the control plane has heard nothing of? */
+bool relay_fast_may_have(const struct relay_fast_track *ft, __u64 group);
 /* |up| is about to go. */
 void relay_fast_upstream_gone(struct relay_upstream *up);
 void relay_fast_track_gone(struct relay_track *t);

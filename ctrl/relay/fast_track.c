@@ -9,27 +9,6 @@
 
 /* --- its beginning --------------------------------------------------------------------------- */
 
-/* The publisher that may be the fast one; NULL: |*ret_why|. */
-static struct relay_upstream *candidate(const struct relay_track *t, enum inlay_reason *ret_why)
-{
-	struct relay_upstream *found = NULL;
-	struct inlay_list *node;
-
-	*ret_why = INLAY_REASON_NOT_UPSTREAM;
-	inlay_list_for_each (node, &t->upstreams) {
-		struct relay_upstream *up = inlay_list_entry(node, struct relay_upstream, of_track);
-
-		if (!up->established)
-			continue;
-		if (found != NULL) {
-			*ret_why = INLAY_REASON_SEVERAL_PUBLISHERS;
-			return NULL;
-		}
-		found = up;
-	}
-	return found;
-}
-
 /* One that was withdrawn is its track's until that has drained. */
 static bool is_in_use(const struct relay_fast *f, const struct inlay_alias *a)
 {
@@ -52,14 +31,31 @@ static struct inlay_alias *free_alias(const struct relay_fast *f,
 	return NULL;
 }
 
+/* The first group that the fast publisher may begin: above all that others have begun. What they
+ * have brought of a group is told apart object by object. */
+static __u64 first_group(const struct relay_upstream *up)
+{
+	__u64 first = up->has_floor ? up->floor.group + (up->floor.group < ~0ULL) : 0;
+	struct inlay_list *node;
+
+	inlay_list_for_each (node, &up->track->cache.groups) {
+		const struct inlay_cache_group *g =
+			inlay_list_entry(node, struct inlay_cache_group, node);
+
+		if (g->owner != up && g->id >= first)
+			first = g->id + (g->id < ~0ULL);
+	}
+	return first;
+}
+
 static void publish_alias(struct relay_fast_track *ft)
 {
 	const struct relay_upstream *up = ft->upstream;
 	struct inlay_alias *a = ft->alias;
 
 	a->alias = inlay_moq_request_alias(up->request);
-	/* What others have brought of a group is told apart object by object. */
-	a->first_group = up->has_floor ? up->floor.group + (up->floor.group < ~0ULL) : 0;
+	ft->first_group = first_group(up);
+	a->first_group = ft->first_group;
 	inlay_store_u64(&a->end_group, ~0ULL);
 	a->priority = ft->track->properties.publisher_priority;
 	inlay_xchg_u32(&a->track, ft->index + 1);
@@ -149,6 +145,8 @@ void relay_fast_track_sweep(struct inlay_relay *r, struct relay_fast_track *ft)
 
 		if (!is_unknown(r, ft, i) || !is_forgotten(r, s))
 			continue;
+		if (ft->track != NULL) /* subscribers have had some of it */
+			relay_held_drop(ft->track, s->group, INLAY_MOQ_RESET_CANCELLED);
 		slot = relay_slot_new(r, ft, i);
 		if (slot != NULL)
 			relay_slot_end(r, slot);
@@ -167,6 +165,27 @@ static void abandon_unknown(struct inlay_relay *r, struct relay_fast_track *ft)
 			return; /* no memory: later */
 		relay_slot_end(r, slot);
 	}
+}
+
+/* Groups that it has begun so are its own: what others have of them would come twice. */
+static void drop_unknown(struct inlay_relay *r, const struct relay_fast_track *ft)
+{
+	for (__u32 i = 0; ft->track != NULL && i < r->fast.tables->n_slots; i++)
+		if (is_unknown(r, ft, i))
+			relay_held_drop(ft->track, r->fast.tables->slots[i].group,
+					INLAY_MOQ_RESET_CANCELLED);
+}
+
+bool relay_fast_may_have(const struct relay_fast_track *ft, __u64 group)
+{
+	const struct inlay_relay *r = ft->track->relay;
+
+	if (!ft->quiet)
+		return group >= ft->first_group;
+	for (__u32 i = 0; i < r->fast.tables->n_slots; i++)
+		if (is_unknown(r, ft, i) && r->fast.tables->slots[i].group == group)
+			return true;
+	return false;
 }
 
 static void give_back(struct inlay_relay *r, struct relay_fast_track *ft)
@@ -199,8 +218,12 @@ void relay_fast_track_left(struct inlay_relay *r, struct relay_fast_track *ft)
 		return;
 	/* What is called here may call back. */
 	ft->leaving = true;
-	if (ft->abandon)
+	if (ft->abandon) {
+		drop_unknown(r, ft);
 		abandon_unknown(r, ft);
+	}
+	if (ft->track != NULL)
+		relay_held_promote(ft->track);
 	if (inlay_list_is_empty(&ft->slots) && unknown_slots(r, ft, &first) == 0)
 		close_positions(ft);
 	else
@@ -227,6 +250,11 @@ static void drain(struct inlay_relay *r, struct relay_fast_track *ft)
 	ft->upstream = NULL;
 	inlay_xchg_u32(&ft->alias->track, 0);
 	relay_wait_for_quiet(r, &ft->wait, now_quiet);
+}
+
+void relay_fast_track_yield(struct relay_fast_track *ft)
+{
+	drain(ft->track->relay, ft);
 }
 
 void relay_fast_upstream_gone(struct relay_upstream *up)
@@ -270,12 +298,15 @@ static void check_subscriptions(struct relay_track *t, enum inlay_reason why)
 void relay_fast_track_check(struct relay_track *t)
 {
 	struct inlay_relay *r = t->relay;
-	enum inlay_reason why;
+	enum inlay_reason why = INLAY_REASON_NOT_UPSTREAM;
 	struct relay_upstream *up;
 
-	up = candidate(t, &why);
+	relay_held_check(t);
+	up = relay_track_first_upstream(t);
 	if (t->fast != NULL && t->fast->upstream != NULL && t->fast->upstream != up)
 		drain(r, t->fast);
+	if (t->fast != NULL && t->fast->upstream == NULL && up != NULL)
+		why = INLAY_REASON_SEVERAL_PUBLISHERS;
 	if (t->fast == NULL && up != NULL && !inlay_list_is_empty(&t->subscriptions)) {
 		t->fast = make(up, &why);
 		if (t->fast != NULL)

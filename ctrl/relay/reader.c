@@ -574,6 +574,21 @@ bool relay_reader_attach_old(struct relay_subscription *sub, struct inlay_cache_
 	return true;
 }
 
+void relay_reader_attach_held(struct relay_subscription *sub, struct inlay_cache_stream *stream)
+{
+	const struct inlay_cache_object *object = first_to_serve(sub, stream);
+	struct relay_reader *rd;
+
+	if (stream->end == INLAY_CACHE_RESET || (stream->end != INLAY_CACHE_OPEN && object == NULL))
+		return;
+	rd = reader_new(sub, stream);
+	if (rd == NULL)
+		return;
+	inlay_list_append(&sub->readers, &rd->of_subscription);
+	if (object != NULL)
+		begin(rd, object);
+}
+
 /* --- as the stream grows --------------------------------------------------------------------- */
 
 void relay_reader_on_object(struct relay_reader *rd, const struct inlay_cache_object *object)

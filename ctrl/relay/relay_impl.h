@@ -95,9 +95,10 @@ struct relay_track {
 	enum relay_track_state state;
 	bool in_use; /* a function works on it: not to be freed */
 	struct inlay_track_cache cache;
+	struct inlay_track_cache held;	 /* groups that may be the fast publisher's: held.c */
 	struct inlay_list subscriptions; /* relay_subscription.of_track */
 	struct inlay_list statuses;	 /* relay_status.of_track: TRACK_STATUS not answered */
-	struct inlay_list upstreams;	 /* relay_upstream.of_track; the first feeds datagrams */
+	struct inlay_list upstreams;	 /* relay_upstream.of_track; established ones by age */
 	struct inlay_list feeds;	 /* relay_feed.of_track; also of what the cache gave up */
 	__u32 n_subscriptions, n_upstreams;
 	__u32 n_orphans; /* readers that go on without their subscription, and read our cache */
@@ -147,6 +148,8 @@ void relay_track_refuse_impatient(struct relay_track *t);
 /* Does anybody want objects, or a status? */
 bool relay_track_is_wanted(const struct relay_track *t);
 void relay_track_malformed(struct relay_track *t);
+/* The fast publisher, where one can be, and who feeds datagrams; NULL: none is established. */
+struct relay_upstream *relay_track_first_upstream(const struct relay_track *t);
 /* A subscription or status is out of the lists. Frees the track if nothing holds it. */
 void relay_track_left(struct relay_track *t);
 void relay_track_on_timer(struct relay_track *t);
@@ -186,7 +189,9 @@ struct relay_feed {
 	struct inlay_list of_track;
 	struct relay_upstream *upstream;
 	struct inlay_cache_stream *stream;
+	struct inlay_moq_incoming *in;
 	struct relay_slot *slot; /* NULL: no forwarder has claimed it */
+	bool held;		 /* the stream is in the track's |held| */
 	bool begun;		 /* an object has arrived */
 	bool has_min;		 /* objects at or below were delivered by another publisher: */
 	__u64 min_object;
@@ -216,7 +221,24 @@ void relay_feed_on_object(struct relay_feed *feed, struct inlay_moq_incoming *in
 void relay_feed_on_payload(struct relay_feed *feed, struct inlay_moq_incoming *in, const __u8 *data,
 			   size_t len);
 void relay_feed_end(struct relay_feed *feed, enum inlay_moq_end end, __u64 code);
+/* The publisher is told to send no more of it; the feed is gone. */
+void relay_feed_abandon(struct relay_feed *feed, __u64 code);
 void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_moq_datagram *d);
+
+/* --- groups that are held back --------------------------------------------------------------- */
+
+/* Is what |up| sends of |group| to be held back? */
+bool relay_held_wants(const struct relay_upstream *up, __u64 group);
+/* |feed| has begun in the track's |held|. */
+void relay_held_begun(struct relay_feed *feed);
+/* Somebody else is the group's author. */
+void relay_held_drop(struct relay_track *t, __u64 group, __u64 code);
+/* |up| is about to go. */
+void relay_held_forget(struct relay_track *t, const struct relay_upstream *up);
+/* Gives subscribers what no forwarder can begin any more. The track may be gone. */
+void relay_held_promote(struct relay_track *t);
+/* Gives the fast publisher up if it lets others wait. */
+void relay_held_check(struct relay_track *t);
 
 /* --- subscriptions --------------------------------------------------------------------------- */
 
@@ -336,6 +358,8 @@ bool relay_reader_adopt(struct relay_subscription *sub, struct relay_slot *slot,
 /* As above, for what the cache holds, newest first: goes to the front of the subscription's list.
  * False: the subscription has as many streams as it may. */
 bool relay_reader_attach_old(struct relay_subscription *sub, struct inlay_cache_stream *stream);
+/* Follows a stream that was held back, from what arrived first. */
+void relay_reader_attach_held(struct relay_subscription *sub, struct inlay_cache_stream *stream);
 /* An object has begun at the stream's end; its header is in the cache. */
 void relay_reader_on_object(struct relay_reader *rd, const struct inlay_cache_object *object);
 /* A stream that is complete goes on without its subscription; any other is dropped. */

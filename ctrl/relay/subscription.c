@@ -263,11 +263,12 @@ static void attach_evicted(struct relay_subscription *sub, const struct relay_su
 	struct inlay_list *node;
 
 	inlay_list_for_each (node, &sub->track->feeds) {
-		struct inlay_cache_stream *stream =
-			inlay_list_entry(node, struct relay_feed, of_track)->stream;
+		const struct relay_feed *feed = inlay_list_entry(node, struct relay_feed, of_track);
+		struct inlay_cache_stream *stream = feed->stream;
 		__u64 group = stream->header.group;
 
-		if (stream->group == NULL && relay_subscription_wants_group(sub, group) &&
+		if (stream->group == NULL && !feed->held &&
+		    relay_subscription_wants_group(sub, group) &&
 		    (before == NULL || !relay_subscription_wants_group(before, group)) &&
 		    !is_read(sub, stream))
 			relay_reader_attach(sub, stream);

@@ -60,6 +60,7 @@ struct relay_track *relay_track_find_or_new(struct inlay_relay *r,
 		return NULL;
 	}
 	inlay_track_cache_init(&t->cache, &r->cache);
+	inlay_track_cache_init(&t->held, &r->cache);
 	inlay_list_init(&t->subscriptions);
 	inlay_list_init(&t->statuses);
 	inlay_list_init(&t->upstreams);
@@ -88,6 +89,7 @@ static void track_free(struct relay_track *t)
 		inlay_map_remove(&r->by_hash, t->hash);
 	}
 	inlay_track_cache_fini(&t->cache);
+	inlay_track_cache_fini(&t->held);
 	inlay_list_remove(&t->node);
 	r->stats.tracks_now--;
 	free((void *)t->properties.bytes.data);
@@ -161,14 +163,22 @@ bool relay_track_is_wanted(const struct relay_track *t)
 	return false;
 }
 
-static bool is_established(const struct relay_track *t)
+struct relay_upstream *relay_track_first_upstream(const struct relay_track *t)
 {
 	struct inlay_list *node;
 
-	inlay_list_for_each (node, &t->upstreams)
-		if (inlay_list_entry(node, struct relay_upstream, of_track)->established)
-			return true;
-	return false;
+	inlay_list_for_each (node, &t->upstreams) {
+		struct relay_upstream *up = inlay_list_entry(node, struct relay_upstream, of_track);
+
+		if (up->established)
+			return up;
+	}
+	return NULL;
+}
+
+static bool is_established(const struct relay_track *t)
+{
+	return relay_track_first_upstream(t) != NULL;
 }
 
 bool relay_track_is_absent(const struct relay_track *t)
@@ -384,6 +394,7 @@ void relay_track_upstream_gone(struct relay_track *t, __u64 code, __u64 done)
 	if (is_established(t))
 		return;
 	t->in_use = true;
+	relay_held_promote(t);
 	if (t->n_upstreams > 0)
 		t->state = RELAY_TRACK_CONNECTING;
 	else
@@ -409,6 +420,7 @@ void relay_track_malformed(struct relay_track *t)
 			INLAY_MOQ_RESET_MALFORMED_TRACK);
 	refuse_waiting(t, INLAY_MOQ_REQUEST_MALFORMED_TRACK, false);
 	inlay_track_cache_clear(&t->cache);
+	inlay_track_cache_clear(&t->held);
 	if (outermost) {
 		t->in_use = false;
 		relay_track_left(t);

@@ -36,7 +36,8 @@ static void upstream_free(struct relay_upstream *up)
 	struct inlay_list *node;
 
 	relay_fast_upstream_gone(up);
-	relay_fast_wake(t->relay, t->relay->now); /* another may be the only one now */
+	relay_fast_wake(t->relay, t->relay->now); /* another may be the fast one now */
+	relay_held_forget(t, up);
 	inlay_list_for_each (node, &t->cache.groups) {
 		struct inlay_cache_group *g =
 			inlay_list_entry(node, struct inlay_cache_group, node);
@@ -206,6 +207,9 @@ static __u64 adopt(struct relay_upstream *up, const struct inlay_moq_params *par
 	if (params->present & INLAY_MOQ_HAS_LARGEST_OBJECT)
 		(void)relay_track_note_object(t, params->largest_object);
 	up->established = true;
+	/* Whoever has been there for longer comes before. */
+	inlay_list_remove(&up->of_track);
+	inlay_list_append(&t->upstreams, &up->of_track);
 	relay_fast_wake(t->relay, t->relay->now);
 	return 0;
 }
@@ -378,7 +382,9 @@ void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_inco
 {
 	struct relay_track *t = up->track;
 	struct inlay_relay *r = t->relay;
-	struct inlay_cache_group *g = inlay_track_cache_find(&t->cache, header->group);
+	bool hold = relay_held_wants(up, header->group);
+	struct inlay_track_cache *cache = hold ? &t->held : &t->cache;
+	struct inlay_cache_group *g = inlay_track_cache_find(cache, header->group);
 	struct relay_slot *slot = relay_slot_find(up, in);
 	struct relay_feed *feed;
 	struct inlay_list *node, *after;
@@ -388,13 +394,15 @@ void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_inco
 		turn_away(r, in, slot, INLAY_MOQ_RESET_CANCELLED);
 		return;
 	}
+	if (!hold)
+		relay_held_drop(t, header->group, INLAY_MOQ_RESET_CANCELLED);
 	feed = calloc(1, sizeof(*feed));
 	if (feed != NULL && g != NULL && g->owner == NULL) {
 		feed->has_min = g->has_largest;
 		feed->min_object = g->largest_object;
 	}
 	if (feed != NULL)
-		feed->stream = inlay_track_cache_open(&t->cache, header, r->now);
+		feed->stream = inlay_track_cache_open(cache, header, r->now);
 	if (feed == NULL || feed->stream == NULL) {
 		free(feed);
 		turn_away(r, in, slot, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
@@ -406,12 +414,17 @@ void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_inco
 	}
 	r->stats.streams_in++;
 	feed->upstream = up;
+	feed->in = in;
 	feed->slot = slot;
 	if (slot != NULL)
 		relay_slot_begin(slot, feed->stream, in);
 	feed->stream->group->owner = up;
 	inlay_list_append(&t->feeds, &feed->of_track);
 	inlay_moq_incoming_set_user(in, feed);
+	if (hold) {
+		relay_held_begun(feed);
+		return;
+	}
 	inlay_list_for_each_safe (node, after, &t->subscriptions) {
 		struct relay_subscription *sub =
 			inlay_list_entry(node, struct relay_subscription, of_track);
@@ -441,8 +454,10 @@ static void end_feed(struct relay_feed *feed, enum inlay_cache_end end, __u64 co
 	free(feed);
 }
 
-static void abandon_feed(struct relay_feed *feed, struct inlay_moq_incoming *in, __u64 code)
+void relay_feed_abandon(struct relay_feed *feed, __u64 code)
 {
+	struct inlay_moq_incoming *in = feed->in;
+
 	if (code == INLAY_MOQ_RESET_EXCESSIVE_LOAD)
 		relay_reader_refuse(feed->upstream, feed->stream,
 				    feed->stream->group == NULL ? INLAY_RELAY_RULE_EVICTED
@@ -541,13 +556,15 @@ static enum object_fate check_object(struct relay_feed *feed, const struct inlay
 	if (object->status == INLAY_MOQ_STATUS_END_OF_GROUP && g->has_largest &&
 	    g->largest_object > object->id)
 		return OBJECT_MALFORMED;
-	if (!relay_track_note_object(up->track, where))
+	if (!feed->held && !relay_track_note_object(up->track, where))
 		return OBJECT_MALFORMED;
 	/* Condition 5, the other way round. */
-	if (object->status == INLAY_MOQ_STATUS_END_OF_TRACK &&
+	if (object->status == INLAY_MOQ_STATUS_END_OF_TRACK && !feed->held &&
 	    inlay_moq_location_less(where, up->track->largest))
 		return OBJECT_MALFORMED;
-	if (object->status == INLAY_MOQ_STATUS_END_OF_TRACK) {
+	if (object->status == INLAY_MOQ_STATUS_END_OF_TRACK && feed->held) {
+		g->ends_track = true;
+	} else if (object->status == INLAY_MOQ_STATUS_END_OF_TRACK) {
 		up->track->has_end = true;
 		up->track->end = where;
 	}
@@ -563,15 +580,14 @@ static enum object_fate check_object(struct relay_feed *feed, const struct inlay
 }
 
 /* False: the feed is gone. */
-static bool store(struct relay_feed *feed, struct inlay_moq_incoming *in, const __u8 *data,
-		  size_t len)
+static bool store(struct relay_feed *feed, const __u8 *data, size_t len)
 {
 	struct inlay_relay *r = feed->upstream->track->relay;
 
 	r->stats.bytes_in += len;
 	if (inlay_cache_stream_append(feed->stream, data, len, r->now) == 0)
 		return true;
-	abandon_feed(feed, in, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
+	relay_feed_abandon(feed, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
 	return false;
 }
 
@@ -590,7 +606,7 @@ void relay_feed_on_object(struct relay_feed *feed, struct inlay_moq_incoming *in
 	enum object_fate fate;
 
 	if (s->group == NULL) { /* evicted under it */
-		abandon_feed(feed, in, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
+		relay_feed_abandon(feed, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
 		return;
 	}
 	fate = check_object(feed, object);
@@ -600,17 +616,17 @@ void relay_feed_on_object(struct relay_feed *feed, struct inlay_moq_incoming *in
 	}
 	if (fate == OBJECT_DUPLICATE) {
 		t->relay->stats.duplicates++;
-		abandon_feed(feed, in, INLAY_MOQ_RESET_CANCELLED);
+		relay_feed_abandon(feed, INLAY_MOQ_RESET_CANCELLED);
 		return;
 	}
 	if (inlay_cache_stream_begin_object(s, &entry, t->relay->now) < 0) {
-		abandon_feed(feed, in, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
+		relay_feed_abandon(feed, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
 		return;
 	}
 	feed->begun = true;
 	t->relay->stats.objects_in++;
 	/* A header larger than the cache evicts itself. */
-	if (!store(feed, in, header, len) || s->object_count == 0)
+	if (!store(feed, header, len) || s->object_count == 0)
 		return;
 	if (feed->slot != NULL)
 		relay_slot_on_growth(t->relay, feed->slot);
@@ -625,7 +641,7 @@ void relay_feed_on_payload(struct relay_feed *feed, struct inlay_moq_incoming *i
 	struct inlay_cache_stream *s = feed->stream;
 	struct inlay_list *node, *after;
 
-	if (!store(feed, in, data, len))
+	if (!store(feed, data, len))
 		return;
 	if (feed->slot != NULL)
 		relay_slot_on_growth(feed->upstream->track->relay, feed->slot);
@@ -680,7 +696,7 @@ void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_mo
 	relay_fast_datagram(up, &fate);
 	r->stats.datagrams_in++;
 	/* Of several publishers one feeds datagrams: the one that has been there longest. */
-	if (t->upstreams.next != &up->of_track ||
+	if (up != relay_track_first_upstream(t) ||
 	    (up->has_floor && !inlay_moq_location_less(up->floor, where))) {
 		r->stats.duplicates++;
 		return;

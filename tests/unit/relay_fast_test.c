@@ -229,29 +229,6 @@ static void a_publisher_that_dies_ends_its_streams_and_leaves_no_entry(void **st
 	fast_free(f);
 }
 
-static void a_track_with_two_publishers_is_conventional(void **state)
-{
-	struct fast_world *f = fast_start(1);
-	struct client *second = fast_client(f);
-
-	client_publish(second, "video");
-	world_run(f->w);
-	world_wait(f->w, 10 * INLAY_MS);
-	assert_int_equal(view_of(&f->w->clients[1]).why_not, INLAY_REASON_SEVERAL_PUBLISHERS);
-	pub_group(&f->w->clients[0], 7, 3);
-	world_run(f->w);
-	assert_group(&f->w->clients[1], 7, 0, 3);
-	assert_int_equal(f->copies, 0);
-	client_kill(second);
-	world_wait(f->w, 10 * INLAY_MS);
-	assert_true(view_of(&f->w->clients[1]).fast);
-	pub_group(&f->w->clients[0], 8, 3);
-	world_run(f->w);
-	assert_group(&f->w->clients[1], 8, 0, 3);
-	assert_true(f->copies > 0);
-	fast_free(f);
-}
-
 static void a_pause_ends_the_position_and_an_end_of_the_pause_begins_one(void **state)
 {
 	struct inlay_moq_params pause = {.present = INLAY_MOQ_HAS_FORWARD, .forward = false};
@@ -316,7 +293,6 @@ int main(void)
 		cmocka_unit_test(a_subscriber_that_leaves_leaves_nothing_behind),
 		cmocka_unit_test(an_entry_is_not_given_back_while_a_context_may_hold_it),
 		cmocka_unit_test(a_publisher_that_dies_ends_its_streams_and_leaves_no_entry),
-		cmocka_unit_test(a_track_with_two_publishers_is_conventional),
 		cmocka_unit_test(a_pause_ends_the_position_and_an_end_of_the_pause_begins_one),
 		cmocka_unit_test(a_datagram_comes_once_from_whoever_had_it_first),
 	};

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Several publishers of a track beside a forwarder: one of them is the fast one. */
+#include "relay_fast_world.h"
+#include "seeded.h"
+
+#include <stdlib.h>
+
+#define SECOND (1000 * INLAY_MS)
+
+/* Clients 0 and 2 publish, client 1 subscribes. */
+struct rivals {
+	struct fast_world *f;
+	struct client *a, *b, *sub;
+};
+
+static struct rivals rivals_new(void)
+{
+	struct rivals v = {.f = fast_start(1)};
+
+	v.b = fast_client(v.f);
+	client_publish(v.b, "video");
+	world_run(v.f->w);
+	world_wait(v.f->w, 10 * INLAY_MS);
+	v.a = &v.f->w->clients[0];
+	v.sub = &v.f->w->clients[1];
+	return v;
+}
+
+static void bring(const struct rivals *v, struct client *from, __u64 group)
+{
+	pub_group(from, group, 3);
+	world_run(v->f->w);
+}
+
+/* The session ends, as it does when its connection does. */
+static void end_session(const struct rivals *v, struct client *c)
+{
+	client_kill(c);
+	inlay_relay_session_free(c->rs);
+	c->rs = NULL;
+	inlay_moq_session_free(c->moq);
+	c->moq = NULL;
+	link_free(c->link);
+	c->link = NULL;
+	world_run(v->f->w);
+}
+
+static void rivals_free(struct rivals *v)
+{
+	if (v->a->link == NULL)
+		v->a->link = link_new(1);
+	fast_free(v->f);
+}
+
+static void the_same_groups_of_two_publishers_come_once_and_fast(void **state)
+{
+	struct rivals v = rivals_new();
+
+	assert_true(view_of(v.sub).fast);
+	for (__u64 g = 7; g < 17; g++) {
+		bring(&v, g % 2 ? v.b : v.a, g);
+		bring(&v, g % 2 ? v.a : v.b, g);
+		world_wait(v.f->w, 50 * INLAY_MS);
+		assert_group(v.sub, g, 0, 3);
+	}
+	assert_int_equal(v.sub->n_got, 30);
+	assert_int_equal(stats_of(v.f->w).duplicates, 10);
+	assert_int_equal(stats_of(v.f->w).streams_refused, 0);
+	assert_true(stats_of(v.f->w).legs_attached >= 8);
+	assert_true(view_of(v.sub).fast);
+	rivals_free(&v);
+}
+
+static void a_group_that_the_fast_one_has_not_begun_waits_for_it_and_no_longer(void **state)
+{
+	struct rivals v = rivals_new();
+	__u64 copies;
+
+	bring(&v, v.a, 7);
+	bring(&v, v.b, 8);
+	world_wait(v.f->w, 95 * INLAY_MS);
+	assert_int_equal(v.sub->n_got, 3);
+	world_wait(v.f->w, 10 * INLAY_MS);
+	assert_group(v.sub, 8, 0, 3);
+	/* It is the other one's turn, which is now as fast. */
+	world_wait(v.f->w, 10 * INLAY_MS);
+	copies = v.f->copies;
+	bring(&v, v.b, 9);
+	assert_true(v.f->copies > copies);
+	bring(&v, v.a, 9);
+	bring(&v, v.a, 8);
+	world_wait(v.f->w, 500 * INLAY_MS);
+	assert_group(v.sub, 9, 0, 3);
+	assert_int_equal(v.sub->n_got, 9);
+	rivals_free(&v);
+}
+
+static void a_stream_that_is_taken_over_goes_on(void **state)
+{
+	struct rivals v = rivals_new();
+	struct inlay_moq_outgoing *out = pub_open(v.b, 7, 0);
+
+	pub_object(v.b, out, 7, 0, 0);
+	world_run(v.f->w);
+	world_wait(v.f->w, 50 * INLAY_MS);
+	pub_object(v.b, out, 7, 0, 1);
+	world_run(v.f->w);
+	assert_int_equal(v.sub->n_got, 0);
+	world_wait(v.f->w, 60 * INLAY_MS);
+	assert_int_equal(v.sub->n_got, 2);
+	pub_object(v.b, out, 7, 0, 2);
+	assert_int_equal(inlay_moq_outgoing_finish(out), 0);
+	world_run(v.f->w);
+	assert_group(v.sub, 7, 0, 3);
+	assert_int_equal(v.sub->n_got, 3);
+	assert_int_equal(v.sub->n_rx, 1);
+	rivals_free(&v);
+}
+
+static void when_the_fast_one_dies_within_a_group_the_other_goes_on_with_the_next(void **state)
+{
+	struct rivals v = rivals_new();
+	struct inlay_moq_outgoing *out = pub_open(v.a, 7, 0);
+	__u64 copies;
+
+	pub_object(v.a, out, 7, 0, 0);
+	world_run(v.f->w);
+	bring(&v, v.b, 7);
+	bring(&v, v.b, 8);
+	assert_int_equal(v.sub->n_got, 1);
+	end_session(&v, v.a);
+	world_wait(v.f->w, 5 * INLAY_MS);
+	assert_group(v.sub, 8, 0, 3);
+	assert_int_equal(v.sub->n_got, 4);
+	world_wait(v.f->w, 20 * INLAY_MS);
+	copies = v.f->copies;
+	bring(&v, v.b, 9);
+	assert_group(v.sub, 9, 0, 3);
+	assert_true(v.f->copies > copies);
+	rivals_free(&v);
+}
+
+static void nothing_is_taken_over_while_a_forwarder_may_begin_it(void **state)
+{
+	struct rivals v = rivals_new();
+	struct inlay_context *other = &v.f->tables->contexts[OTHER_CONTEXT];
+
+	bring(&v, v.b, 8);
+	inlay_context_enter(other);
+	end_session(&v, v.a);
+	bring(&v, v.b, 9);
+	world_wait(v.f->w, 300 * INLAY_MS);
+	assert_int_equal(v.sub->n_got, 0);
+	inlay_context_leave(other);
+	world_wait(v.f->w, 5 * INLAY_MS);
+	assert_group(v.sub, 8, 0, 3);
+	assert_group(v.sub, 9, 0, 3);
+	assert_int_equal(v.sub->n_got, 6);
+	rivals_free(&v);
+}
+
+static void who_leaves_out_a_group_stays_the_fast_one(void **state)
+{
+	struct rivals v = rivals_new();
+
+	bring(&v, v.a, 7);
+	bring(&v, v.a, 9);
+	bring(&v, v.b, 8);
+	world_wait(v.f->w, 120 * INLAY_MS);
+	assert_group(v.sub, 8, 0, 3);
+	bring(&v, v.b, 10);
+	world_wait(v.f->w, 20 * INLAY_MS);
+	assert_null(find_got(v.sub, 10, 0, 0));
+	bring(&v, v.a, 10);
+	assert_group(v.sub, 10, 0, 3);
+	assert_int_equal(v.sub->n_got, 12);
+	rivals_free(&v);
+}
+
+static void what_is_held_is_not_lost_when_its_publisher_leaves(void **state)
+{
+	struct rivals v = rivals_new();
+
+	bring(&v, v.b, 8);
+	assert_int_equal(
+		inlay_moq_request_publish_done(v.b->publishing, INLAY_MOQ_DONE_TRACK_ENDED, ""), 0);
+	v.b->publishing = NULL;
+	world_run(v.f->w);
+	world_wait(v.f->w, 50 * INLAY_MS);
+	assert_int_equal(v.sub->n_got, 0);
+	assert_int_equal(
+		inlay_moq_request_publish_done(v.a->publishing, INLAY_MOQ_DONE_TRACK_ENDED, ""), 0);
+	v.a->publishing = NULL;
+	world_run(v.f->w);
+	world_wait(v.f->w, 50 * INLAY_MS);
+	assert_group(v.sub, 8, 0, 3);
+	assert_true(v.sub->done);
+	rivals_free(&v);
+}
+
+static void send_datagram(const struct rivals *v, struct client *from, __u64 object)
+{
+	__u8 payload[32];
+	const struct inlay_moq_datagram d = {
+		.group = 7, .object = object, .payload = {payload, sizeof(payload)}};
+
+	for (size_t i = 0; i < sizeof(payload); i++)
+		payload[i] = object_byte(7, 0, object, i);
+	assert_int_equal(inlay_moq_request_datagram(from->publishing, &d, NULL), 0);
+	world_run(v->f->w);
+}
+
+static void datagrams_come_from_the_fast_one(void **state)
+{
+	struct rivals v = rivals_new();
+
+	for (__u64 o = 0; o < 4; o++) {
+		send_datagram(&v, v.b, o);
+		send_datagram(&v, v.a, o);
+	}
+	assert_int_equal(v.sub->datagrams, 4);
+	assert_int_equal(v.f->copies, 4);
+	/* Both are the other's now. */
+	bring(&v, v.b, 8);
+	world_wait(v.f->w, 120 * INLAY_MS);
+	for (__u64 o = 4; o < 8; o++) {
+		send_datagram(&v, v.b, o);
+		send_datagram(&v, v.a, o);
+	}
+	assert_int_equal(v.sub->datagrams, 8);
+	rivals_free(&v);
+}
+
+/* What the forwarder has sent of a stream before anybody told the control plane of it. */
+static void forward_only(const struct rivals *v, struct client *from, __u64 group)
+{
+	const struct inlay_moq_subgroup h = {.alias = inlay_moq_request_alias(from->publishing),
+					     .group = group};
+	const struct inlay_moq_object o = {.id = 0, .payload_len = 0};
+	__u64 id = 4 * from->link->ends[0].next_stream[1] + 2;
+	__u8 bytes[64];
+	struct inlay_writer w = inlay_writer_of(bytes, sizeof(bytes));
+
+	assert_true(inlay_moq18_subgroup_put(&w, &h));
+	assert_true(inlay_moq18_object_put(&w, &h, true, 0, &o));
+	look(v->f, &from->link->ends[1], id, 0, bytes, inlay_writer_len(&w), false);
+}
+
+static void what_a_forwarder_has_begun_is_nobody_elses(void **state)
+{
+	struct rivals v = rivals_new();
+	__u64 g = 8;
+
+	while (object_len(v.f->w, g, 0, 0) > 0)
+		g++;
+	forward_only(&v, v.a, g);
+	assert_int_equal(v.f->copies, 1);
+	bring(&v, v.b, g);
+	bring(&v, v.b, g + 1);
+	world_wait(v.f->w, 120 * INLAY_MS);
+	assert_group(v.sub, g + 1, 0, 3);
+	assert_null(find_got(v.sub, g, 0, 1));
+	end_session(&v, v.a);
+	world_wait(v.f->w, 10 * INLAY_MS);
+	assert_null(find_got(v.sub, g, 0, 1));
+	assert_int_equal(stats_of(v.f->w).slots_now, 0);
+	bring(&v, v.b, g + 2);
+	assert_group(v.sub, g + 2, 0, 3);
+	rivals_free(&v);
+}
+
+/* --- in every order -------------------------------------------------------------------------- */
+
+#define FIRST_GROUP 7
+#define GROUPS	    24
+
+/* Brings three objects of each group, one at a time. */
+struct rival {
+	struct client *client;
+	struct inlay_moq_outgoing *out;
+	bool stopped[GROUPS]; /* late, maybe, when the next group is being brought */
+	__u64 group, object;
+};
+
+static void go_on(struct rival *r)
+{
+	bool *stopped = &r->stopped[r->group - FIRST_GROUP];
+
+	if (r->group == FIRST_GROUP + GROUPS)
+		return;
+	if (r->out == NULL && r->object == 0)
+		r->out = pub_open_watched(r->client, r->group, 0, stopped);
+	if (*stopped)
+		r->object = 3;
+	if (r->object < 3)
+		pub_object(r->client, r->out, r->group, 0, r->object++);
+	if (r->object < 3)
+		return;
+	if (!*stopped)
+		assert_int_equal(inlay_moq_outgoing_finish(r->out), 0);
+	r->out = NULL;
+	r->object = 0;
+	r->group++;
+}
+
+static void step(struct rivals *v, struct rival *r, struct seeded *rng)
+{
+	struct inlay_context *other = &v->f->tables->contexts[OTHER_CONTEXT];
+	static const inlay_ns pauses[] = {0, INLAY_MS, 20 * INLAY_MS, 150 * INLAY_MS};
+	/* One is ahead for a while. */
+	__u64 favoured = seeded_below(rng, 2), n = seeded_below(rng, 8);
+
+	v->f->blind = seeded_below(rng, 8) == 0;
+	if (seeded_below(rng, 4) == 0)
+		inlay_context_enter(other);
+	for (__u64 i = 0; i < n; i++) {
+		go_on(&r[seeded_below(rng, 5) == 0 ? !favoured : favoured]);
+		if (seeded_below(rng, 2) == 0)
+			world_run(v->f->w);
+		world_wait(v->f->w, pauses[seeded_below(rng, 4)]);
+	}
+	world_run(v->f->w);
+	if (inlay_load_u64(&other->epoch) & 1)
+		inlay_context_leave(other);
+}
+
+static void assert_none_twice(const struct client *sub)
+{
+	for (size_t i = 0; i < sub->n_got; i++)
+		assert_ptr_equal(find_got(sub, sub->got[i].group, 0, sub->got[i].object),
+				 &sub->got[i]);
+}
+
+static void run_in_some_order(__u64 seed, bool kill)
+{
+	struct seeded rng = {.state = seed * 0x9e3779b97f4a7c15ULL};
+	struct rivals v = rivals_new();
+	struct rival r[2] = {{.client = v.a, .group = FIRST_GROUP},
+			     {.client = v.b, .group = FIRST_GROUP}};
+	__u64 killed_at = seeded_below(&rng, 20), last;
+
+	for (__u64 i = 0; i < 40 && !(kill && i == killed_at); i++)
+		step(&v, r, &rng);
+	v.f->blind = false;
+	last = r[0].group > r[1].group ? r[0].group : r[1].group;
+	if (kill)
+		end_session(&v, v.a);
+	while (r[0].group + r[1].group < 2 * (FIRST_GROUP + GROUPS)) {
+		if (!kill)
+			go_on(&r[0]);
+		else
+			r[0].group = FIRST_GROUP + GROUPS;
+		go_on(&r[1]);
+		world_run(v.f->w);
+	}
+	world_wait(v.f->w, SECOND);
+	for (__u64 g = kill ? last + 1 : FIRST_GROUP; g < FIRST_GROUP + GROUPS; g++)
+		assert_group(v.sub, g, 0, 3);
+	if (!kill)
+		assert_int_equal(v.sub->n_got, 3 * GROUPS);
+	assert_none_twice(v.sub);
+	assert_int_equal(stats_of(v.f->w).streams_refused, 0);
+	assert_int_equal(stats_of(v.f->w).slots_now, 0);
+	assert_true(view_of(v.sub).fast);
+	rivals_free(&v);
+}
+
+static void every_object_comes_once_whoever_is_ahead(void **state)
+{
+	for (__u64 seed = 1; seed <= (getenv("INLAY_FULL") ? 2000 : 60); seed++)
+		run_in_some_order(seed, false);
+}
+
+static void no_object_comes_twice_when_the_first_publisher_dies(void **state)
+{
+	for (__u64 seed = 1; seed <= (getenv("INLAY_FULL") ? 2000 : 60); seed++)
+		run_in_some_order(seed, true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_same_groups_of_two_publishers_come_once_and_fast),
+		cmocka_unit_test(
+			a_group_that_the_fast_one_has_not_begun_waits_for_it_and_no_longer),
+		cmocka_unit_test(a_stream_that_is_taken_over_goes_on),
+		cmocka_unit_test(
+			when_the_fast_one_dies_within_a_group_the_other_goes_on_with_the_next),
+		cmocka_unit_test(nothing_is_taken_over_while_a_forwarder_may_begin_it),
+		cmocka_unit_test(who_leaves_out_a_group_stays_the_fast_one),
+		cmocka_unit_test(what_is_held_is_not_lost_when_its_publisher_leaves),
+		cmocka_unit_test(datagrams_come_from_the_fast_one),
+		cmocka_unit_test(what_a_forwarder_has_begun_is_nobody_elses),
+		cmocka_unit_test(every_object_comes_once_whoever_is_ahead),
+		cmocka_unit_test(no_object_comes_twice_when_the_first_publisher_dies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
