@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Connections that media comes in on. What began to arrive before the forwarder looked is marked as
- * seen: a repetition of its first bytes must not pass for a new stream's.
+ * seen: a repetition of its first bytes must not pass for a new stream's, nor one of a datagram's
+ * packet for a new packet.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -24,8 +25,9 @@ static void set_up(struct relay_fast *f, struct relay_fast_upstream *fu,
 	up->initiator = !inlay_moq_session_is_server(moq);
 	up->draft = inlay_moq_session_draft(moq);
 	inlay_moq_session_packet(moq, &packet);
-	if (packet.largest > f->tables->journal_size / 2)
-		up->journal_mark = packet.largest - f->tables->journal_size / 2;
+	/* What came until now was ours, and stands in no journal: a repetition of it must not pass for
+	 * new either. */
+	up->journal_mark = packet.largest + 1;
 	for (n = end > INLAY_SEEN ? end - INLAY_SEEN : 0; n < end; n++)
 		up->seen[n & (INLAY_SEEN - 1)] = INLAY_SEEN_WORD(n, INLAY_SEEN_CONVENTIONAL);
 	inlay_xchg_u32(&up->state, INLAY_UPSTREAM_ON);

@@ -218,6 +218,21 @@ static void a_datagram_that_comes_while_a_position_ends_is_the_control_planes(vo
 	fast_free(f);
 }
 
+static void a_packet_from_before_there_was_a_journal_is_not_forwarded(void **state)
+{
+	struct fast_world *f = fast_start(1);
+	__u64 next = f->next_pn[0];
+
+	assert_true(next > 0);
+	f->next_pn[0] = 0; /* the first one once more */
+	send_datagram(f, 7, 0);
+	assert_int_equal(f->copies, 0);
+	f->next_pn[0] = next;
+	send_datagram(f, 7, 1);
+	assert_int_equal(f->copies, 1);
+	fast_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +244,7 @@ int main(void)
 		cmocka_unit_test(framing_that_was_lost_over_a_header_is_handed_back),
 		cmocka_unit_test(a_datagram_comes_once_after_more_packets_than_serials),
 		cmocka_unit_test(a_datagram_that_comes_while_a_position_ends_is_the_control_planes),
+		cmocka_unit_test(a_packet_from_before_there_was_a_journal_is_not_forwarded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
