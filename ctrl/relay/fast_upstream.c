@@ -25,8 +25,8 @@ static void set_up(struct relay_fast *f, struct relay_fast_upstream *fu,
 	up->initiator = !inlay_moq_session_is_server(moq);
 	up->draft = inlay_moq_session_draft(moq);
 	inlay_moq_session_packet(moq, &packet);
-	/* What came until now was ours, and stands in no journal: a repetition of it must not pass for
-	 * new either. */
+	/* What came until now was ours, and stands in no journal: a repetition of it must not pass
+	 * for new either. */
 	up->journal_mark = packet.largest + 1;
 	for (n = end > INLAY_SEEN ? end - INLAY_SEEN : 0; n < end; n++)
 		up->seen[n & (INLAY_SEEN - 1)] = INLAY_SEEN_WORD(n, INLAY_SEEN_CONVENTIONAL);
