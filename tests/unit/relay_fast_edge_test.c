@@ -168,28 +168,16 @@ static void framing_that_was_lost_over_a_header_is_handed_back(void **state)
 	fast_free(f);
 }
 
-static void send_datagram(struct fast_world *f, __u64 group, __u64 object)
-{
-	__u8 payload[32];
-	const struct inlay_moq_datagram d = {
-		.group = group, .object = object, .payload = {payload, sizeof(payload)}};
-
-	for (size_t i = 0; i < sizeof(payload); i++)
-		payload[i] = object_byte(group, 0, object, i);
-	assert_int_equal(inlay_moq_request_datagram(f->w->clients[0].publishing, &d, NULL), 0);
-	world_run(f->w);
-}
-
 static void a_datagram_comes_once_after_more_packets_than_serials(void **state)
 {
 	static const __u64 leaps[] = {2000, 1ULL << 31, 1ULL << 30, 3ULL << 30};
 	struct fast_world *f = fast_start(1);
 
-	send_datagram(f, 7, 0);
+	fast_datagram(f, 7, 0);
 	for (__u64 i = 0; i < 4; i++) {
 		world_wait(f->w, 3 * SECOND);
 		f->tables->upstreams[0].serial += leaps[i];
-		send_datagram(f, 7, 1 + i);
+		fast_datagram(f, 7, 1 + i);
 		assert_int_equal(f->copies, 2 + i);
 		assert_int_equal(f->w->clients[1].datagrams, 2 + i);
 	}
@@ -204,16 +192,16 @@ static void a_datagram_that_comes_while_a_position_ends_is_the_control_planes(vo
 	const struct inlay_moq_params filter = from(5, 0);
 	struct client *sub = &f->w->clients[1];
 
-	send_datagram(f, 7, 0);
+	fast_datagram(f, 7, 0);
 	assert_int_equal(sub->datagrams, 1);
 	inlay_context_enter(other);
 	assert_int_equal(inlay_moq_request_update(sub->subscription, &filter), 0);
 	world_run(f->w);
-	send_datagram(f, 7, 1);
+	fast_datagram(f, 7, 1);
 	assert_int_equal(sub->datagrams, 2);
 	inlay_context_leave(other);
 	world_wait(f->w, 10 * INLAY_MS);
-	send_datagram(f, 7, 2);
+	fast_datagram(f, 7, 2);
 	assert_int_equal(sub->datagrams, 3);
 	fast_free(f);
 }
@@ -225,10 +213,10 @@ static void a_packet_from_before_there_was_a_journal_is_not_forwarded(void **sta
 
 	assert_true(next > 0);
 	f->next_pn[0] = 0; /* the first one once more */
-	send_datagram(f, 7, 0);
+	fast_datagram(f, 7, 0);
 	assert_int_equal(f->copies, 0);
 	f->next_pn[0] = next;
-	send_datagram(f, 7, 1);
+	fast_datagram(f, 7, 1);
 	assert_int_equal(f->copies, 1);
 	fast_free(f);
 }

@@ -253,26 +253,14 @@ static void a_pause_ends_the_position_and_an_end_of_the_pause_begins_one(void **
 	fast_free(f);
 }
 
-static void send_datagram(struct fast_world *f, __u64 group, __u64 object)
-{
-	__u8 payload[32];
-	const struct inlay_moq_datagram d = {
-		.group = group, .object = object, .payload = {payload, sizeof(payload)}};
-
-	for (size_t i = 0; i < sizeof(payload); i++)
-		payload[i] = object_byte(group, 0, object, i);
-	assert_int_equal(inlay_moq_request_datagram(f->w->clients[0].publishing, &d, NULL), 0);
-	world_run(f->w);
-}
-
 static void a_datagram_comes_once_from_whoever_had_it_first(void **state)
 {
 	struct fast_world *f = fast_start(2);
 
-	send_datagram(f, 7, 1);
+	fast_datagram(f, 7, 1);
 	assert_int_equal(f->copies, 2);
 	f->blind = true;
-	send_datagram(f, 7, 2);
+	fast_datagram(f, 7, 2);
 	assert_int_equal(f->copies, 2);
 	for (int i = 1; i <= 2; i++)
 		assert_int_equal(f->w->clients[i].datagrams, 2);

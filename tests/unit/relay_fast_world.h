@@ -193,6 +193,19 @@ static inline struct inlay_relay_subscription_view view_of(const struct client *
 	return wanted.view;
 }
 
+/* The first client publishes one. */
+static inline void fast_datagram(struct fast_world *f, __u64 group, __u64 object)
+{
+	__u8 payload[32];
+	const struct inlay_moq_datagram d = {
+		.group = group, .object = object, .payload = {payload, sizeof(payload)}};
+
+	for (size_t i = 0; i < sizeof(payload); i++)
+		payload[i] = object_byte(group, 0, object, i);
+	assert_int_equal(inlay_moq_request_datagram(f->w->clients[0].publishing, &d, NULL), 0);
+	world_run(f->w);
+}
+
 /* Nothing of the shared state is in use for tracks. */
 static inline void assert_no_entries(struct fast_world *f)
 {
