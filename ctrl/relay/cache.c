@@ -261,14 +261,17 @@ int inlay_track_cache_move(struct inlay_track_cache *t, struct inlay_cache_group
 	inlay_map_remove(&from->by_id, g->id);
 	inlay_list_for_each (node, &g->streams)
 		bytes += inlay_list_entry(node, struct inlay_cache_stream, node)->bytes;
+	while (t->bytes + bytes > t->cache->config.max_track_bytes ||
+	       t->group_count >= t->cache->config.max_track_groups)
+		if (!evict_some(t, NULL))
+			break;
 	from->group_count--;
 	from->bytes -= bytes;
 	t->group_count++;
 	t->bytes += bytes;
 	g->track = t;
 	inlay_list_remove(&g->node);
-	inlay_list_append(&t->groups,
-			  &g->node); /* what is too much now goes with the next stream */
+	inlay_list_append(&t->groups, &g->node);
 	return 0;
 }
 

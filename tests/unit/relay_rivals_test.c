@@ -377,6 +377,39 @@ static void no_object_comes_twice_when_the_first_publisher_dies(void **state)
 		run_in_some_order(seed, true);
 }
 
+static void hold(struct inlay_track_cache *t, __u64 group)
+{
+	const struct inlay_moq_subgroup header = {.group = group};
+	struct inlay_cache_stream *s = inlay_track_cache_open(t, &header, 0);
+
+	assert_non_null(s);
+	inlay_cache_stream_put(s);
+}
+
+static void what_is_taken_over_evicts_the_oldest(void **state)
+{
+	const struct inlay_cache_config config = {
+		.max_bytes = 1 << 20, .max_track_bytes = 1 << 20, .max_track_groups = 2};
+	struct inlay_track_cache track, held;
+	struct inlay_cache cache;
+
+	inlay_cache_init(&cache, &config);
+	inlay_track_cache_init(&track, &cache);
+	inlay_track_cache_init(&held, &cache);
+	hold(&track, 1);
+	hold(&track, 2);
+	hold(&held, 3);
+	assert_int_equal(inlay_track_cache_move(&track, inlay_track_cache_find(&held, 3)), 0);
+	assert_int_equal(track.group_count, 2);
+	assert_null(inlay_track_cache_find(&track, 1));
+	assert_non_null(inlay_track_cache_find(&track, 3));
+	assert_int_equal(held.group_count, 0);
+	inlay_track_cache_fini(&track);
+	inlay_track_cache_fini(&held);
+	assert_int_equal(cache.bytes, 0);
+	inlay_cache_fini(&cache);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +424,7 @@ int main(void)
 		cmocka_unit_test(what_is_held_is_not_lost_when_its_publisher_leaves),
 		cmocka_unit_test(datagrams_come_from_the_fast_one),
 		cmocka_unit_test(what_a_forwarder_has_begun_is_nobody_elses),
+		cmocka_unit_test(what_is_taken_over_evicts_the_oldest),
 		cmocka_unit_test(every_object_comes_once_whoever_is_ahead),
 		cmocka_unit_test(no_object_comes_twice_when_the_first_publisher_dies),
 	};
