@@ -138,16 +138,21 @@ bool relay_slot_adopt(struct relay_slot *slot, struct relay_subscription *sub)
 	struct inlay_relay *r = sub->track->relay;
 	const struct relay_position *p = sub->position;
 	struct inlay_leg *leg;
+	__u32 index;
 
 	if (p == NULL || p->ft != slot->ft || is_taken(slot, p->index))
 		return false;
-	leg = relay_leg_at(&r->fast, slot->index, p->index);
+	index = p->index;
+	leg = relay_leg_at(&r->fast, slot->index, index);
 	if (inlay_load_u32(&leg->state) == INLAY_LEG_NONE)
 		return false;
-	if (!relay_reader_adopt(sub, slot, leg))
-		return true; /* reset when the slot goes */
-	relay_slot_take(slot, p->index);
-	r->fast.attached++;
+	/* One stream too many may end the subscription within: its position goes, and is not to
+	 * find this leg nobody's. */
+	relay_slot_take(slot, index);
+	if (relay_reader_adopt(sub, slot, leg))
+		r->fast.attached++;
+	else
+		slot->taken[index / 64] &= ~(1ULL << index % 64); /* reset when the slot goes */
 	return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Does this host's kernel accept a BPF object? It is loaded, which is when the verifier reads it,
- * and attached to nothing. Says what that cost; if it is refused, shows the end of the verifier's
- * log.
+ * and attached to nothing. Says in TAP, and what that cost; if it is refused, shows the end of the
+ * verifier's log.
  *
  * usage: bpf_load OBJECT
  */
@@ -81,10 +81,10 @@ int main(int argc, char **argv)
 	}
 	err = load(argv[1], LOG_STATS, log);
 	if (err == 0) {
-		printf("%s is accepted:\n%s", argv[1], log);
+		printf("1..1\nok 1 - %s is accepted\n%s", argv[1], log);
 		return 0;
 	}
-	printf("%s is refused: %s\n%s", argv[1], strerror(-err), log);
+	printf("1..1\nnot ok 1 - %s is refused: %s\n%s", argv[1], strerror(-err), log);
 	(void)load(argv[1], LOG_ALL, log);
 	len = strlen(log);
 	printf("...%s\n", len > LOG_TAIL ? log + len - LOG_TAIL : log);

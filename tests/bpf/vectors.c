@@ -295,6 +295,7 @@ int main(int argc, char **argv)
 		for (at_step = 0; vector_has_step(&vectors[i], at_step); at_step++, steps++)
 			run_step(&vectors[i].steps[at_step], &pn);
 	}
-	printf("%u vectors, %u steps, %u differences\n", vectors_count, steps, failures);
+	printf("1..1\n%s 1 - %u vectors, %u steps, %u differences\n",
+	       failures || !steps ? "not ok" : "ok", vectors_count, steps, failures);
 	return failures || !steps;
 }
