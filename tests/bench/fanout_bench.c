@@ -125,7 +125,7 @@ static void add_subscriber(struct fixture *f, size_t i)
 	struct inlay_subscriber *s;
 	struct inlay_position *p;
 	struct inlay_sa_ref tx;
-	__u32 at, position;
+	__u32 at = 0, position = 0;
 
 	memcpy(cid.data, &i, sizeof(i));
 	memset(&params.keys, (int)i, sizeof(params.keys));
@@ -244,7 +244,7 @@ static size_t write_packet(struct fixture *f, struct inlay_frame *frame, size_t 
 	size_t room = f->o->bytes - HEADER_LEN - STREAM_LEN - INLAY_TAG;
 	struct inlay_writer body = inlay_writer_of((__u8[128]){0}, 128);
 	size_t object;
-	__u8 *payload;
+	__u8 *payload = NULL;
 	bool ok = true;
 
 	if (at == 0) {
