@@ -64,11 +64,11 @@ static int may_load(void)
 
 int main(int argc, char **argv)
 {
-	char *log = calloc(1, LOG_SIZE);
+	static char log[LOG_SIZE];
 	size_t len;
 	int err;
 
-	if (argc != 2 || !log) {
+	if (argc != 2) {
 		fprintf(stderr, "usage: bpf_load OBJECT\n");
 		return 2;
 	}
