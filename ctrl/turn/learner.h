@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The learner: what a TURN server (RFC 8656) has granted, learnt from its own answers (design
+ * section 8). Sans-I/O: events and the time go in, calls of |ops| come out.
+ *
+ * What makes a channel fast, all of it:
+ *  - an Allocate, ChannelBind or CreatePermission request of a UDP client's at one of the server's
+ *    ports, its UDP checksum right; and the success response with the same method, transaction ID
+ *    and 5-tuple, sent by a socket of this namespace. Two differing requests under one 5-tuple and
+ *    ID poison it: no answer to it counts.
+ *  - ChannelData on that channel was seen to go up, and within INLAY_TURN_PROOF_TIME a socket of
+ *    this namespace sent the same bytes to the very peer that the request named, from the port of
+ *    the allocation's XOR-RELAYED-ADDRESS. Its source address is the relayed address, its cookie
+ *    the allocation's.
+ *  - no doubt: a mobility ticket (RFC 8016), a transport other than UDP, a second Allocate on the
+ *    5-tuple, a relayed address or cookie that differs from what was seen: the allocation stays
+ *    with the server.
+ * What ends it: lifetime 0, an error response other than 401, 438 and 300, expiry (counted from the
+ * request), the destruction of the relayed or the listening socket, records lost from the ring of
+ * responses (then everything), and the caller's own end.
+ */
+#ifndef INLAY_TURN_LEARNER_H
+#define INLAY_TURN_LEARNER_H
+
+#include "watch.h"
+
+struct inlay_turn_learner;
+
+#define INLAY_TURN_PROOF_TIME (1 * INLAY_S)
+
+/* Where decisions go: the functions of inlay_turn.h and watch.h, or a test's. */
+struct inlay_turn_learner_ops {
+	int (*allocation_add)(void *user, const struct inlay_turn_allocation_params *params,
+			      struct inlay_turn_id *ret_id);
+	int (*allocation_refresh)(void *user, struct inlay_turn_id id, inlay_ns until);
+	int (*allocation_remove)(void *user, struct inlay_turn_id id);
+	int (*permission_set)(void *user, struct inlay_turn_id id, const struct inlay_addr *peer,
+			      inlay_ns until);
+	int (*permission_remove)(void *user, struct inlay_turn_id id,
+				 const struct inlay_addr *peer);
+	int (*channel_set)(void *user, struct inlay_turn_id id, __u16 number,
+			   const struct inlay_addr *peer, inlay_ns until);
+	int (*channel_remove)(void *user, struct inlay_turn_id id, __u16 number);
+	int (*watch_add)(void *user, const struct inlay_turn_candidate *candidate,
+			 struct inlay_turn_ref *ret_ref);
+	int (*watch_remove)(void *user, struct inlay_turn_ref ref);
+};
+
+struct inlay_turn_learner_config {
+	const struct inlay_turn_learner_ops *ops;
+	void *user;
+	inlay_ns channel_lifetime;    /* 0: 10 minutes (RFC 8656 section 12) */
+	inlay_ns permission_lifetime; /* 0: 5 minutes (section 9) */
+	__u32 max_packets_per_s;      /* for each allocation; 0: no limit */
+	__u32 max_bytes_per_s;
+	__u32 max_allocations;	/* known at one time; 0: 8192; more stay with the server */
+	__u32 max_transactions; /* under way at one time; 0: 65536; the oldest give way */
+	const __u16 *ports;	/* where the server listens, host order; copied */
+	size_t n_ports;
+};
+
+/* -ENOMEM; -EINVAL. */
+int inlay_turn_learner_new(const struct inlay_turn_learner_config *config,
+			   struct inlay_turn_learner **ret_learner);
+/* Removes nothing through |ops|: whoever ends it closes the tables. Takes NULL. */
+void inlay_turn_learner_free(struct inlay_turn_learner *learner);
+
+/* As the listener of watch.h hands them over. Events may be up to a second out of order between the
+ * two rings: each bears its time, and |now| is the caller's. */
+void inlay_turn_learner_event(struct inlay_turn_learner *learner,
+			      const struct inlay_turn_event *event, size_t len,
+			      enum inlay_turn_ring ring, inlay_ns now);
+void inlay_turn_learner_lost(struct inlay_turn_learner *learner, enum inlay_turn_ring ring, __u64 n,
+			     inlay_ns now);
+void inlay_turn_learner_gone(struct inlay_turn_learner *learner, __u64 cookie, inlay_ns now);
+
+/* Forgets what has run out. Returns the next deadline, or INLAY_NEVER. */
+inlay_ns inlay_turn_learner_turn(struct inlay_turn_learner *learner, inlay_ns now);
+/* Forgets everything, through |ops| too. */
+void inlay_turn_learner_reset(struct inlay_turn_learner *learner, inlay_ns now);
+
+/* What it knows, for people and tests. */
+struct inlay_turn_learner_counts {
+	__u64 requests, successes, errors; /* responses that matched a request */
+	__u64 unmatched;		   /* responses without a request */
+	__u64 poisoned, malformed, bad_sum, evicted, lost;
+	__u64 proven;	 /* channels that were seen relayed */
+	__u64 conflicts; /* doubts that left, or put, an allocation with the server */
+	__u32 allocations, permissions, channels, watched, transactions; /* now */
+};
+void inlay_turn_learner_counts(const struct inlay_turn_learner *learner,
+			       struct inlay_turn_learner_counts *ret_counts);
+
+struct inlay_turn_learner_allocation {
+	struct inlay_addr client, server, relayed; /* relayed: as the response has it */
+	struct inlay_addr seen;			   /* as packets have it; family 0: not seen yet */
+	inlay_ns until;
+	__u64 cookie; /* of the relayed socket; 0: not seen yet */
+	__u32 permissions, channels, fast_channels;
+	const char *why; /* it has no fast channel: one line; NULL: it has one */
+};
+void inlay_turn_learner_allocations(
+	const struct inlay_turn_learner *learner,
+	void (*each)(void *user, const struct inlay_turn_learner_allocation *allocation),
+	void *user);
+
+#endif
