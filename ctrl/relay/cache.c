@@ -53,8 +53,11 @@ void inlay_cache_stream_put(struct inlay_cache_stream *s)
 /* Gives up a stream's bytes; its record lives on while somebody reads it. */
 static void evict_stream(struct inlay_cache_stream *s)
 {
-	struct inlay_cache *c = s->group->track->cache;
+	struct inlay_track_cache *t = s->group->track;
+	struct inlay_cache *c = t->cache;
 
+	if (t->on_evict != NULL)
+		t->on_evict(t, s);
 	c->bytes_evicted += s->size - s->begin;
 	for (size_t i = 0; i < s->chunk_count; i++)
 		free(s->chunks[i]);
@@ -277,11 +280,16 @@ int inlay_track_cache_move(struct inlay_track_cache *t, struct inlay_cache_group
 
 void inlay_track_cache_drop(struct inlay_cache_group *g)
 {
-	struct inlay_cache *c = g->track->cache;
+	struct inlay_track_cache *t = g->track;
+	struct inlay_cache *c = t->cache;
 	__u64 groups = c->groups_evicted, bytes = c->bytes_evicted;
+	void (*on_evict)(struct inlay_track_cache * t, const struct inlay_cache_stream *s) =
+		t->on_evict;
 
+	t->on_evict = NULL;
 	evict_group(g);
-	c->groups_evicted = groups; /* nobody misses it */
+	t->on_evict = on_evict;
+	c->groups_evicted = groups;
 	c->bytes_evicted = bytes;
 }
 

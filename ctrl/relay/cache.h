@@ -34,6 +34,8 @@ struct inlay_cache {
 	__u64 bytes_evicted;
 };
 
+struct inlay_cache_stream;
+
 struct inlay_track_cache {
 	struct inlay_cache *cache;
 	struct inlay_list node;
@@ -41,6 +43,9 @@ struct inlay_track_cache {
 	struct inlay_map by_id;	  /* group ID to inlay_cache_group */
 	__u32 group_count;
 	size_t bytes;
+	/* A stream is evicted, and its record as it was until then; not by
+	 * inlay_track_cache_drop(). May be NULL. */
+	void (*on_evict)(struct inlay_track_cache *t, const struct inlay_cache_stream *s);
 };
 
 struct inlay_cache_group {
@@ -112,7 +117,7 @@ struct inlay_cache_stream *inlay_track_cache_open(struct inlay_track_cache *t,
 /* Takes |g| over from another track's part of the same cache; |t| does not hold its ID.
  * 0; -ENOMEM. */
 int inlay_track_cache_move(struct inlay_track_cache *t, struct inlay_cache_group *g);
-/* Gives |g| up. */
+/* Gives |g| up: nobody misses it. */
 void inlay_track_cache_drop(struct inlay_cache_group *g);
 /* Evicts groups that got nothing since |before|. */
 void inlay_track_cache_expire(struct inlay_track_cache *t, inlay_ns before);

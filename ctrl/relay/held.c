@@ -105,16 +105,55 @@ static bool note(struct relay_track *t, const struct inlay_cache_group *g)
 	return !inlay_moq_location_less(t->end, t->largest);
 }
 
+static bool is_for(const struct relay_subscription *sub, const struct inlay_cache_stream *s)
+{
+	return sub->state == RELAY_SUBSCRIPTION_ACTIVE && sub->params.forward &&
+	       relay_subscription_wants_group(sub, s->header.group);
+}
+
+/* Nobody has read of it yet, and who wants it learns that it will not come. */
+static void tell_loss(struct relay_track *t, const struct inlay_cache_stream *s,
+		      enum inlay_relay_rule rule)
+{
+	struct inlay_list *node;
+
+	if (s->end == INLAY_CACHE_RESET)
+		return; /* the publisher's loss, not ours */
+	inlay_list_for_each (node, &t->subscriptions) {
+		const struct relay_subscription *sub =
+			inlay_list_entry(node, struct relay_subscription, of_track);
+
+		if (is_for(sub, s))
+			relay_reader_unread(sub, s, rule);
+	}
+}
+
+void relay_held_evicted(struct inlay_track_cache *held, const struct inlay_cache_stream *s)
+{
+	struct relay_track *t = inlay_list_entry(held, struct relay_track, held);
+	struct inlay_moq_location last = {s->header.group, s->last_object};
+
+	/* It has been, and is not owed to who comes now. */
+	if (inlay_cache_stream_last_object(s, &last.object))
+		(void)relay_track_note_object(t, last);
+	tell_loss(t, s, INLAY_RELAY_RULE_EVICTED);
+}
+
 static void attach_readers(struct relay_track *t, struct inlay_cache_stream *s)
 {
 	struct inlay_list *node, *after;
+
+	/* Without its front it is not what they want, and would be a stream with a hole. */
+	if (s->begin > 0) {
+		tell_loss(t, s, INLAY_RELAY_RULE_EVICTED);
+		return;
+	}
 
 	inlay_list_for_each_safe (node, after, &t->subscriptions) {
 		struct relay_subscription *sub =
 			inlay_list_entry(node, struct relay_subscription, of_track);
 
-		if (sub->state == RELAY_SUBSCRIPTION_ACTIVE && sub->params.forward &&
-		    relay_subscription_wants_group(sub, s->header.group))
+		if (is_for(sub, s))
 			relay_reader_attach_held(sub, s);
 	}
 }
@@ -129,6 +168,9 @@ static void promote(struct relay_track *t, struct inlay_cache_group *g)
 		return;
 	}
 	if (inlay_track_cache_move(&t->cache, g) < 0) {
+		inlay_list_for_each (node, &g->streams)
+			tell_loss(t, inlay_list_entry(node, struct inlay_cache_stream, node),
+				  INLAY_RELAY_RULE_MEMORY);
 		relay_held_drop(t, g->id, INLAY_MOQ_RESET_EXCESSIVE_LOAD);
 		return;
 	}

@@ -46,7 +46,6 @@ static void count(struct relay_reader *rd, enum inlay_relay_rule rule)
 	report(rd->relay, rd->session, &reset);
 }
 
-/* Streams that never had a reader. */
 static void count_unread(const struct relay_subscription *sub, const struct inlay_cache_stream *s,
 			 enum inlay_relay_rule rule, bool and_older)
 {
@@ -57,9 +56,16 @@ static void count_unread(const struct relay_subscription *sub, const struct inla
 		.group = s->header.group,
 		.subgroup = s->header.subgroup,
 		.and_older = and_older,
+		.any_subgroup = !is_named(s),
 	};
 
 	report(sub->track->relay, sub->session, &reset);
+}
+
+void relay_reader_unread(const struct relay_subscription *sub, const struct inlay_cache_stream *s,
+			 enum inlay_relay_rule rule)
+{
+	count_unread(sub, s, rule, false);
 }
 
 void relay_reader_abandoned(const struct relay_position *p, __u64 group,

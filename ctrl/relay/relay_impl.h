@@ -233,6 +233,8 @@ bool relay_held_wants(const struct relay_upstream *up, __u64 group);
 void relay_held_begun(struct relay_feed *feed);
 /* Somebody else is the group's author. */
 void relay_held_drop(struct relay_track *t, __u64 group, __u64 code);
+/* For inlay_track_cache.on_evict. */
+void relay_held_evicted(struct inlay_track_cache *held, const struct inlay_cache_stream *s);
 /* |up| is about to go. */
 void relay_held_forget(struct relay_track *t, const struct relay_upstream *up);
 /* Gives subscribers what no forwarder can begin any more. The track may be gone. */
@@ -377,6 +379,9 @@ void relay_reader_set_order(struct relay_reader *rd);
  * it is not known. */
 void relay_reader_abandoned(const struct relay_position *p, __u64 group,
 			    const struct inlay_cache_stream *stream);
+/* A stream that never had a reader: a rule takes it from |sub|. */
+void relay_reader_unread(const struct relay_subscription *sub,
+			 const struct inlay_cache_stream *stream, enum inlay_relay_rule rule);
 /* A publisher's stream is refused. */
 void relay_reader_refuse(const struct relay_upstream *up, const struct inlay_cache_stream *stream,
 			 enum inlay_relay_rule rule);

@@ -267,8 +267,7 @@ static void attach_evicted(struct relay_subscription *sub, const struct relay_su
 		struct inlay_cache_stream *stream = feed->stream;
 		__u64 group = stream->header.group;
 
-		if (stream->group == NULL && !feed->held &&
-		    relay_subscription_wants_group(sub, group) &&
+		if (stream->group == NULL && relay_subscription_wants_group(sub, group) &&
 		    (before == NULL || !relay_subscription_wants_group(before, group)) &&
 		    !is_read(sub, stream))
 			relay_reader_attach(sub, stream);

@@ -61,6 +61,7 @@ struct relay_track *relay_track_find_or_new(struct inlay_relay *r,
 	}
 	inlay_track_cache_init(&t->cache, &r->cache);
 	inlay_track_cache_init(&t->held, &r->cache);
+	t->held.on_evict = relay_held_evicted;
 	inlay_list_init(&t->subscriptions);
 	inlay_list_init(&t->statuses);
 	inlay_list_init(&t->upstreams);

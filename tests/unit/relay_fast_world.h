@@ -125,11 +125,12 @@ static inline struct client *fast_client(struct fast_world *f)
 	return c;
 }
 
-static inline struct fast_world *fast_new(void)
+/* |relay|: what else its configuration is to be. */
+static inline struct fast_world *fast_new_with(const struct inlay_relay_config *relay)
 {
 	static const struct inlay_state_config small = {.subscribers = 16, .slots = 16};
 	struct fast_world *f = calloc(1, sizeof(*f));
-	struct inlay_relay_config config = {0};
+	struct inlay_relay_config config = *relay;
 
 	assert_int_equal(inlay_state_new(&small, &f->state), 0);
 	f->tables = inlay_state_tables(f->state);
@@ -137,6 +138,13 @@ static inline struct fast_world *fast_new(void)
 	config.state = f->state;
 	f->w = world_new(&config);
 	return f;
+}
+
+static inline struct fast_world *fast_new(void)
+{
+	static const struct inlay_relay_config nothing;
+
+	return fast_new_with(&nothing);
 }
 
 static inline void fast_free(struct fast_world *f)
@@ -147,10 +155,8 @@ static inline void fast_free(struct fast_world *f)
 }
 
 /* A publisher, client 0, and subscribers that are fast. */
-static inline struct fast_world *fast_start(int subscribers)
+static inline struct fast_world *fast_populate(struct fast_world *f, int subscribers)
 {
-	struct fast_world *f = fast_new();
-
 	client_announce(fast_client(f));
 	world_run(f->w);
 	for (int i = 1; i <= subscribers; i++)
@@ -158,6 +164,11 @@ static inline struct fast_world *fast_start(int subscribers)
 	world_run(f->w);
 	world_wait(f->w, 10 * INLAY_MS);
 	return f;
+}
+
+static inline struct fast_world *fast_start(int subscribers)
+{
+	return fast_populate(fast_new(), subscribers);
 }
 
 /* --- what the relay says ---------------------------------------------------------------------- */

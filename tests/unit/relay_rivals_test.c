@@ -13,9 +13,9 @@ struct rivals {
 	struct client *a, *b, *sub;
 };
 
-static struct rivals rivals_new(void)
+static struct rivals rivals_in(struct fast_world *f)
 {
-	struct rivals v = {.f = fast_start(1)};
+	struct rivals v = {.f = fast_populate(f, 1)};
 
 	v.b = fast_client(v.f);
 	client_publish(v.b, "video");
@@ -24,6 +24,11 @@ static struct rivals rivals_new(void)
 	v.a = &v.f->w->clients[0];
 	v.sub = &v.f->w->clients[1];
 	return v;
+}
+
+static struct rivals rivals_new(void)
+{
+	return rivals_in(fast_new());
 }
 
 static void bring(const struct rivals *v, struct client *from, __u64 group)
@@ -377,6 +382,93 @@ static void no_object_comes_twice_when_the_first_publisher_dies(void **state)
 		run_in_some_order(seed, true);
 }
 
+/* --- what is held, and evicted ---------------------------------------------------------------- */
+
+/* What subscribers are told that they will not get, by group. */
+struct told {
+	unsigned int evicted[16], other;
+};
+
+static void on_reset(void *user, struct inlay_relay_session *rs,
+		     const struct inlay_relay_reset *reset)
+{
+	struct told *told = user;
+
+	if (reset->rule == INLAY_RELAY_RULE_EVICTED && !reset->upstream && reset->group < 16)
+		told->evicted[reset->group]++;
+	else
+		told->other++;
+}
+
+static struct rivals rivals_in_little(struct told *told, size_t bytes, __u32 groups)
+{
+	const struct inlay_relay_config config = {
+		.cache = {.max_track_bytes = bytes, .max_track_groups = groups},
+		.on_reset = on_reset,
+		.on_reset_user = told,
+	};
+
+	*told = (struct told){0};
+	return rivals_in(fast_new_with(&config));
+}
+
+static void who_wants_a_group_that_is_evicted_as_it_is_held_is_told(void **state)
+{
+	struct told told;
+	struct rivals v = rivals_in_little(&told, 1 << 20, 1);
+
+	bring(&v, v.b, 8);
+	assert_int_equal(told.evicted[8], 0);
+	bring(&v, v.b, 9);
+	assert_int_equal(told.evicted[8], 1);
+	assert_int_equal(stats_of(v.f->w).reset_evicted, 1);
+	/* Who comes now is owed what is above. */
+	client_subscribe(fast_client(v.f), "video", NULL);
+	world_run(v.f->w);
+	assert_true(v.f->w->clients[3].answer.params.present & INLAY_MOQ_HAS_LARGEST_OBJECT);
+	assert_int_equal(v.f->w->clients[3].answer.params.largest_object.group, 8);
+	assert_int_equal(v.f->w->clients[3].answer.params.largest_object.object, 2);
+	world_wait(v.f->w, 120 * INLAY_MS);
+	assert_null(find_got(v.sub, 8, 0, 0));
+	assert_group(v.sub, 9, 0, 3);
+	assert_group(&v.f->w->clients[3], 9, 0, 3);
+	assert_int_equal(told.evicted[8], 1);
+	assert_int_equal(told.evicted[9] + told.other, 0);
+	rivals_free(&v);
+}
+
+static void a_stream_that_lost_its_front_as_it_was_held_is_told_as_lost(void **state)
+{
+	struct told told;
+	struct rivals v = rivals_in_little(&told, 20000, 4);
+	struct inlay_moq_outgoing *out;
+
+	v.f->w->object_bytes = 5000;
+	out = pub_open(v.b, 8, 0);
+	for (__u64 o = 0; o < 8; o++)
+		pub_object(v.b, out, 8, 0, o);
+	assert_int_equal(inlay_moq_outgoing_finish(out), 0);
+	world_run(v.f->w);
+	assert_int_equal(told.evicted[8], 0);
+	world_wait(v.f->w, 120 * INLAY_MS);
+	assert_int_equal(told.evicted[8], 1);
+	assert_int_equal(v.sub->n_got, 0);
+	assert_int_equal(told.other, 0);
+	rivals_free(&v);
+}
+
+static void what_is_held_and_is_a_duplicate_is_missed_by_nobody(void **state)
+{
+	struct told told;
+	struct rivals v = rivals_in_little(&told, 1 << 20, 1);
+
+	bring(&v, v.b, 8);
+	bring(&v, v.a, 8);
+	assert_group(v.sub, 8, 0, 3);
+	assert_int_equal(told.evicted[8] + told.other, 0);
+	rivals_free(&v);
+}
+
 static void hold(struct inlay_track_cache *t, __u64 group)
 {
 	const struct inlay_moq_subgroup header = {.group = group};
@@ -424,6 +516,9 @@ int main(void)
 		cmocka_unit_test(what_is_held_is_not_lost_when_its_publisher_leaves),
 		cmocka_unit_test(datagrams_come_from_the_fast_one),
 		cmocka_unit_test(what_a_forwarder_has_begun_is_nobody_elses),
+		cmocka_unit_test(who_wants_a_group_that_is_evicted_as_it_is_held_is_told),
+		cmocka_unit_test(a_stream_that_lost_its_front_as_it_was_held_is_told_as_lost),
+		cmocka_unit_test(what_is_held_and_is_a_duplicate_is_missed_by_nobody),
 		cmocka_unit_test(what_is_taken_over_evicts_the_oldest),
 		cmocka_unit_test(every_object_comes_once_whoever_is_ahead),
 		cmocka_unit_test(no_object_comes_twice_when_the_first_publisher_dies),
