@@ -18,9 +18,11 @@
 
 #define INLAY_TURN_ABI_VERSION 1
 
-/* RFC 8656 section 12: channel numbers; those up to 0x7fff were legal in RFC 5766. */
+/* Channel numbers: RFC 8656 section 12 has them up to 0x4fff, RFC 5766 had them up to 0x7fff, and
+ * coturn binds, and its own client takes, what RFC 5766 had: the server's word decides. So the
+ * first byte of ChannelData is 0x40 to 0x7f. */
 #define INLAY_TURN_CHANNEL_MIN	  0x4000
-#define INLAY_TURN_CHANNEL_MAX	  0x4fff
+#define INLAY_TURN_CHANNEL_MAX	  0x7fff
 #define INLAY_TURN_CHANNEL_HEADER 4
 
 /* --- Look-ups ------------------------------------------------------------------------------ */
