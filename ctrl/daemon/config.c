@@ -2,17 +2,15 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "config_check.h"
 #include "config_schema.h"
 #include "conn.h"
 #include "uri.h"
+#include "yaml_file.h"
 
 /* --- Defaults --------------------------------------------------------------------------------- */
 
@@ -148,24 +146,23 @@ static void take_top(struct inlay_config *c, const struct inlay_raw_config *raw)
 #undef CHOICE
 
 static int take_listen(struct inlay_config *c, const struct inlay_raw_config *raw,
-		       const struct inlay_yaml_index *index,
-		       struct inlay_config_complaint *complaint)
+		       const struct inlay_yaml_index *index, struct inlay_yaml_complaint *complaint)
 {
 	if (!raw->listen)
 		return 0;
 	c->n_listen = 0;
 	for (unsigned int i = 0; i < raw->listen_count && i < INLAY_CONFIG_LIST; i++) {
 		if (inlay_address_parse(raw->listen[i], &c->listen[c->n_listen++]))
-			return inlay_config_complain(index, "listen", complaint,
-						     "'%s' is not an address with a port, such as "
-						     "127.0.0.1:4433 or [::1]:4433",
-						     raw->listen[i]);
+			return inlay_yaml_complain(index, "listen", complaint,
+						   "'%s' is not an address with a port, such as "
+						   "127.0.0.1:4433 or [::1]:4433",
+						   raw->listen[i]);
 	}
 	return 0;
 }
 
 static int take(struct inlay_config *c, const struct inlay_raw_config *raw,
-		const struct inlay_yaml_index *index, struct inlay_config_complaint *complaint)
+		const struct inlay_yaml_index *index, struct inlay_yaml_complaint *complaint)
 {
 	take_top(c, raw);
 	if (raw->limits)
@@ -195,14 +192,14 @@ static int take(struct inlay_config *c, const struct inlay_raw_config *raw,
 /* --- What options say together ---------------------------------------------------------------- */
 
 static int check_listen(const struct inlay_config *c, const struct inlay_yaml_index *index,
-			struct inlay_config_complaint *complaint)
+			struct inlay_yaml_complaint *complaint)
 {
 	char text[INLAY_ADDRESS_TEXT];
 
 	for (__u32 i = 0; i < c->n_listen; i++) {
 		inlay_address_format(&c->listen[i], text);
 		if (!c->open && !inlay_address_is_loopback(&c->listen[i]))
-			return inlay_config_complain(
+			return inlay_yaml_complain(
 				index, "listen", complaint,
 				"%s is not loopback, and there is no authorisation: anybody who "
 				"reaches it could publish and subscribe; if that is meant, set "
@@ -210,8 +207,8 @@ static int check_listen(const struct inlay_config *c, const struct inlay_yaml_in
 				text);
 		for (__u32 j = 0; j < i; j++)
 			if (!memcmp(&c->listen[i], &c->listen[j], sizeof(c->listen[i])))
-				return inlay_config_complain(index, "listen", complaint,
-							     "%s stands there twice", text);
+				return inlay_yaml_complain(index, "listen", complaint,
+							   "%s stands there twice", text);
 	}
 	return 0;
 }
@@ -222,128 +219,78 @@ static bool is_power_of_two(__s64 value)
 }
 
 static int check_together(const struct inlay_config *c, const struct inlay_yaml_index *index,
-			  struct inlay_config_complaint *complaint)
+			  struct inlay_yaml_complaint *complaint)
 {
 	struct inlay_uri uri;
 	const char *why;
 
 	if (!is_power_of_two(c->ring_frames))
-		return inlay_config_complain(index, "ring_frames", complaint, "not a power of two");
+		return inlay_yaml_complain(index, "ring_frames", complaint, "not a power of two");
 	if (!is_power_of_two(c->limits.sent_log_packets))
-		return inlay_config_complain(index, "limits.sent_log_packets", complaint,
-					     "not a power of two");
+		return inlay_yaml_complain(index, "limits.sent_log_packets", complaint,
+					   "not a power of two");
 	if (c->limits.stream_window_bytes > c->limits.connection_window_bytes)
-		return inlay_config_complain(index, "limits.stream_window_bytes", complaint,
-					     "larger than limits.connection_window_bytes (%lld)",
-					     (long long)c->limits.connection_window_bytes);
+		return inlay_yaml_complain(index, "limits.stream_window_bytes", complaint,
+					   "larger than limits.connection_window_bytes (%lld)",
+					   (long long)c->limits.connection_window_bytes);
 	if (c->limits.keep_alive_ms >= c->limits.idle_timeout_ms)
-		return inlay_config_complain(index, "limits.keep_alive_ms", complaint,
-					     "not below limits.idle_timeout_ms (%lld)",
-					     (long long)c->limits.idle_timeout_ms);
+		return inlay_yaml_complain(index, "limits.keep_alive_ms", complaint,
+					   "not below limits.idle_timeout_ms (%lld)",
+					   (long long)c->limits.idle_timeout_ms);
 	if (c->origin.retry_min_ms > c->origin.retry_max_ms)
-		return inlay_config_complain(index, "origin.retry_min_ms", complaint,
-					     "larger than origin.retry_max_ms (%lld)",
-					     (long long)c->origin.retry_max_ms);
+		return inlay_yaml_complain(index, "origin.retry_min_ms", complaint,
+					   "larger than origin.retry_max_ms (%lld)",
+					   (long long)c->origin.retry_max_ms);
 	if (!*c->control_socket || strlen(c->control_socket) > 100)
-		return inlay_config_complain(index, "control_socket", complaint,
-					     "1 to 100 bytes: no socket can have such a path");
+		return inlay_yaml_complain(index, "control_socket", complaint,
+					   "1 to 100 bytes: no socket can have such a path");
 	for (__u32 i = 0; i < c->n_alpn; i++)
 		if (strcmp(c->alpn[i], INLAY_ALPN))
-			return inlay_config_complain(index, "alpn", complaint,
-						     "'%s' is not spoken here; %s is", c->alpn[i],
-						     INLAY_ALPN);
+			return inlay_yaml_complain(index, "alpn", complaint,
+						   "'%s' is not spoken here; %s is", c->alpn[i],
+						   INLAY_ALPN);
 	if (*c->origin.uri && inlay_uri_parse(c->origin.uri, &uri, &why))
-		return inlay_config_complain(index, "origin.uri", complaint,
-					     "'%.80s' is not moqt://host:port/: %s", c->origin.uri,
-					     why);
+		return inlay_yaml_complain(index, "origin.uri", complaint,
+					   "'%.80s' is not moqt://host:port/: %s", c->origin.uri,
+					   why);
 	if (c->qlog.connections == INLAY_QLOG_ALL && !*c->qlog.directory)
-		return inlay_config_complain(index, "qlog.connections", complaint,
-					     "all, and no qlog.directory to put their logs in");
+		return inlay_yaml_complain(index, "qlog.connections", complaint,
+					   "all, and no qlog.directory to put their logs in");
 	if (*c->qlog.directory && *c->qlog.directory != '/')
-		return inlay_config_complain(index, "qlog.directory", complaint,
-					     "'%.80s' is no absolute path", c->qlog.directory);
+		return inlay_yaml_complain(index, "qlog.directory", complaint,
+					   "'%.80s' is no absolute path", c->qlog.directory);
 	if (c->cache.track_bytes > c->cache.bytes)
-		return inlay_config_complain(index, "cache.track_bytes", complaint,
-					     "larger than cache.bytes (%lld)",
-					     (long long)c->cache.bytes);
+		return inlay_yaml_complain(index, "cache.track_bytes", complaint,
+					   "larger than cache.bytes (%lld)",
+					   (long long)c->cache.bytes);
 	return check_listen(c, index, complaint);
 }
 
 /* --- Loading ---------------------------------------------------------------------------------- */
 
-/* libcyaml's first complaint: only what our own checks do not know comes from there. */
-static void keep_first(cyaml_log_t level, void *ctx, const char *format, va_list args)
-{
-	struct inlay_config_complaint *c = ctx;
-
-	if (level < CYAML_LOG_ERROR || *c->text)
-		return;
-	vsnprintf(c->text, sizeof(c->text), format, args);
-	c->text[strcspn(c->text, "\n")] = '\0';
-}
-
-static int load_values(const char *text, size_t len, const struct inlay_yaml_index *index,
-		       struct inlay_config *config, struct inlay_config_complaint *complaint)
-{
-	const cyaml_config_t cyaml = {
-		.log_fn = keep_first,
-		.log_ctx = complaint,
-		.log_level = CYAML_LOG_ERROR,
-		.mem_fn = cyaml_mem,
-		.flags = CYAML_CFG_NO_ALIAS,
-	};
-	struct inlay_raw_config *raw = NULL;
-	cyaml_err_t err;
-	int ret = 0;
-
-	err = cyaml_load_data((const uint8_t *)text, len, &cyaml, &inlay_config_schema,
-			      (cyaml_data_t **)&raw, NULL);
-	if (err != CYAML_OK) {
-		if (!*complaint->text)
-			snprintf(complaint->text, sizeof(complaint->text), "%s",
-				 cyaml_strerror(err));
-		return err == CYAML_ERR_OOM ? -ENOMEM : -EINVAL;
-	}
-	if (raw)
-		ret = take(config, raw, index, complaint);
-	cyaml_free(&cyaml, &inlay_config_schema, raw, 0);
-	return ret;
-}
-
 static int parse(const char *text, size_t len, struct inlay_config *config,
-		 struct inlay_config_complaint *complaint)
+		 struct inlay_yaml_complaint *complaint)
 {
+	struct inlay_raw_config *raw = NULL;
 	struct inlay_yaml_index index;
-	struct inlay_yaml_error error = {0};
-	int ret = inlay_yaml_index_new(text, len, &index, &error);
+	int ret = inlay_yaml_load(text, len, &inlay_config_options, &inlay_config_schema,
+				  (void **)&raw, &index, complaint);
 
-	if (ret) {
-		complaint->line = error.line;
-		snprintf(complaint->text, sizeof(complaint->text), "%s",
-			 ret == -ENOMEM ? "out of memory" : error.text);
+	if (ret)
 		return ret;
-	}
-	ret = inlay_config_check(&index, complaint);
-	if (!ret)
-		ret = load_values(text, len, &index, config, complaint);
+	if (raw)
+		ret = take(config, raw, &index, complaint);
+	inlay_yaml_unload(&inlay_config_schema, raw);
 	if (!ret)
 		ret = check_together(config, &index, complaint);
 	inlay_yaml_index_fini(&index);
 	return ret;
 }
 
-/* A value that a message quotes may hold line breaks, and whatever a terminal obeys. */
-static void make_one_line(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = ' ';
-}
-
 int inlay_config_parse(const char *name, const char *text, size_t len,
 		       struct inlay_config *ret_config, char err[INLAY_CONFIG_ERROR])
 {
-	struct inlay_config_complaint complaint = {0};
+	struct inlay_yaml_complaint complaint = {0};
 	struct inlay_config config;
 	int ret;
 
@@ -351,52 +298,23 @@ int inlay_config_parse(const char *name, const char *text, size_t len,
 	ret = parse(text, len, &config, &complaint);
 	if (!ret)
 		*ret_config = config;
-	else if (complaint.line)
-		snprintf(err, INLAY_CONFIG_ERROR, "%.120s:%u: %s", name, complaint.line,
-			 complaint.text);
 	else
-		snprintf(err, INLAY_CONFIG_ERROR, "%.120s: %s", name, complaint.text);
-	if (ret)
-		make_one_line(err);
+		inlay_yaml_describe(name, &complaint, err, INLAY_CONFIG_ERROR);
 	return ret;
-}
-
-static ssize_t read_all(int fd, char *text, size_t room)
-{
-	size_t len = 0;
-
-	while (len < room) {
-		ssize_t n = read(fd, text + len, room - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		if (!n)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
 }
 
 int inlay_config_load(const char *file, struct inlay_config *ret_config,
 		      char err[INLAY_CONFIG_ERROR])
 {
-	char *text = malloc(INLAY_YAML_MAX_BYTES + 1); /* one more shows that it is too large */
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	ssize_t len = fd < 0 ? -errno : -ENOMEM;
-	int ret;
+	size_t len;
+	char *text;
+	int ret = inlay_yaml_read(file, &text, &len);
 
-	if (text && fd >= 0)
-		len = read_all(fd, text, INLAY_YAML_MAX_BYTES + 1);
-	if (fd >= 0)
-		close(fd);
-	if (len < 0) {
-		snprintf(err, INLAY_CONFIG_ERROR, "%.120s: %s", file, strerror((int)-len));
-		ret = (int)len;
-	} else {
-		ret = inlay_config_parse(file, text, (size_t)len, ret_config, err);
+	if (ret) {
+		snprintf(err, INLAY_CONFIG_ERROR, "%.120s: %s", file, strerror(-ret));
+		return ret;
 	}
+	ret = inlay_config_parse(file, text, len, ret_config, err);
 	free(text);
 	return ret;
 }

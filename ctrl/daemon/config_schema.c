@@ -91,12 +91,13 @@ const struct cyaml_schema_value inlay_config_schema = {
 
 /* --- For our own checks --------------------------------------------------------------------- */
 
-#define OPTION(name, kind, ...)	       {.path = SECTION #name, .type = INLAY_OPTION_##kind, __VA_ARGS__},
+#define OPTION(name, kind, ...)                                                                    \
+	{.path = SECTION #name, .type = INLAY_YAML_TYPE_##kind, __VA_ARGS__},
 #define NUMBER(name, preset, min, max) OPTION(name, NUMBER, .minimum = (min), .maximum = (max))
 #define TEXT(name, preset)	       OPTION(name, TEXT, .longest = TEXT_ROOM)
 #define CHOICE(name, preset, list)     OPTION(name, CHOICE, .choices = (list), .n_choices = N(list))
 
-const struct inlay_option inlay_options[] = {
+static const struct inlay_yaml_option options[] = {
 #define SECTION ""
 	OPTION(listen, TEXT_LIST, .longest = LISTEN_ROOM, .maximum = INLAY_CONFIG_LIST) OPTION(
 		alpn, TEXT_LIST, .longest = ALPN_ROOM,
@@ -136,4 +137,4 @@ const struct inlay_option inlay_options[] = {
 #undef SECTION
 };
 
-const size_t inlay_n_options = N(inlay_options);
+const struct inlay_yaml_schema inlay_config_options = {.options = options, .n = N(options)};

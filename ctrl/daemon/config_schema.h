@@ -9,6 +9,7 @@
 #include <cyaml/cyaml.h>
 
 #include "config.h"
+#include "yaml_check.h"
 
 #define NUMBER(name, ...) __s64 *name;
 #define TEXT(name, ...)	  char *name;
@@ -61,26 +62,7 @@ struct inlay_raw_config {
 
 extern const struct cyaml_schema_value inlay_config_schema;
 
-/* What may be written for one key, for checks that libcyaml leaves out. */
-enum inlay_option_type {
-	INLAY_OPTION_SECTION,
-	INLAY_OPTION_NUMBER,
-	INLAY_OPTION_TEXT,
-	INLAY_OPTION_CHOICE,
-	INLAY_OPTION_TEXT_LIST,
-	INLAY_OPTION_CHOICE_LIST,
-};
-
-struct inlay_option {
-	const char *path; /* "cache.bytes" */
-	enum inlay_option_type type;
-	__s64 minimum, maximum;		    /* NUMBER */
-	const struct cyaml_strval *choices; /* CHOICE, CHOICE_LIST */
-	size_t n_choices;
-	size_t longest; /* TEXT, TEXT_LIST: bytes */
-};
-
-extern const struct inlay_option inlay_options[];
-extern const size_t inlay_n_options;
+/* The same, for the checks that libcyaml leaves out. */
+extern const struct inlay_yaml_schema inlay_config_options;
 
 #endif

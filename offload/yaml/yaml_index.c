@@ -13,6 +13,7 @@ struct level {
 	bool is_list;
 	bool wants_key;	 /* of a mapping: the next scalar is one */
 	size_t path_len; /* of the container's own path */
+	__u32 entry;	 /* the container's own */
 	__u32 key_line;
 };
 
@@ -56,8 +57,10 @@ static int append(struct walk *w, enum inlay_yaml_kind kind, const char *value, 
 	if (len >= INLAY_YAML_VALUE || (len && memchr(value, '\0', len)))
 		return complain(w, line, "value too long, or not text");
 	e = &index->entries[index->n++];
-	*e = (struct inlay_yaml_entry){
-		.kind = kind, .line = line + 1, .in_list = top(w) && top(w)->is_list};
+	*e = (struct inlay_yaml_entry){.kind = kind,
+				       .line = line + 1,
+				       .parent = top(w) ? top(w)->entry : (__u32)index->n - 1,
+				       .in_list = top(w) && top(w)->is_list};
 	snprintf(e->path, sizeof(e->path), "%s", w->path);
 	memcpy(e->value, value, len);
 	return 0;
@@ -115,8 +118,10 @@ static int on_start(struct walk *w, const yaml_event_t *ev, bool is_list)
 	ret = append(w, is_list ? INLAY_YAML_LIST : INLAY_YAML_MAPPING, "", 0, line_of(w, ev));
 	if (ret)
 		return ret;
-	w->levels[w->depth++] = (struct level){
-		.is_list = is_list, .wants_key = !is_list, .path_len = strlen(w->path)};
+	w->levels[w->depth++] = (struct level){.is_list = is_list,
+					       .wants_key = !is_list,
+					       .path_len = strlen(w->path),
+					       .entry = (__u32)w->index->n - 1};
 	return 0;
 }
 

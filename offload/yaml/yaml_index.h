@@ -7,8 +7,8 @@
  *
  * Bounded in size, depth and entries; aliases, tags and further documents are refused.
  */
-#ifndef INLAY_DAEMON_YAML_INDEX_H
-#define INLAY_DAEMON_YAML_INDEX_H
+#ifndef INLAY_YAML_INDEX_H
+#define INLAY_YAML_INDEX_H
 
 #include "inlay_types.h"
 
@@ -29,7 +29,8 @@ struct inlay_yaml_entry {
 	char value[INLAY_YAML_VALUE]; /* of a scalar */
 	enum inlay_yaml_kind kind;
 	bool in_list;
-	__u32 line; /* of the key, or of a list's item; from 1 */
+	__u32 parent; /* the entry that holds this one; of the outermost: itself */
+	__u32 line;   /* of the key, or of a list's item; from 1 */
 };
 
 struct inlay_yaml_index {
