@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A TURN server between a client and a peer, each in a namespace of its own, with inlay-turn beside
+it or without: what the tests of inlay-turn, its demo and its bench share."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import time
+
+from harness import HarnessError, Namespace
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+
+# The server's namespace has an interface for each of the others.
+CLIENT_NET, PEER_NET = 1, 2
+PORT, PEER_PORT = 3478, 3480
+REALM, USER, PASSWORD = "inlay.test", "user", "secret"
+
+
+def address(net, host, family=4):
+    return f"10.77.{net}.{host}" if family == 4 else f"fd77:{net}::{host}"
+
+
+def server_address(family=4):
+    return address(CLIENT_NET, 1, family)
+
+
+def relay_address(family=4):
+    return address(PEER_NET, 1, family)
+
+
+def client_address(family=4):
+    return address(CLIENT_NET, 2, family)
+
+
+def peer_address(family=4):
+    return address(PEER_NET, 2, family)
+
+
+def lacking(build, programs=("turnserver", "turnutils_uclient", "turnutils_peer")):
+    """Why scenes cannot be played here; empty: they can."""
+    if os.geteuid():
+        return "needs root, for namespaces and BPF"
+    for word in (*programs, "ip", "ethtool", "nsenter", "setpriv"):
+        if not shutil.which(word):
+            return f"needs {word} (scripts/setup installs it)"
+    for word in ("inlay-turn", "inlayctl"):
+        if not (build / word).exists():
+            return f"{build / word} is not built (libmicrohttpd-dev, libnl-3-dev, libbpf-dev?)"
+    return ""
+
+
+class Scene:
+    """Three namespaces: |server| with the interfaces "client" and "peer", |client| and |peer| with
+    "eth0" each. Both families."""
+
+    def __init__(self, processes, mtu=1500):
+        self.processes, self.scratch = processes, processes.scratch
+        self.server, self.client, self.peer = Namespace(), Namespace(), Namespace()
+        self.turn = None
+        try:
+            self.join(self.client, "client", CLIENT_NET, mtu)
+            self.join(self.peer, "peer", PEER_NET, mtu)
+        except HarnessError:
+            self.close()
+            raise
+
+    def join(self, other, device, net, mtu):
+        self.server.run("ip", "link", "add", device, "mtu", str(mtu), "type", "veth", "peer",
+                        "name", "eth0", "mtu", str(mtu), "netns", str(other.holder.pid))
+        for space, name, host in ((self.server, device, 1), (other, "eth0", 2)):
+            # As on a wire: one datagram a packet, and each with its checksum.
+            space.run("ip", "link", "set", name, "gso_max_segs", "1")
+            space.run("ethtool", "-K", name, "tx", "off")
+            for family, bits in ((4, 24), (6, 64)):
+                space.run("ip", "address", "add", f"{address(net, host, family)}/{bits}",
+                          "dev", name, "nodad")
+            space.run("ip", "link", "set", name, "up")
+        for family in (4, 6):
+            other.run("ip", f"-{family}", "route", "add", "default", "via",
+                      address(net, 1, family))
+
+    def close(self):
+        for space in (self.server, self.client, self.peer):
+            space.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        # Programs go before the interfaces that they stand at.
+        self.processes.end_all()
+        self.close()
+
+    # --- What runs there --------------------------------------------------------------------
+
+    def coturn(self, *options, name="turnserver"):
+        words = ["turnserver", "-n", "-f", "--no-cli", "--no-tls", "--no-dtls", "-a",
+                 "-u", f"{USER}:{PASSWORD}", "-r", REALM, "-p", PORT, "-m", 1, "-l", "stdout",
+                 "--simple-log", "--no-rfc5780", "--pidfile", self.scratch / f"{name}.pid",
+                 "--db", self.scratch / f"{name}.db"]
+        for family in (4, 6):
+            words += ["-L", server_address(family), "-E", relay_address(family)]
+        child = self.processes.start(name, [*words, *options], self.server)
+        self.processes.wait_for(child, "Total General servers")
+        return child
+
+    def echo(self):
+        """Sends back whatever comes to PEER_PORT."""
+        return self.processes.start("peer", ["turnutils_peer", "-p", PEER_PORT, "-L",
+                                             peer_address(4), "-L", peer_address(6)], self.peer)
+
+    def uclient(self, name, *options, family=4, seconds=60):
+        """coturn's own client, to its end. What it says of messages sent, received and lost."""
+        child = self.processes.start(name, ["turnutils_uclient", "-u", USER, "-w", PASSWORD,
+                                            *options, server_address(family)], self.client)
+        self.processes.finish(child, seconds)
+        return uclient_result(self.processes.log(name))
+
+    def start_turn(self, config="", *options, name="inlay-turn"):
+        self.turn = InlayTurn(self, config, options, name)
+        return self.turn
+
+
+def uclient_result(log):
+    def last(pattern):
+        found = re.findall(pattern, log)
+        if not found:
+            raise HarnessError(f"turnutils_uclient says nothing like '{pattern}':\n{log[-2000:]}")
+        return found[-1]
+
+    sent, received = last(r"tot_send_msgs=(\d+), tot_recv_msgs=(\d+)")
+    lost = last(r"Total lost packets (\d+)")
+    return {"sent": int(sent), "received": int(received), "lost": int(lost)}
+
+
+class InlayTurn:
+    """inlay-turn in the server's namespace, and inlayctl to ask it."""
+
+    def __init__(self, scene, config, options, name):
+        self.scene, self.processes = scene, scene.processes
+        self.socket = scene.scratch / f"{name}.sock"
+        path = scene.scratch / f"{name}.yaml"
+        path.write_text(config)
+        self.child = self.processes.start(name, ["inlay-turn", "--config", path, "--control",
+                                                 self.socket, *options], scene.server)
+        limit = time.monotonic() + 20
+        while not self.socket.exists():
+            if self.child.poll() is not None or time.monotonic() > limit:
+                raise HarnessError(f"{name} did not start:\n{self.processes.log(name)[-3000:]}")
+            time.sleep(0.02)
+
+    def ask(self, *words):
+        done = subprocess.run([str(self.processes.build / "inlayctl"), "--socket",
+                               str(self.socket), "turn", *map(str, words), "--json"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        if done.returncode:
+            raise HarnessError(f"inlayctl: {done.stderr.decode(errors='replace').strip()}")
+        return json.loads(done.stdout)
+
+    def channels(self):
+        return self.ask()["channels"]
+
+    def status(self):
+        return self.ask("status")
+
+    def reasons(self):
+        return {one["reason"]: one["packets"] for one in self.ask("counters")["reasons"]}
