@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "forwarding.h"
 #include "inlay_atomic.h"
 #include "links.h"
 #include "monitor.h"
@@ -36,6 +37,7 @@ struct inlay_turn {
 	struct inlay_turn_links links;
 	struct inlay_turn_monitor monitor;
 	struct inlay_turn_rings rings;
+	struct inlay_turn_forwarding forwarding;
 	int epoll, timer;
 	__be16 ports[INLAY_TURN_PORTS];
 	__u32 n_ports;
@@ -172,6 +174,7 @@ static int open_all(struct inlay_turn *turn, const struct inlay_turn_config *con
 		err = open_fds(turn);
 	if (err)
 		return err;
+	inlay_turn_forwarding_init(&turn->forwarding);
 	return open_links(turn, config, error);
 }
 
@@ -207,6 +210,7 @@ void inlay_turn_close(struct inlay_turn *turn)
 	if (turn->maps.control)
 		inlay_store_u32(&turn->maps.control->mode, INLAY_TURN_OFF);
 	inlay_turn_links_fini(&turn->links);
+	inlay_turn_forwarding_fini(&turn->forwarding);
 	inlay_turn_rings_fini(&turn->rings);
 	inlay_turn_monitor_fini(&turn->monitor);
 	inlay_turn_tables_free(turn->tables);

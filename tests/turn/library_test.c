@@ -195,6 +195,15 @@ static void assert_all_gone(const struct ids *ids)
 		assert_true(is_gone(bpf_map_get_fd_by_id, ids->maps[i]));
 }
 
+static void assert_forwarding(bool on)
+{
+	run(on ? "grep -q 1 /proc/sys/net/ipv4/conf/lo/forwarding && "
+		 "grep -q 1 /proc/sys/net/ipv6/conf/lo/forwarding"
+	       : "grep -q 0 /proc/sys/net/ipv4/conf/lo/forwarding && "
+		 "grep -q 0 /proc/sys/net/ipv6/conf/lo/forwarding");
+	run("grep -q 0 /proc/sys/net/ipv4/conf/srv/forwarding");
+}
+
 /* --- Tests ---------------------------------------------------------------------------------- */
 
 static void test_it_attaches_native_and_leaves_nothing_when_it_closes(void **state)
@@ -233,6 +242,19 @@ static void test_tc_is_used_where_it_is_asked_for(void **state)
 	read_ids(&ids);
 	inlay_turn_close(turn);
 	assert_all_gone(&ids);
+}
+
+/* The kernel says only then where a packet would go. */
+static void test_lo_forwards_while_it_is_open(void **state)
+{
+	struct inlay_turn *turn;
+
+	run("echo 0 >/proc/sys/net/ipv4/ip_forward; "
+	    "echo 0 >/proc/sys/net/ipv4/conf/lo/forwarding");
+	turn = open_plainly();
+	assert_forwarding(true);
+	inlay_turn_close(turn);
+	assert_forwarding(false);
 }
 
 static void test_an_allocation_goes_in_and_out(void **state)
@@ -329,6 +351,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup(test_it_attaches_native_and_leaves_nothing_when_it_closes,
 				       make_scene),
 		cmocka_unit_test_setup(test_tc_is_used_where_it_is_asked_for, make_scene),
+		cmocka_unit_test_setup(test_lo_forwards_while_it_is_open, make_scene),
 		cmocka_unit_test_setup(test_an_allocation_goes_in_and_out, make_scene),
 		cmocka_unit_test_setup(test_a_missing_object_is_said, make_scene),
 		cmocka_unit_test_setup(test_a_named_interface_that_is_not_there_is_said,
