@@ -122,9 +122,10 @@ struct inlay_turn_hop {
 	__u8 src[6];
 	__u16 flags; /* of turn_links, and INLAY_TURN_HOP_LOCAL */
 };
-#define INLAY_TURN_HOP_LINK  0x00ff /* those of enum inlay_turn_link_flags */
-#define INLAY_TURN_HOP_LOCAL 0x8000 /* not to be forwarded: an address of this host, most likely   \
-				     */
+#define INLAY_TURN_HOP_LINK 0x00ff /* those of enum inlay_turn_link_flags */
+#define INLAY_TURN_HOP_LOCAL                                                                       \
+	0x8000 /* not to be forwarded: an address of this host, most likely                        \
+		*/
 #define INLAY_TURN_HOP_TIME (1 * INLAY_S)
 
 /* In turn_stats (PERCPU_ARRAY), by flow. [P]; userspace zeroes it before the flow is used. */
