@@ -17,7 +17,7 @@ int turn_xdp(struct xdp_md *ctx)
 SEC("tc")
 int turn_ingress(struct __sk_buff *skb)
 {
-	return TC_ACT_UNSPEC;
+	return inlay_turn_at_ingress(skb);
 }
 
 SEC("tc")

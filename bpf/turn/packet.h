@@ -42,6 +42,7 @@ struct inlay_turn_packet {
 	__u8 tos;
 	__u8 ttl;
 	bool df;
+	bool segments; /* several datagrams in one buffer: the caller's to set */
 };
 
 /* The sum of 16 bytes, which are two numbers that can be loaded at once. */
@@ -181,7 +182,8 @@ INLAY_INLINE __u32 inlay_turn_read(const struct inlay_view *v, __u32 frame_len,
 	const __u8 *type = v->data + 12;
 	__u32 why;
 
-	if (!inlay_view_has(v, 12, 2))
+	/* What was sent to many is not relayed (bit 0 of the first byte: to a group). */
+	if (!inlay_view_has(v, 12, 2) || v->data[0] & 1)
 		return INLAY_TURN_STRANGER;
 	if (inlay_view_16(type) == bpf_htons(INLAY_NET_TYPE_IPV4))
 		why = inlay_turn_read_v4(v, p);

@@ -236,7 +236,7 @@ INLAY_INLINE __u32 inlay_turn_plan_flow(enum inlay_turn_hook hook, void *ctx,
 	if (inlay_turn_may_be_channel(p))
 		flow = inlay_turn_flow_by_channel(p, &index);
 	if (flow) {
-		if (!inlay_turn_read_channel(p))
+		if (!p->segments && !inlay_turn_read_channel(p))
 			return INLAY_REASON_TURN_MALFORMED;
 	} else {
 		plan->to_client = true;
@@ -245,6 +245,8 @@ INLAY_INLINE __u32 inlay_turn_plan_flow(enum inlay_turn_hook hook, void *ctx,
 		if (!flow)
 			return INLAY_REASON_TURN_UNKNOWN_PEER;
 	}
+	if (p->segments)
+		return INLAY_REASON_TURN_SEGMENTS;
 	*ret_now = inlay_turn_now();
 	why = inlay_turn_leg_of(flow, index, *ret_now, &plan->in);
 	if (why == INLAY_REASON_TURN_WATCHED && !plan->to_client && tap)

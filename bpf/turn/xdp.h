@@ -104,6 +104,7 @@ INLAY_INLINE int inlay_turn_at_xdp(struct xdp_md *ctx)
 
 	if (!c)
 		return XDP_PASS;
+	p.segments = false;
 	plan.ingress = INLAY_TURN_READ(ctx->ingress_ifindex);
 	mode = INLAY_TURN_READ(c->mode);
 	if (mode == INLAY_TURN_OFF)
