@@ -9,6 +9,7 @@
 #include "control_client.h"
 #include "counters_view.h"
 #include "doctor.h"
+#include "nic.h"
 #include "tracks_view.h"
 
 static const char usage[] =
@@ -27,6 +28,10 @@ static const char usage[] =
 	"  qlog ID on|off   begins or ends a log of a connection, in its qlog.directory\n"
 	"  doctor [--config FILE] [--json]\n"
 	"                   asks no inlayd: what this host offers it and lacks, with the fix\n"
+	"  nic probe [DEVICE] [--json]\n"
+	"                   asks no inlayd: what network devices report, the profile that speaks "
+	"of\n"
+	"                   each, and the placement that follows\n"
 	"\n"
 	"  --socket PATH    its control_socket, if not the default\n"
 	"  --version        print the version, and end\n"
@@ -168,6 +173,7 @@ static const struct {
 	{"counters", inlay_counters_run},
 	{"why", inlay_tracks_run_why},
 	{"doctor", inlay_doctor_run},
+	{"nic", inlay_nic_run},
 };
 
 static int run(const char *path, int argc, char **argv)

@@ -3,16 +3,11 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Of this program; its control thread alone logs. */
-static const char *log_name = "inlayd";
 static enum inlay_log_level log_level = INLAY_LOG_INFO;
-
-void inlay_log_set_name(const char *name)
-{
-	log_name = name;
-}
 
 void inlay_log_set_level(enum inlay_log_level level)
 {
@@ -21,14 +16,15 @@ void inlay_log_set_level(enum inlay_log_level level)
 
 void inlay_log(enum inlay_log_level level, const char *format, ...)
 {
+	static const char prefix[] = "inlayd: ";
 	char line[1024];
-	size_t len;
+	size_t len = sizeof(prefix) - 1;
 	va_list args;
 	int n;
 
 	if (level > log_level)
 		return;
-	len = (size_t)snprintf(line, sizeof(line) / 2, "%s: ", log_name);
+	memcpy(line, prefix, len);
 	va_start(args, format);
 	n = vsnprintf(line + len, sizeof(line) - len - 1, format, args);
 	va_end(args);
@@ -36,7 +32,7 @@ void inlay_log(enum inlay_log_level level, const char *format, ...)
 		return;
 	len += (size_t)n < sizeof(line) - len - 2 ? (size_t)n : sizeof(line) - len - 2;
 	/* A peer's words must not move a terminal's cursor. */
-	for (size_t i = 0; i < len; i++)
+	for (size_t i = sizeof(prefix) - 1; i < len; i++)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
 			line[i] = '?';
 	line[len++] = '\n';

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "address.h"
 #include "log.h"
 #include "transport_conn.h"
 
