@@ -3,26 +3,25 @@
  * The programs of inlay-turn at a TURN server's interfaces (design section 8). At TC they say
  * TC_ACT_UNSPEC of what they leave alone: whoever stands behind them decides.
  */
-#include "turn/maps.h"
-
-#include <linux/pkt_cls.h>
+#include "turn/tc.h"
+#include "turn/xdp.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 SEC("xdp")
 int turn_xdp(struct xdp_md *ctx)
 {
-	return XDP_PASS;
+	return inlay_turn_at_xdp(ctx);
 }
 
 SEC("tc")
 int turn_ingress(struct __sk_buff *skb)
 {
-	return TC_ACT_UNSPEC;
+	return inlay_turn_at_ingress(skb);
 }
 
 SEC("tc")
 int turn_egress(struct __sk_buff *skb)
 {
-	return TC_ACT_UNSPEC;
+	return inlay_turn_at_egress(skb);
 }

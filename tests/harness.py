@@ -161,6 +161,7 @@ class Namespace:
                               stderr=subprocess.STDOUT, check=False)
         if done.returncode:
             raise HarnessError(f"{' '.join(words)}: {done.stdout.decode(errors='replace')}")
+        return done.stdout.decode(errors="replace")
 
     def join(self, other, device, address, other_device, other_address):
         """A veth between this namespace and another one."""

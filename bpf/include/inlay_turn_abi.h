@@ -84,11 +84,11 @@ struct inlay_turn_flow {
 	__u32 allocation;	   /* [U] index into turn_allocations */
 	__be16 channel;		   /* [U] */
 	__u16 pad;		   /* zero */
-	/* Samples sent for the watcher: at most INLAY_TURN_SAMPLES in each INLAY_TURN_SAMPLE_TIME.
-	 */
-	__u64 sampled_since; /* [P] racy by design: a limit, not a count */
-	__u32 samples;	     /* [P] */
-	__u32 pad2;	     /* zero */
+	/* Samples sent for the watcher: at most INLAY_TURN_SAMPLES of each kind in each
+	 * INLAY_TURN_SAMPLE_TIME. Racy by design: a limit, not a count. */
+	__u64 sampled_since; /* [P] */
+	__u32 samples;	     /* [P] CHANNEL_DATA */
+	__u32 samples_out;   /* [P] RELAYED */
 };
 _Static_assert(sizeof(struct inlay_turn_flow) == 144, "ABI");
 
@@ -120,8 +120,12 @@ struct inlay_turn_hop {
 	__u16 mtu; /* of IP packets */
 	__u8 dst[6];
 	__u8 src[6];
-	__u16 pad;
+	__u16 flags; /* of turn_links, and INLAY_TURN_HOP_LOCAL */
 };
+#define INLAY_TURN_HOP_LINK 0x00ff /* those of enum inlay_turn_link_flags */
+#define INLAY_TURN_HOP_LOCAL                                                                       \
+	0x8000 /* not to be forwarded: an address of this host, most likely                        \
+		*/
 #define INLAY_TURN_HOP_TIME (1 * INLAY_S)
 
 /* In turn_stats (PERCPU_ARRAY), by flow. [P]; userspace zeroes it before the flow is used. */
@@ -152,8 +156,9 @@ struct inlay_turn_control {
 	 * moved on several times a second, to at most INLAY_TURN_ALIVE from now.
 	 */
 	__u64 alive_until;
-	__u32 hop_generation; /* [U] raised whenever a route, neighbour, address or link changes */
-	__u32 n_ports;	      /* [U] */
+	/* [U] raised whenever a route, neighbour, address or link changes, or turn_links. */
+	__u32 hop_generation;
+	__u32 n_ports; /* [U] */
 	/* [U] Where the server listens. Only these are watched for requests and responses: a
 	 * relayed socket's datagrams carry whatever a client likes, also what looks like a
 	 * response. */

@@ -51,6 +51,35 @@ int inlay_address_parse(const char *text, struct inlay_addr *ret_addr)
 	return 0;
 }
 
+int inlay_address_parse_range(const char *text, struct inlay_addr *ret_addr, __u8 *ret_prefix_len)
+{
+	struct inlay_addr addr = {.family = strchr(text, ':') ? AF_INET6 : AF_INET};
+	unsigned long most = addr.family == AF_INET6 ? 128 : 32, len = most;
+	size_t n = strcspn(text, "/");
+	char ip[INLAY_ADDRESS_TEXT];
+
+	if (n >= sizeof(ip))
+		return -EINVAL;
+	memcpy(ip, text, n);
+	ip[n] = '\0';
+	if (inet_pton(addr.family, ip, addr.ip) != 1)
+		return -EINVAL;
+	if (text[n]) {
+		text += n + 1;
+		n = strspn(text, "0123456789");
+		if (!n || n > 3 || text[n])
+			return -EINVAL;
+		len = strtoul(text, NULL, 10);
+		if (len > most)
+			return -EINVAL;
+	}
+	for (unsigned long bit = len; bit < most; bit++)
+		addr.ip[bit / 8] &= (__u8) ~(0x80 >> bit % 8);
+	*ret_addr = addr;
+	*ret_prefix_len = (__u8)len;
+	return 0;
+}
+
 void inlay_address_format(const struct inlay_addr *addr, char ret_text[INLAY_ADDRESS_TEXT])
 {
 	char ip[INET6_ADDRSTRLEN] = "?";

@@ -11,6 +11,9 @@
 
 /* 0; -EINVAL. */
 int inlay_address_parse(const char *text, struct inlay_addr *ret_addr);
+/* 10.0.0.0/8, fd00::/8, or one address: what may stand behind the prefix is zeroed, the port is
+ * zero. 0; -EINVAL. */
+int inlay_address_parse_range(const char *text, struct inlay_addr *ret_addr, __u8 *ret_prefix_len);
 void inlay_address_format(const struct inlay_addr *addr, char ret_text[INLAY_ADDRESS_TEXT]);
 /* 127.0.0.0/8 or ::1: nobody from another machine gets there. */
 bool inlay_address_is_loopback(const struct inlay_addr *addr);

@@ -9,6 +9,7 @@
 #include "address.h"
 #include "config_options.h"
 #include "conn.h"
+#include "log.h"
 #include "provider_local.h"
 
 #define INLAY_ALPN "moqt-18" /* the one that the relay speaks */
@@ -47,13 +48,6 @@ enum inlay_qlog_choice {
 enum inlay_offload_choice {
 	INLAY_OFFLOAD_AUTO = 0, /* where the kernel can */
 	INLAY_OFFLOAD_OFF,
-};
-
-enum inlay_log_level {
-	INLAY_LOG_ERROR = 0,
-	INLAY_LOG_WARNING,
-	INLAY_LOG_INFO,
-	INLAY_LOG_DEBUG,
 };
 
 /* Flat, without pointers: copied by assignment. */

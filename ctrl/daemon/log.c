@@ -3,11 +3,16 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 /* Of this program; its control thread alone logs. */
+static const char *log_name = "inlayd";
 static enum inlay_log_level log_level = INLAY_LOG_INFO;
+
+void inlay_log_set_name(const char *name)
+{
+	log_name = name;
+}
 
 void inlay_log_set_level(enum inlay_log_level level)
 {
@@ -16,15 +21,14 @@ void inlay_log_set_level(enum inlay_log_level level)
 
 void inlay_log(enum inlay_log_level level, const char *format, ...)
 {
-	static const char prefix[] = "inlayd: ";
 	char line[1024];
-	size_t len = sizeof(prefix) - 1;
+	size_t len;
 	va_list args;
 	int n;
 
 	if (level > log_level)
 		return;
-	memcpy(line, prefix, len);
+	len = (size_t)snprintf(line, sizeof(line) / 2, "%s: ", log_name);
 	va_start(args, format);
 	n = vsnprintf(line + len, sizeof(line) - len - 1, format, args);
 	va_end(args);
@@ -32,7 +36,7 @@ void inlay_log(enum inlay_log_level level, const char *format, ...)
 		return;
 	len += (size_t)n < sizeof(line) - len - 2 ? (size_t)n : sizeof(line) - len - 2;
 	/* A peer's words must not move a terminal's cursor. */
-	for (size_t i = sizeof(prefix) - 1; i < len; i++)
+	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
 			line[i] = '?';
 	line[len++] = '\n';

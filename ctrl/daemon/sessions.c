@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "address.h"
 #include "log.h"
 #include "transport_conn.h"
 

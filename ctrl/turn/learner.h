@@ -55,11 +55,12 @@ struct inlay_turn_learner_config {
 	__u32 max_bytes_per_s;
 	__u32 max_allocations;	/* known at one time; 0: 8192; more stay with the server */
 	__u32 max_transactions; /* under way at one time; 0: 65536; the oldest give way */
-	const __u16 *ports;	/* where the server listens, host order; copied */
-	size_t n_ports;
+	const __u16 *ports;	/* where the server listens, host order; copied; none: 3478 */
+	size_t n_ports;		/* at most INLAY_TURN_PORTS */
+	__u64 hash_key[2];	/* random: strangers choose what tables are searched by */
 };
 
-/* -ENOMEM; -EINVAL. */
+/* -ENOMEM; -EINVAL: no |ops|, or the ports. */
 int inlay_turn_learner_new(const struct inlay_turn_learner_config *config,
 			   struct inlay_turn_learner **ret_learner);
 /* Removes nothing through |ops|: whoever ends it closes the tables. Takes NULL. */
@@ -84,6 +85,7 @@ struct inlay_turn_learner_counts {
 	__u64 requests, successes, errors; /* responses that matched a request */
 	__u64 unmatched;		   /* responses without a request */
 	__u64 poisoned, malformed, bad_sum, evicted, lost;
+	__u64 refused;	 /* allocations, permissions and channels that found no room here */
 	__u64 proven;	 /* channels that were seen relayed */
 	__u64 conflicts; /* doubts that left, or put, an allocation with the server */
 	__u32 allocations, permissions, channels, watched, transactions; /* now */

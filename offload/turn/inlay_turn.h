@@ -130,6 +130,17 @@ void inlay_turn_channels(const struct inlay_turn *turn,
 /* -ESTALE; -ENOENT. */
 int inlay_turn_channel_read(const struct inlay_turn *turn, struct inlay_turn_id id, __u16 number,
 			    struct inlay_turn_channel_info *ret_info);
+
+/* Since it was opened, channels that are gone included: these only rise, but for what is now. */
+struct inlay_turn_totals {
+	__u64 to_peer_packets;
+	__u64 to_peer_bytes; /* of application data */
+	__u64 to_client_packets;
+	__u64 to_client_bytes;
+	__u64 over_limit; /* packets dropped for an allocation's rate */
+	__u32 allocations, permissions, channels, watched; /* now */
+};
+void inlay_turn_totals(const struct inlay_turn *turn, struct inlay_turn_totals *ret_totals);
 /* Why packets were not relayed, since it was opened: reasons TURN_*. */
 void inlay_turn_reasons(const struct inlay_turn *turn, struct inlay_reason_counters *ret_counters);
 

@@ -19,7 +19,8 @@ struct inlay_turn_candidate {
 };
 
 /* Samples of it come as events CHANNEL_DATA and RELAYED that bear |*ret_ref|. It takes the place of
- * one flow. -EEXIST: that client, server and number are watched or fast; -ENOSPC; -EACCES. */
+ * one flow. -EEXIST: that client, server and number are watched or fast, or another candidate waits
+ * for the same peer and relayed port; -ENOSPC; -EACCES; -EINVAL. */
 int inlay_turn_watch_add(struct inlay_turn *turn, const struct inlay_turn_candidate *candidate,
 			 struct inlay_turn_ref *ret_ref);
 /* -ESTALE. Before inlay_turn_channel_set() of the same channel. */
@@ -41,7 +42,9 @@ struct inlay_turn_listener {
 	void *user;
 };
 
-/* From now on inlay_turn_turn() hands over what comes up. */
-void inlay_turn_listen(struct inlay_turn *turn, const struct inlay_turn_listener *listener);
+/* From now on the programs report, and inlay_turn_turn() hands over what comes up. |gone| lost:
+ * told as one record of the responses' ring. -EPROTONOSUPPORT, -ENOENT, -EPERM: this kernel does
+ * not tell of sockets' ends (CONFIG_INET_UDP_DIAG), so that what is learnt cannot be trusted. */
+int inlay_turn_listen(struct inlay_turn *turn, const struct inlay_turn_listener *listener);
 
 #endif

@@ -19,11 +19,11 @@ static const struct {
 	const char *near, *far, *net;
 	__u8 ip[3];
 } sides[RELAY_SIDES] = {
-	[RELAY_PUBLISHER] = {RELAY_NET_IN, "publisher", "10.77.1", {10, 77, 1}},
-	[RELAY_SUBSCRIBERS] = {RELAY_NET_OUT, "subscribers", "10.77.2", {10, 77, 2}},
+	[RELAY_PUBLISHER] = {RELAY_NET_IN, RELAY_NET_PUBLISHER, "10.77.1", {10, 77, 1}},
+	[RELAY_SUBSCRIBERS] = {RELAY_NET_OUT, RELAY_NET_SUBSCRIBERS, "10.77.2", {10, 77, 2}},
 };
 
-__attribute__((format(printf, 1, 2))) static int run(const char *format, ...)
+int relay_net_run(const char *format, ...)
 {
 	char command[300];
 	va_list args;
@@ -90,13 +90,15 @@ static int join(struct relay_net *net, enum relay_side side)
 	pid = (int)net->holders[side];
 	net->relay[side] = address(side, 1);
 	net->peer[side] = address(side, 2);
-	ret = run("ip link add %s type veth peer name %s netns %d", near, far, pid);
+	ret = relay_net_run("ip link add %s type veth peer name %s netns %d", near, far, pid);
 	if (!ret)
-		ret = run("ip addr add %s.1/24 dev %s && ip link set %s up", ip, near, near);
+		ret = relay_net_run("ip addr add %s.1/24 dev %s && ip link set %s up", ip, near,
+				    near);
 	if (!ret)
-		ret = run("nsenter -t %d -n sh -c 'ip link set lo up && ip addr add %s.2/24 dev %s "
-			  "&& ip link set %s up'",
-			  pid, ip, far, far);
+		ret = relay_net_run(
+			"nsenter -t %d -n sh -c 'ip link set lo up && ip addr add %s.2/24 dev %s "
+			"&& ip link set %s up'",
+			pid, ip, far, far);
 	return ret;
 }
 
@@ -109,7 +111,7 @@ int relay_net_open(struct relay_net *net)
 		fprintf(stderr, "bench: no network namespace: %s\n", strerror(errno));
 		return -errno;
 	}
-	ret = run("ip link set lo up");
+	ret = relay_net_run("ip link set lo up");
 	for (int i = 0; i < RELAY_SIDES && !ret; i++)
 		ret = join(net, (enum relay_side)i);
 	return ret;

@@ -14,6 +14,9 @@
 /* Interfaces in the relay's namespace, towards each side. */
 #define RELAY_NET_IN  "upstream"
 #define RELAY_NET_OUT "downstream"
+/* The other ends. */
+#define RELAY_NET_PUBLISHER   "publisher"
+#define RELAY_NET_SUBSCRIBERS "subscribers"
 
 enum relay_side {
 	RELAY_PUBLISHER,
@@ -30,6 +33,8 @@ struct relay_net {
 /* Moves the calling process into a namespace of its own. 0; a negative errno: said why. */
 int relay_net_open(struct relay_net *net);
 void relay_net_close(struct relay_net *net);
+/* A command of the shell's. 0; -EIO: said which. */
+__attribute__((format(printf, 1, 2))) int relay_net_run(const char *format, ...);
 /* Moves the calling process to a side. 0; a negative errno. */
 int relay_net_enter(const struct relay_net *net, enum relay_side side);
 

@@ -13,15 +13,15 @@ const struct inlay_provider_case inlay_provider_cases[] = {
 const size_t inlay_provider_n_cases = INLAY_ARRAY_SIZE(inlay_provider_cases);
 
 int inlay_provider_case_run(const struct inlay_provider_case *c,
-			    const struct inlay_case_factory *factory, enum inlay_cipher cipher,
+			    const struct inlay_conform_device *device, enum inlay_cipher cipher,
 			    struct inlay_case_env *env)
 {
 	int err;
 
 	*env = (struct inlay_case_env){.cipher = cipher};
-	env->provider = factory->make(factory, CASE_MAX_SA, CASE_MAX_CIDS);
+	env->provider = device->make(device, CASE_MAX_SA, CASE_MAX_CIDS);
 	if (!env->provider) {
-		env->failed_at = factory->name;
+		env->failed_at = device->name;
 		env->failed_what = "the provider could not be made";
 		return -1;
 	}

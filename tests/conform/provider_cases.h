@@ -1,29 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What every crypto provider must do: one table of cases, run against any provider through a
- * factory, once with each cipher that the provider has. A case gets a fresh, empty provider.
+ * What every crypto provider must do: one table of cases, run against any provider through the
+ * interface of devices (device.h), once with each cipher that the provider has. A case gets a
+ * fresh, empty provider.
  *
  * Packets "of the peer" are made by reference_seal(), which shares no code with a provider.
  */
 #ifndef INLAY_TESTS_PROVIDER_CASES_H
 #define INLAY_TESTS_PROVIDER_CASES_H
 
-#include "provider.h"
-
-/* What a provider may be unable to do; cases name what they need. */
-enum inlay_case_feature {
-	INLAY_CASE_THREADS = 1 << 0, /* operations from several threads of this process */
-};
-
-/* Makes providers for cases. */
-struct inlay_case_factory {
-	const char *name;
-	__u32 features; /* enum inlay_case_feature */
-	/* NULL: it cannot be made. Released by ops->free(). */
-	struct inlay_provider *(*make)(const struct inlay_case_factory *factory, __u32 max_sa,
-				       __u32 max_cids);
-	const void *context;
-};
+#include "device.h"
 
 struct inlay_case_env {
 	struct inlay_provider *provider;
@@ -49,7 +35,7 @@ extern const size_t inlay_provider_n_cases;
 
 /* Runs one case. 0; -1: failed, with env's failed_at and failed_what. */
 int inlay_provider_case_run(const struct inlay_provider_case *c,
-			    const struct inlay_case_factory *factory, enum inlay_cipher cipher,
+			    const struct inlay_conform_device *device, enum inlay_cipher cipher,
 			    struct inlay_case_env *env);
 
 #endif

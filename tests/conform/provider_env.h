@@ -8,20 +8,9 @@
 
 #include <string.h>
 
+#include "check.h"
 #include "protection.h"
 #include "provider_cases.h"
-
-#define CASE_TEXT_(x) #x
-#define CASE_TEXT(x)  CASE_TEXT_(x)
-/* Leaves the case, failed. */
-#define CHECK(condition)                                                                           \
-	do {                                                                                       \
-		if (!(condition)) {                                                                \
-			env->failed_at = __FILE__ ":" CASE_TEXT(__LINE__);                         \
-			env->failed_what = #condition;                                             \
-			return -1;                                                                 \
-		}                                                                                  \
-	} while (0)
 
 #define ROOM	   2048
 #define HEADER_LEN (1 + INLAY_OWN_CID + INLAY_TX_PN)

@@ -180,6 +180,20 @@ static void devices_are_recognised(void **state)
 		{"netdevsim", "", "", 0, 0, "netdevsim"},
 		{"veth", "", "", 0, 0, "software"},
 		{"", "", "", 0, 0, "software"},
+		{"nfp", "AMDA0099-0001", "0.0.3.5 0.25 bpf-2.0.6.124 ebpf", 0x19ee, 0x4000,
+		 "nfp-cx"},
+		{"nfp", "AMDA0058-0011", "", 0x19ee, 0x6000, "nfp-lx"},
+		{"nfp", "", "", 0x19ee, 0x4000, "nfp-cx"}, /* the board is not told */
+		{"nfp", "AMDA0145-0001", "", 0x19ee, 0x3800, "software"},
+		{"mlx5_core", "", "", 0x15b3, 0x1017, "connectx-5"},
+		{"mlx5_core", "", "", 0x15b3, 0x101d, "connectx-6-dx"},
+		{"mlx5_core", "", "", 0x15b3, 0x1021, "connectx-7"},
+		{"mlx5_core", "", "", 0x15b3, 0xa2d6, "bluefield-2"},
+		{"mlx5_core", "", "", 0x15b3, 0xa2dc, "bluefield-3"},
+		{"mlx5_core", "", "", 0x15b3, 0x1013, "software"}, /* nobody has described it */
+		{"ice", "", "", 0x8086, 0x1592, "e810"},
+		{"bnxt_en", "", "", 0x14e4, 0x1750, "thor"},
+		{"bnxt_en", "", "", 0x14e4, 0x1760, "thor"},
 	};
 	struct inlay_nic_profiles all;
 
@@ -196,12 +210,45 @@ static void devices_are_recognised(void **state)
 	inlay_nic_profiles_fini(&all);
 }
 
+static void firmware_that_runs_no_programs_is_told_from_firmware_that_does(void **state)
+{
+	struct inlay_nic_identity identity = {.driver = "nfp", .firmware = "0.0.3.5 0.25 ebpf"};
+	struct inlay_nic_profile *p;
+
+	assert_int_equal(inlay_nic_profile_find("nfp-cx", &p, err), 0);
+	assert_true(inlay_nic_profile_firmware_fits(p, &identity));
+	identity.firmware = "0.0.5.5 0.30 nic-2.1.16.1 flower";
+	assert_false(inlay_nic_profile_firmware_fits(p, &identity));
+	identity.firmware = NULL;
+	assert_true(inlay_nic_profile_firmware_fits(p, &identity));
+	inlay_nic_profile_free(p);
+}
+
+static void what_a_nic_that_runs_ebpf_takes_is_what_its_file_says(void **state)
+{
+	struct inlay_nic_profile *p;
+	size_t n = 0;
+
+	assert_int_equal(inlay_nic_profile_find("nfp-lx", &p, err), 0);
+	for (int i = 0; i < 256; i++)
+		n += p->ebpf.opcodes[i];
+	assert_int_equal(n, 115);
+	assert_true(p->ebpf.opcodes[0xde] && !p->ebpf.opcodes[0x97] && !p->ebpf.opcodes[0xd4]);
+	assert_int_equal(p->ebpf.n_tc_returns, 4);
+	assert_int_equal(p->ebpf.tc_returns[0], -1);
+	assert_int_equal(p->ebpf.n_helpers, 7);
+	assert_string_equal(p->ebpf.helpers[0].name, "map_lookup_elem");
+	assert_int_equal(p->ebpf.helpers[0].value.answer, INLAY_NIC_ASK);
+	assert_int_equal(p->ebpf.stack_bytes.kind, INLAY_NIC_LIMIT_UNKNOWN);
+	inlay_nic_profile_free(p);
+}
+
 static void every_shipped_profile_ends_in_what_works_everywhere(void **state)
 {
 	struct inlay_nic_profiles all;
 
 	assert_int_equal(inlay_nic_profiles_load(NULL, &all, err), 0);
-	assert_true(all.n >= 2);
+	assert_int_equal(all.n, 11);
 	for (size_t i = 0; i < all.n; i++) {
 		const struct inlay_nic_profile *p = all.list[i];
 		const struct inlay_nic_choice *last = &p->prefer[p->n_prefer - 1];
@@ -226,6 +273,8 @@ int main(void)
 		cmocka_unit_test(a_profile_that_is_not_there_names_those_that_are),
 		cmocka_unit_test(a_folder_that_is_not_there_is_said),
 		cmocka_unit_test(devices_are_recognised),
+		cmocka_unit_test(firmware_that_runs_no_programs_is_told_from_firmware_that_does),
+		cmocka_unit_test(what_a_nic_that_runs_ebpf_takes_is_what_its_file_says),
 		cmocka_unit_test(every_shipped_profile_ends_in_what_works_everywhere),
 	};
 

@@ -13,21 +13,21 @@
 #include "aead.h"
 #include "provider_local.h"
 
-static struct inlay_provider *make_local(const struct inlay_case_factory *factory, __u32 max_sa,
+static struct inlay_provider *make_local(const struct inlay_conform_device *device, __u32 max_sa,
 					 __u32 max_cids)
 {
 	const struct inlay_provider_local_config config = {
 		.max_sa = max_sa,
 		.max_cids = max_cids,
-		.backend = factory->context,
+		.backend = device->context,
 	};
 
 	return inlay_provider_local_new(&config);
 }
 
-static const struct inlay_case_factory factories[] = {
-	{"local, libcrypto", INLAY_CASE_THREADS, make_local, "libcrypto"},
-	{"local, ipsec-mb", INLAY_CASE_THREADS, make_local, "ipsec-mb"},
+static const struct inlay_conform_device devices[] = {
+	{INLAY_CONFORM_ABI, "local, libcrypto", INLAY_CASE_THREADS, make_local, "libcrypto"},
+	{INLAY_CONFORM_ABI, "local, ipsec-mb", INLAY_CASE_THREADS, make_local, "ipsec-mb"},
 };
 
 static const char *const cipher_names[] = {
@@ -38,7 +38,7 @@ static const char *const cipher_names[] = {
 
 struct run {
 	const struct inlay_provider_case *c;
-	const struct inlay_case_factory *factory;
+	const struct inlay_conform_device *device;
 	enum inlay_cipher cipher;
 	char name[128];
 };
@@ -48,13 +48,13 @@ static void run_case(void **state)
 	const struct run *run = *state;
 	struct inlay_case_env env;
 
-	if ((run->factory->features & run->c->requires) != run->c->requires)
+	if ((run->device->features & run->c->requires) != run->c->requires)
 		skip();
-	if (inlay_provider_case_run(run->c, run->factory, run->cipher, &env))
+	if (inlay_provider_case_run(run->c, run->device, run->cipher, &env))
 		fail_msg("%s: %s: %s", run->c->text, env.failed_at, env.failed_what);
 }
 
-static size_t add_runs(const struct inlay_case_factory *factory, struct run *runs,
+static size_t add_runs(const struct inlay_conform_device *device, struct run *runs,
 		       struct CMUnitTest *tests)
 {
 	enum inlay_cipher cipher;
@@ -63,9 +63,9 @@ static size_t add_runs(const struct inlay_case_factory *factory, struct run *run
 	for (cipher = INLAY_AES_128_GCM; cipher <= INLAY_CHACHA20_POLY1305; cipher++) {
 		for (i = 0; i < inlay_provider_n_cases; i++, n++) {
 			runs[n].c = &inlay_provider_cases[i];
-			runs[n].factory = factory;
+			runs[n].device = device;
 			runs[n].cipher = cipher;
-			snprintf(runs[n].name, sizeof(runs[n].name), "%s: %s: %s", factory->name,
+			snprintf(runs[n].name, sizeof(runs[n].name), "%s: %s: %s", device->name,
 				 cipher_names[cipher], runs[n].c->name);
 			tests[n] = (struct CMUnitTest){
 				.name = runs[n].name,
@@ -79,16 +79,16 @@ static size_t add_runs(const struct inlay_case_factory *factory, struct run *run
 
 int main(void)
 {
-	size_t room = inlay_provider_n_cases * INLAY_ARRAY_SIZE(factories) * 3, n = 0;
+	size_t room = inlay_provider_n_cases * INLAY_ARRAY_SIZE(devices) * 3, n = 0;
 	struct CMUnitTest *tests = calloc(room, sizeof(*tests));
 	struct run *runs = calloc(room, sizeof(*runs));
 	int failed;
 
 	if (!tests || !runs)
 		return 1;
-	n = add_runs(&factories[0], runs, tests);
+	n = add_runs(&devices[0], runs, tests);
 	if (inlay_aead_ipsec_mb.probe() == 0)
-		n += add_runs(&factories[1], runs + n, tests + n);
+		n += add_runs(&devices[1], runs + n, tests + n);
 	else
 		print_message("ipsec-mb is not available here\n");
 	failed = _cmocka_run_group_tests("provider", tests, n, NULL, NULL);

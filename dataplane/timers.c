@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* See timers.h. */
 #include "timers.h"
 
 #include <errno.h>

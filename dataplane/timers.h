@@ -4,8 +4,8 @@
  * that moving or removing one costs no search. Room is made when an object is born: setting a timer
  * never fails.
  */
-#ifndef INLAY_ENDPOINT_TIMERS_H
-#define INLAY_ENDPOINT_TIMERS_H
+#ifndef INLAY_DATAPLANE_TIMERS_H
+#define INLAY_DATAPLANE_TIMERS_H
 
 #include "inlay_types.h"
 

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* inlay-conform: holds a device against the suites (docs/nics.md, inlay-conform(1)). */
+#include <dlfcn.h>
+#include <errno.h>
+#include <getopt.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "conform.h"
+#include "profile.h"
+#include "provider_local.h"
+
+enum { EXIT_GOOD = 0, EXIT_BAD = 1, EXIT_USAGE = 2 };
+
+static const struct conform_suite *const suites[] = {
+	&conform_crypto,
+#ifdef INLAY_HAVE_BPF_OFFLOAD
+	&conform_bpf_offload,
+#endif
+};
+static const struct conform_format *const formats[] = {&conform_tap, &conform_json, &conform_junit,
+						       &conform_html};
+
+struct options {
+	const char *device, *profile, *filter, *suite, *output;
+	const struct conform_format *format;
+	bool list;
+};
+
+static const char usage[] =
+	"usage: inlay-conform --device local|netdevsim|DEV|./DEVICE.so [--profile P] [--suite S]\n"
+	"                     [--filter PATTERN] [--format tap|junit|json|html] [--output FILE]\n"
+	"       inlay-conform --list\n"
+	"Holds a device against the suites that apply to it. local: inlay's software provider;\n"
+	"netdevsim: the kernel's simulated NIC (root); DEV: a network interface with nothing\n"
+	"attached (root); ./DEVICE.so: your device behind tests/conform/device.h.\n"
+	"exit code: 0 conforms, 1 does not, 2 usage or no such device\n";
+
+static struct inlay_provider *make_local(const struct inlay_conform_device *device, __u32 max_sa,
+					 __u32 max_cids)
+{
+	const struct inlay_provider_local_config config = {.max_sa = max_sa, .max_cids = max_cids};
+
+	return inlay_provider_local_new(&config);
+}
+
+static const struct inlay_conform_device local = {
+	.abi = INLAY_CONFORM_ABI,
+	.name = "local: inlay's provider in software",
+	.features = INLAY_CASE_THREADS,
+	.make = make_local,
+};
+
+/* 0; EXIT_USAGE, said. */
+static int open_plugin(struct conform_target *target, const char *path)
+{
+	void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	const struct inlay_conform_device *device =
+		object ? dlsym(object, INLAY_CONFORM_SYMBOL) : NULL;
+
+	if (!device) {
+		fprintf(stderr,
+			"inlay-conform: %s: %s\n"
+			"A device is a shared object that exports '" INLAY_CONFORM_SYMBOL
+			"' (tests/conform/device.h).\n",
+			path, dlerror());
+		return EXIT_USAGE;
+	}
+	if (device->abi != INLAY_CONFORM_ABI || !device->name || !device->make) {
+		fprintf(stderr,
+			"inlay-conform: %s: made for interface %u, this program has %u: build it "
+			"anew\n",
+			path, device->abi, INLAY_CONFORM_ABI);
+		return EXIT_USAGE;
+	}
+	target->kind = CONFORM_PLUGIN;
+	target->crypto = device;
+	snprintf(target->title, sizeof(target->title), "%s", device->name);
+	return 0;
+}
+
+static int open_target(struct conform_target *target, const struct options *options)
+{
+	target->device = options->device;
+	if (!strcmp(options->device, "local")) {
+		target->kind = CONFORM_LOCAL;
+		target->crypto = &local;
+		snprintf(target->title, sizeof(target->title), "%s", local.name);
+	} else if (strchr(options->device, '/')) {
+		return open_plugin(target, options->device);
+	} else if (!strcmp(options->device, "netdevsim")) {
+		target->kind = CONFORM_NETDEVSIM;
+		snprintf(target->title, sizeof(target->title),
+			 "netdevsim: the kernel's simulated NIC");
+	} else if (if_nametoindex(options->device)) {
+		target->kind = CONFORM_NETDEV;
+		snprintf(target->title, sizeof(target->title), "%s", options->device);
+	} else {
+		fprintf(stderr,
+			"inlay-conform: no device '%s': 'local', 'netdevsim', an interface (ip "
+			"link),"
+			" or the path of a shared object (with a '/')\n",
+			options->device);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+/* What the target claims to be: by name, or as its kind has it. 0; EXIT_USAGE, said. */
+static int find_profile(struct conform_target *target, const char *name,
+			struct inlay_nic_profile **ret_profile)
+{
+	static const char *const usual[] = {
+		[CONFORM_NETDEVSIM] = "netdevsim",
+		[CONFORM_NETDEV] = NULL,
+	};
+	char err[INLAY_NIC_ERROR];
+
+	if (!name && (target->kind == CONFORM_LOCAL || target->kind == CONFORM_PLUGIN))
+		return 0;
+	if (!name)
+		name = usual[target->kind];
+	if (!name) {
+		fprintf(stderr,
+			"inlay-conform: %s: say which NIC it is: --profile NAME (`inlayctl nic "
+			"probe"
+			" %s` tells)\n",
+			target->device, target->device);
+		return EXIT_USAGE;
+	}
+	if (inlay_nic_profile_find(name, ret_profile, err)) {
+		fprintf(stderr, "inlay-conform: %s\n", err);
+		return EXIT_USAGE;
+	}
+	target->profile = *ret_profile;
+	return 0;
+}
+
+static int list_cases(void)
+{
+	for (size_t i = 0; i < INLAY_ARRAY_SIZE(suites); i++) {
+		for (size_t j = 0; j < suites[i]->count(); j++) {
+			struct conform_case c = {0};
+
+			suites[i]->describe(j, &c);
+			printf("%s: %s: %s\n", suites[i]->name, c.name, c.text);
+		}
+	}
+	return EXIT_GOOD;
+}
+
+/* 0; EXIT_USAGE, said. -1: --help. */
+static int parse_options(int argc, char **argv, struct options *ret_options)
+{
+	static const struct option known[] = {
+		{"device", required_argument, NULL, 'd'},
+		{"profile", required_argument, NULL, 'p'},
+		{"suite", required_argument, NULL, 's'},
+		{"filter", required_argument, NULL, 'f'},
+		{"format", required_argument, NULL, 'o'},
+		{"output", required_argument, NULL, 'w'},
+		{"list", no_argument, NULL, 'l'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	const char *format = "tap";
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		switch (option) {
+		case 'd':
+			ret_options->device = optarg;
+			break;
+		case 'p':
+			ret_options->profile = optarg;
+			break;
+		case 's':
+			ret_options->suite = optarg;
+			break;
+		case 'f':
+			ret_options->filter = optarg;
+			break;
+		case 'o':
+			format = optarg;
+			break;
+		case 'w':
+			ret_options->output = optarg;
+			break;
+		case 'l':
+			ret_options->list = true;
+			break;
+		case 'h':
+			return -1;
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	for (size_t i = 0; i < INLAY_ARRAY_SIZE(formats); i++)
+		if (!strcmp(formats[i]->name, format))
+			ret_options->format = formats[i];
+	if (!ret_options->format) {
+		fprintf(stderr, "inlay-conform: no format '%s': tap, json, junit or html\n",
+			format);
+		return EXIT_USAGE;
+	}
+	if (optind < argc || (!ret_options->device && !ret_options->list)) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
+	return 0;
+}
+
+static int run_suites(struct conform_report *report, struct conform_target *target,
+		      const struct options *options, FILE *out)
+{
+	size_t applied = 0;
+
+	if (options->format->begin)
+		options->format->begin(report, out);
+	for (size_t i = 0; i < INLAY_ARRAY_SIZE(suites); i++) {
+		if (!suites[i]->applies(target) ||
+		    (options->suite && strcmp(options->suite, suites[i]->name) != 0))
+			continue;
+		applied++;
+		if (!conform_run(report, target, suites[i], options->filter, options->format,
+				 out)) {
+			fputs("inlay-conform: out of memory\n", stderr);
+			return EXIT_BAD;
+		}
+	}
+	if (!applied) {
+		fprintf(stderr, "inlay-conform: no suite%s%s is for %s (see --list)\n",
+			options->suite ? " " : "", options->suite ? options->suite : "",
+			target->title);
+		return EXIT_USAGE;
+	}
+	if (options->format->end)
+		options->format->end(report, out);
+	return conform_good(report) ? EXIT_GOOD : EXIT_BAD;
+}
+
+static void note_circumstances(struct conform_report *report)
+{
+	struct utsname host;
+	time_t now = time(NULL);
+	struct tm utc;
+
+	if (!uname(&host))
+		snprintf(report->kernel, sizeof(report->kernel), "%s %s %s", host.sysname,
+			 host.release, host.machine);
+	if (gmtime_r(&now, &utc))
+		strftime(report->when, sizeof(report->when), "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+int main(int argc, char **argv)
+{
+	struct conform_report report = {0};
+	struct conform_target target = {0};
+	struct inlay_nic_profile *profile = NULL;
+	struct options options = {0};
+	FILE *out = stdout;
+	int code;
+
+	code = parse_options(argc, argv, &options);
+	if (code < 0)
+		fputs(usage, stdout);
+	if (code)
+		return code < 0 ? EXIT_GOOD : code;
+	if (options.list)
+		return list_cases();
+	code = open_target(&target, &options);
+	if (!code)
+		code = find_profile(&target, options.profile, &profile);
+	if (code)
+		return code;
+	if (options.output) {
+		out = fopen(options.output, "w");
+		if (!out) {
+			fprintf(stderr, "inlay-conform: %s: %s\n", options.output, strerror(errno));
+			return EXIT_USAGE;
+		}
+	}
+	report.target = &target;
+	note_circumstances(&report);
+	code = run_suites(&report, &target, &options, out);
+	if (fflush(out) || ferror(out) || (out != stdout && fclose(out))) {
+		fprintf(stderr, "inlay-conform: writing the report: %s\n", strerror(errno));
+		code = EXIT_BAD;
+	}
+	free(report.outcomes);
+	inlay_nic_profile_free(profile);
+	return code;
+}
