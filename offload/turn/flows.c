@@ -69,8 +69,9 @@ static void remove_far_key(struct inlay_turn_tables *t, const struct flow *flow)
 	}
 }
 
-/* Everything is in its place: now programs may find it. By both keys, or by none. */
-static int add_keys(struct inlay_turn_tables *t, const struct flow *flow)
+/* Everything is in its place: now programs may find it. By both keys, or by none; |*ret_seen|: it
+ * was to be found. */
+static int add_keys(struct inlay_turn_tables *t, const struct flow *flow, bool *ret_seen)
 {
 	const struct inlay_turn_backend *b = &t->backend;
 	const struct inlay_turn_flow *f = shared_flow(t, flow);
@@ -79,6 +80,7 @@ static int add_keys(struct inlay_turn_tables *t, const struct flow *flow)
 	int err;
 
 	err = add_far_key(t, flow, &ref);
+	*ret_seen = !err;
 	if (err)
 		return err;
 	err = b->add(b->user, INLAY_TURN_CLIENTS, &key, &ref);
@@ -87,7 +89,7 @@ static int add_keys(struct inlay_turn_tables *t, const struct flow *flow)
 	return err;
 }
 
-/* It may have been seen by a program, so that it rests in any case. */
+/* No key leads to it any more. */
 static void retire(struct inlay_turn_tables *t, struct flow *flow, inlay_ns now)
 {
 	inlay_store_u32(&shared_flow(t, flow)->state, INLAY_TURN_FREE);
@@ -96,7 +98,7 @@ static void retire(struct inlay_turn_tables *t, struct flow *flow, inlay_ns now)
 	inlay_list_append(&t->flow_pool.resting, &flow->node);
 	flow->allocation = NULL;
 	flow->freed = now;
-	t->counts.resting++;
+	t->counts.resting_flows++;
 }
 
 void inlay_turn_tables_drop(struct inlay_turn_tables *t, struct flow *flow, inlay_ns now)
@@ -121,6 +123,7 @@ static int put(struct inlay_turn_tables *t, const struct inlay_turn_flow *from,
 {
 	struct inlay_turn_flow *f;
 	struct flow *flow;
+	bool seen;
 	int err;
 
 	if (inlay_list_is_empty(&t->flow_pool.free)) {
@@ -136,10 +139,13 @@ static int put(struct inlay_turn_tables *t, const struct inlay_turn_flow *from,
 	f->generation = t->generation;
 	flow->allocation = a;
 	flow->relayed_port = relayed_port;
-	err = add_keys(t, flow);
+	err = add_keys(t, flow, &seen);
 	if (err) {
 		t->counts.full += err == -ENOSPC;
-		retire(t, flow, now);
+		if (seen)
+			retire(t, flow, now);
+		else
+			inlay_store_u32(&f->state, INLAY_TURN_FREE);
 		return err;
 	}
 	inlay_list_remove(&flow->node);

@@ -86,7 +86,7 @@ static void wake_rested(struct inlay_turn_tables *t, inlay_ns now)
 		inlay_list_remove(f);
 		inlay_list_append(&t->flow_pool.free, f);
 		f = t->flow_pool.resting.next;
-		t->counts.resting--;
+		t->counts.resting_flows--;
 	}
 	while (a != &t->allocation_pool.resting &&
 	       inlay_list_entry(a, struct allocation, node)->freed + INLAY_TURN_REST <= now) {
@@ -96,7 +96,7 @@ static void wake_rested(struct inlay_turn_tables *t, inlay_ns now)
 		inlay_list_remove(a);
 		inlay_list_append(&t->allocation_pool.free, a);
 		a = t->allocation_pool.resting.next;
-		t->counts.resting--;
+		t->counts.resting_allocations--;
 	}
 }
 
@@ -236,7 +236,7 @@ static void drop_allocation(struct inlay_turn_tables *t, struct allocation *a, i
 	a->used = false;
 	a->freed = now;
 	t->counts.allocations--;
-	t->counts.resting++;
+	t->counts.resting_allocations++;
 }
 
 void inlay_turn_tables_free(struct inlay_turn_tables *t)

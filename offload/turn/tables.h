@@ -92,7 +92,7 @@ inlay_ns inlay_turn_tables_turn(struct inlay_turn_tables *t, inlay_ns now);
 
 struct inlay_turn_tables_counts {
 	__u32 allocations, permissions, channels, watched; /* now */
-	__u32 resting;					   /* flows and allocations */
+	__u32 resting_flows, resting_allocations;	   /* not free yet */
 	__u64 full, denied; /* refused for it: reasons TURN_FULL and TURN_DENIED */
 };
 void inlay_turn_tables_counts(const struct inlay_turn_tables *t,
