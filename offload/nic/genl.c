@@ -1,151 +1,100 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Generic netlink through libnl-3. Extended acknowledgements are read here: libnl leaves them. */
+/* Generic netlink: families have names, and numbers that the kernel gives out. */
 #include <errno.h>
-#include <linux/netlink.h>
-#include <netlink/genl/ctrl.h>
+#include <linux/genetlink.h>
 #include <netlink/genl/genl.h>
-#include <netlink/netlink.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
 #include "genl.h"
-
-#define TIMEOUT_S   3
-#define ANSWERS_MAX 4096 /* messages read for one request */
+#include "netlink.h"
 
 struct inlay_genl {
-	struct nl_sock *sock;
-	char words[160];
+	struct inlay_nl *nl;
 	/* of the request under way */
 	inlay_genl_answer *answer;
 	void *user;
-	int result;
-	bool done;
 };
 
 int inlay_genl_new(struct inlay_genl **ret_genl)
 {
-	const struct timeval limit = {.tv_sec = TIMEOUT_S};
 	struct inlay_genl *genl = calloc(1, sizeof(*genl));
-	int one = 1, ret = -ENOMEM;
+	int err;
 
 	if (!genl)
 		return -ENOMEM;
-	genl->sock = nl_socket_alloc();
-	if (!genl->sock)
-		goto fail;
-	ret = -ECONNREFUSED;
-	if (genl_connect(genl->sock))
-		goto fail;
-	nl_socket_disable_auto_ack(genl->sock);
-	setsockopt(nl_socket_get_fd(genl->sock), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
-	setsockopt(nl_socket_get_fd(genl->sock), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	err = inlay_nl_new(NETLINK_GENERIC, &genl->nl);
+	if (err) {
+		free(genl);
+		return err;
+	}
 	*ret_genl = genl;
 	return 0;
-fail:
-	inlay_genl_free(genl);
-	return ret;
 }
 
 void inlay_genl_free(struct inlay_genl *genl)
 {
 	if (!genl)
 		return;
-	nl_socket_free(genl->sock);
+	inlay_nl_free(genl->nl);
 	free(genl);
 }
 
 const char *inlay_genl_words(const struct inlay_genl *genl)
 {
-	return genl->words;
+	return inlay_nl_words(genl->nl);
 }
 
-/* linux/netlink.h: they stand behind the error and, unless capped, the request that it is about. */
-static void keep_words(struct inlay_genl *genl, const struct nlmsghdr *header)
+static void on_answer(void *user, struct nlmsghdr *header)
 {
-	const struct nlmsgerr *error = nlmsg_data(header);
-	struct nlattr *attrs[NLMSGERR_ATTR_MAX + 1];
-	int at = (int)sizeof(*error), len = nlmsg_datalen(header);
+	struct inlay_genl *genl = user;
+	struct genlmsghdr *inner;
 
-	if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
+	if (!genlmsg_valid_hdr(header, 0))
 		return;
-	if (!(header->nlmsg_flags & NLM_F_CAPPED) && error->msg.nlmsg_len > sizeof(error->msg))
-		at += (int)NLMSG_ALIGN(error->msg.nlmsg_len - sizeof(error->msg));
-	if (at >= len ||
-	    nla_parse(attrs, NLMSGERR_ATTR_MAX, (struct nlattr *)((char *)nlmsg_data(header) + at),
-		      len - at, NULL))
-		return;
-	if (attrs[NLMSGERR_ATTR_MSG])
-		snprintf(genl->words, sizeof(genl->words), "%.*s",
-			 nla_len(attrs[NLMSGERR_ATTR_MSG]),
-			 nla_get_string(attrs[NLMSGERR_ATTR_MSG]));
+	inner = genlmsg_hdr(header);
+	genl->answer(genl->user, genlmsg_attrdata(inner, 0), genlmsg_attrlen(inner, 0));
 }
 
-static int on_message(struct nl_msg *msg, void *arg)
+static int ask(struct inlay_genl *genl, int family, __u8 command,
+	       int (*put)(struct nl_msg *msg, void *put_user), void *put_user,
+	       inlay_genl_answer *answer, void *user)
 {
-	struct inlay_genl *genl = arg;
-	const struct nlmsghdr *header = nlmsg_hdr(msg);
+	struct nl_msg *msg = nlmsg_alloc();
+	int err = -ENOMEM;
 
-	if (header->nlmsg_type == NLMSG_ERROR) {
-		if (nlmsg_datalen(header) >= (int)sizeof(struct nlmsgerr)) {
-			genl->result = ((const struct nlmsgerr *)nlmsg_data(header))->error;
-			keep_words(genl, header);
-		}
-		genl->done = true;
-	} else if (header->nlmsg_type == NLMSG_DONE) {
-		genl->done = true;
-	} else if (genlmsg_valid_hdr(nlmsg_hdr(msg), 0)) {
-		struct genlmsghdr *inner = genlmsg_hdr(nlmsg_hdr(msg));
-
-		genl->answer(genl->user, genlmsg_attrdata(inner, 0), genlmsg_attrlen(inner, 0));
+	if (msg && genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, family, 0, 0, command, 1))
+		err = put(msg, put_user);
+	if (err < 0) {
+		nlmsg_free(msg);
+		return err;
 	}
-	return NL_SKIP;
+	genl->answer = answer;
+	genl->user = user;
+	return inlay_nl_ask(genl->nl, msg, on_answer, genl);
 }
 
-static int read_answers(struct inlay_genl *genl)
+static int put_family_name(struct nl_msg *msg, void *name)
 {
-	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
-	int ret = 0;
+	return nla_put_string(msg, CTRL_ATTR_FAMILY_NAME, name) ? -ENOBUFS : 0;
+}
 
-	if (!cb)
-		return -ENOMEM;
-	/* Every message, also errors and ends, goes through one callback. */
-	nl_cb_set(cb, NL_CB_MSG_IN, NL_CB_CUSTOM, on_message, genl);
-	genl->done = false;
-	genl->result = 0;
-	for (int i = 0; i < ANSWERS_MAX && !genl->done && !ret; i++)
-		ret = nl_recvmsgs_report(genl->sock, cb) < 0 ? -ETIMEDOUT : 0;
-	nl_cb_put(cb);
-	if (!ret && !genl->done)
-		ret = -ETIMEDOUT;
-	return ret ? ret : genl->result;
+static void read_family(void *ret_family, const struct nlattr *attrs, int len)
+{
+	struct nlattr *a = nla_find((struct nlattr *)attrs, len, CTRL_ATTR_FAMILY_ID);
+
+	if (a && nla_len(a) == 2)
+		*(int *)ret_family = nla_get_u16(a);
 }
 
 int inlay_genl_ask(struct inlay_genl *genl, const char *family, __u8 command,
 		   int (*put)(struct nl_msg *msg, void *user), inlay_genl_answer *answer,
 		   void *user)
 {
-	int id, ret = -ENOMEM;
-	struct nl_msg *msg;
+	int number = 0;
 
-	genl->words[0] = 0;
-	id = genl_ctrl_resolve(genl->sock, family);
-	if (id < 0)
+	if (ask(genl, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, put_family_name, (void *)family,
+		read_family, &number) ||
+	    !number)
 		return -ENOENT;
-	msg = nlmsg_alloc();
-	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, id, 0, NLM_F_REQUEST | NLM_F_ACK,
-				 command, 1))
-		goto out;
-	ret = put(msg, user);
-	if (ret < 0)
-		goto out;
-	genl->answer = answer;
-	genl->user = user;
-	ret = nl_send_auto(genl->sock, msg) < 0 ? -EIO : read_answers(genl);
-out:
-	nlmsg_free(msg);
-	return ret;
+	return ask(genl, number, command, put, user, answer, user);
 }
