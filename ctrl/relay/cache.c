@@ -57,7 +57,7 @@ static void evict_stream(struct inlay_cache_stream *s)
 	struct inlay_cache *c = t->cache;
 
 	if (t->on_evict != NULL)
-		t->on_evict(t, s);
+		t->on_evict(s->group, s);
 	c->bytes_evicted += s->size - s->begin;
 	for (size_t i = 0; i < s->chunk_count; i++)
 		free(s->chunks[i]);
@@ -82,6 +82,8 @@ static void evict_group(struct inlay_cache_group *g)
 
 	inlay_list_for_each_safe (node, after, &g->streams)
 		evict_stream(inlay_list_entry(node, struct inlay_cache_stream, node));
+	if (t->on_evict != NULL)
+		t->on_evict(g, NULL);
 	inlay_list_remove(&g->node);
 	inlay_map_remove(&t->by_id, g->id);
 	t->group_count--;
@@ -283,7 +285,7 @@ void inlay_track_cache_drop(struct inlay_cache_group *g)
 	struct inlay_track_cache *t = g->track;
 	struct inlay_cache *c = t->cache;
 	__u64 groups = c->groups_evicted, bytes = c->bytes_evicted;
-	void (*on_evict)(struct inlay_track_cache * t, const struct inlay_cache_stream *s) =
+	void (*on_evict)(struct inlay_cache_group * g, const struct inlay_cache_stream *s) =
 		t->on_evict;
 
 	t->on_evict = NULL;

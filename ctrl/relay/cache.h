@@ -34,6 +34,7 @@ struct inlay_cache {
 	__u64 bytes_evicted;
 };
 
+struct inlay_cache_group;
 struct inlay_cache_stream;
 
 struct inlay_track_cache {
@@ -43,9 +44,9 @@ struct inlay_track_cache {
 	struct inlay_map by_id;	  /* group ID to inlay_cache_group */
 	__u32 group_count;
 	size_t bytes;
-	/* A stream is evicted, and its record as it was until then; not by
-	 * inlay_track_cache_drop(). May be NULL. */
-	void (*on_evict)(struct inlay_track_cache *t, const struct inlay_cache_stream *s);
+	/* |s| is evicted, and its record is still as it was; then, with NULL, |g|, of which nothing
+	 * else is left. Not by inlay_track_cache_drop(). May be NULL. */
+	void (*on_evict)(struct inlay_cache_group *g, const struct inlay_cache_stream *s);
 };
 
 struct inlay_cache_group {
@@ -54,6 +55,7 @@ struct inlay_cache_group {
 	struct inlay_list streams; /* inlay_cache_stream.node, in order of arrival */
 	__u64 id;
 	void *owner;	     /* who fills it: the first publisher that sent of it, while it lives */
+	bool inherited;	     /* from an owner that has gone */
 	inlay_ns held_since; /* the relay's: see held.c */
 	bool ends_track;     /* the final object is the track's: of one that is held */
 	inlay_ns last_time;  /* of the last byte that arrived */

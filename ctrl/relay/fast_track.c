@@ -31,19 +31,30 @@ static struct inlay_alias *free_alias(const struct relay_fast *f,
 	return NULL;
 }
 
+static __u64 above(__u64 group)
+{
+	return group + (group < ~0ULL);
+}
+
 /* The first group that the fast publisher may begin: above all that others have begun. What they
  * have brought of a group is told apart object by object. */
 static __u64 first_group(const struct relay_upstream *up)
 {
-	__u64 first = up->has_floor ? up->floor.group + (up->floor.group < ~0ULL) : 0;
+	__u64 first = relay_bygones_end(&up->track->bygones, up);
+	const struct relay_track *t = up->track;
 	struct inlay_list *node;
 
-	inlay_list_for_each (node, &up->track->cache.groups) {
+	if (up->has_floor && up->floor.group >= first)
+		first = above(up->floor.group);
+	if (t->has_datagram && t->datagrams_of != up && t->last_datagram.group >= first)
+		first = above(t->last_datagram.group);
+
+	inlay_list_for_each (node, &t->cache.groups) {
 		const struct inlay_cache_group *g =
 			inlay_list_entry(node, struct inlay_cache_group, node);
 
 		if (g->owner != up && g->id >= first)
-			first = g->id + (g->id < ~0ULL);
+			first = above(g->id);
 	}
 	return first;
 }

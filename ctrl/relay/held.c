@@ -128,11 +128,13 @@ static void tell_loss(struct relay_track *t, const struct inlay_cache_stream *s,
 	}
 }
 
-void relay_held_evicted(struct inlay_track_cache *held, const struct inlay_cache_stream *s)
+void relay_held_on_evict(struct inlay_cache_group *g, const struct inlay_cache_stream *s)
 {
-	struct relay_track *t = inlay_list_entry(held, struct relay_track, held);
-	struct inlay_moq_location last = {s->header.group, s->last_object};
+	struct relay_track *t = inlay_list_entry(g->track, struct relay_track, held);
+	struct inlay_moq_location last = {.group = g->id};
 
+	if (s == NULL)
+		return;
 	/* It has been, and is not owed to who comes now. */
 	if (inlay_cache_stream_last_object(s, &last.object))
 		(void)relay_track_note_object(t, last);

@@ -85,6 +85,11 @@ enum relay_track_state {
 	RELAY_TRACK_LOST,	/* the publishers went away; subscribers have a grace time */
 };
 
+struct relay_bygones {
+	struct relay_bygone *ring;
+	__u64 n; /* that there ever were */
+};
+
 struct relay_track {
 	struct inlay_relay *relay;
 	struct inlay_list node;
@@ -96,6 +101,7 @@ struct relay_track {
 	bool in_use; /* a function works on it: not to be freed */
 	struct inlay_track_cache cache;
 	struct inlay_track_cache held;	 /* groups that may be the fast publisher's: held.c */
+	struct relay_bygones bygones;	 /* groups that were evicted from |cache| */
 	struct inlay_list subscriptions; /* relay_subscription.of_track */
 	struct inlay_list statuses;	 /* relay_status.of_track: TRACK_STATUS not answered */
 	struct inlay_list upstreams;	 /* relay_upstream.of_track; established ones by age */
@@ -107,6 +113,10 @@ struct relay_track {
 	struct inlay_moq_track_properties properties; /* .bytes is our copy */
 	bool has_largest;
 	struct inlay_moq_location largest;
+	/* Who has brought datagrams last, and the largest of all that came. */
+	const struct relay_upstream *datagrams_of;
+	bool has_datagram;
+	struct inlay_moq_location last_datagram;
 	bool has_end; /* END_OF_TRACK: no object at or behind */
 	struct inlay_moq_location end;
 	__u64 base_group; /* priorities count groups from here */
@@ -181,6 +191,8 @@ struct relay_upstream {
 	__u64 done;	/* PUBLISH_DONE said that the track is over: for subscribers */
 	bool has_floor; /* objects at or below are old: this publisher came later */
 	struct inlay_moq_location floor;
+	bool has_datagram_floor; /* the same of datagrams: another one has brought them */
+	struct inlay_moq_location datagram_floor;
 	inlay_ns connect_deadline;
 };
 
@@ -234,13 +246,25 @@ void relay_held_begun(struct relay_feed *feed);
 /* Somebody else is the group's author. */
 void relay_held_drop(struct relay_track *t, __u64 group, __u64 code);
 /* For inlay_track_cache.on_evict. */
-void relay_held_evicted(struct inlay_track_cache *held, const struct inlay_cache_stream *s);
+void relay_held_on_evict(struct inlay_cache_group *g, const struct inlay_cache_stream *s);
 /* |up| is about to go. */
 void relay_held_forget(struct relay_track *t, const struct relay_upstream *up);
 /* Gives subscribers what no forwarder can begin any more. The track may be gone. */
 void relay_held_promote(struct relay_track *t);
 /* Gives the fast publisher up if it lets others wait. */
 void relay_held_check(struct relay_track *t);
+
+/* --- groups that the cache has given up ------------------------------------------------------ */
+
+/* For inlay_track_cache.on_evict. */
+void relay_bygones_on_evict(struct inlay_cache_group *g, const struct inlay_cache_stream *s);
+/* Has another than |up| brought |group|? */
+bool relay_bygones_has(const struct relay_bygones *b, __u64 group, const struct relay_upstream *up);
+/* The first group above all that others than |up| have brought. */
+__u64 relay_bygones_end(const struct relay_bygones *b, const struct relay_upstream *up);
+/* |up| is about to go. */
+void relay_bygones_forget(struct relay_bygones *b, const struct relay_upstream *up);
+void relay_bygones_fini(struct relay_bygones *b);
 
 /* --- subscriptions --------------------------------------------------------------------------- */
 

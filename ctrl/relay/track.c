@@ -61,7 +61,8 @@ struct relay_track *relay_track_find_or_new(struct inlay_relay *r,
 	}
 	inlay_track_cache_init(&t->cache, &r->cache);
 	inlay_track_cache_init(&t->held, &r->cache);
-	t->held.on_evict = relay_held_evicted;
+	t->cache.on_evict = relay_bygones_on_evict;
+	t->held.on_evict = relay_held_on_evict;
 	inlay_list_init(&t->subscriptions);
 	inlay_list_init(&t->statuses);
 	inlay_list_init(&t->upstreams);
@@ -91,6 +92,7 @@ static void track_free(struct relay_track *t)
 	}
 	inlay_track_cache_fini(&t->cache);
 	inlay_track_cache_fini(&t->held);
+	relay_bygones_fini(&t->bygones);
 	inlay_list_remove(&t->node);
 	r->stats.tracks_now--;
 	free((void *)t->properties.bytes.data);

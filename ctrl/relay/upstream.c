@@ -38,6 +38,9 @@ static void upstream_free(struct relay_upstream *up)
 	relay_fast_upstream_gone(up);
 	relay_fast_wake(t->relay, t->relay->now); /* another may be the fast one now */
 	relay_held_forget(t, up);
+	relay_bygones_forget(&t->bygones, up);
+	if (t->datagrams_of == up)
+		t->datagrams_of = NULL;
 	inlay_list_for_each (node, &t->cache.groups) {
 		struct inlay_cache_group *g =
 			inlay_list_entry(node, struct inlay_cache_group, node);
@@ -365,6 +368,9 @@ static bool is_duplicate_group(const struct relay_upstream *up,
 {
 	if (up->has_floor && header->group < up->floor.group)
 		return true;
+	if (inlay_track_cache_find(&up->track->cache, header->group) == NULL &&
+	    relay_bygones_has(&up->track->bygones, header->group, up))
+		return true;
 	return g != NULL && g->owner != NULL && g->owner != up;
 }
 
@@ -418,6 +424,7 @@ void relay_upstream_on_subgroup(struct relay_upstream *up, struct inlay_moq_inco
 	feed->slot = slot;
 	if (slot != NULL)
 		relay_slot_begin(slot, feed->stream, in);
+	feed->stream->group->inherited |= g != NULL && g->owner == NULL;
 	feed->stream->group->owner = up;
 	inlay_list_append(&t->feeds, &feed->of_track);
 	inlay_moq_incoming_set_user(in, feed);
@@ -685,6 +692,37 @@ static bool is_on_stream(const struct relay_track *t, struct inlay_moq_location 
 	return false;
 }
 
+static bool is_below(bool has_floor, struct inlay_moq_location floor,
+		     struct inlay_moq_location where)
+{
+	return has_floor && !inlay_moq_location_less(floor, where);
+}
+
+/* Of several publishers one feeds datagrams: the one that has been there longest. When it is
+ * another one's turn, that may be behind. */
+static bool is_duplicate_datagram(struct relay_upstream *up, struct inlay_moq_location where)
+{
+	struct relay_track *t = up->track;
+
+	if (up != relay_track_first_upstream(t))
+		return true;
+	if (t->datagrams_of != up) {
+		t->datagrams_of = up;
+		up->has_datagram_floor = t->has_datagram;
+		up->datagram_floor = t->last_datagram;
+	}
+	return is_below(up->has_floor, up->floor, where) ||
+	       is_below(up->has_datagram_floor, up->datagram_floor, where);
+}
+
+static void note_datagram(struct relay_track *t, struct inlay_moq_location where)
+{
+	if (t->has_datagram && inlay_moq_location_less(where, t->last_datagram))
+		return;
+	t->has_datagram = true;
+	t->last_datagram = where;
+}
+
 void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_moq_datagram *d)
 {
 	struct relay_track *t = up->track;
@@ -695,9 +733,7 @@ void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_mo
 
 	relay_fast_datagram(up, &fate);
 	r->stats.datagrams_in++;
-	/* Of several publishers one feeds datagrams: the one that has been there longest. */
-	if (up != relay_track_first_upstream(t) ||
-	    (up->has_floor && !inlay_moq_location_less(up->floor, where))) {
+	if (is_duplicate_datagram(up, where)) {
 		r->stats.duplicates++;
 		return;
 	}
@@ -705,6 +741,7 @@ void relay_upstream_on_datagram(struct relay_upstream *up, const struct inlay_mo
 		relay_track_malformed(t);
 		return;
 	}
+	note_datagram(t, where);
 	inlay_list_for_each_safe (node, after, &t->subscriptions) {
 		struct relay_subscription *sub =
 			inlay_list_entry(node, struct relay_subscription, of_track);

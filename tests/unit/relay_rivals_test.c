@@ -469,6 +469,73 @@ static void what_is_held_and_is_a_duplicate_is_missed_by_nobody(void **state)
 	rivals_free(&v);
 }
 
+static void a_group_that_the_cache_has_given_up_is_nobody_elses(void **state)
+{
+	struct told told;
+	struct rivals v = rivals_in_little(&told, 1 << 20, 1);
+
+	bring(&v, v.a, 7);
+	bring(&v, v.a, 8);
+	assert_int_equal(v.sub->n_got, 6);
+	bring(&v, v.b, 7);
+	world_wait(v.f->w, 120 * INLAY_MS);
+	assert_int_equal(v.sub->n_got, 6);
+	bring(&v, v.a, 9);
+	end_session(&v, v.a);
+	world_wait(v.f->w, 20 * INLAY_MS);
+	for (__u64 g = 8; g < 12; g++)
+		bring(&v, v.b, g);
+	world_wait(v.f->w, 120 * INLAY_MS);
+	assert_group(v.sub, 10, 0, 3);
+	assert_group(v.sub, 11, 0, 3);
+	assert_int_equal(v.sub->n_got, 15);
+	assert_int_equal(stats_of(v.f->w).duplicates, 3);
+	assert_true(view_of(v.sub).fast);
+	rivals_free(&v);
+}
+
+static void a_group_that_was_taken_over_and_given_up_is_nobodys(void **state)
+{
+	struct told told;
+	struct rivals v = rivals_in_little(&told, 1 << 20, 1);
+	struct inlay_moq_outgoing *first, *second;
+
+	/* The first one dies within a group of two subgroups; the other one goes on with it. */
+	first = pub_open(v.a, 7, 0);
+	pub_object(v.a, first, 7, 0, 0);
+	second = pub_open(v.a, 7, 1);
+	pub_object(v.a, second, 7, 1, 1);
+	world_run(v.f->w);
+	end_session(&v, v.a);
+	world_wait(v.f->w, 20 * INLAY_MS);
+	assert_int_equal(v.sub->n_got, 2);
+	first = pub_open(v.b, 7, 0);
+	pub_object(v.b, first, 7, 0, 0);
+	world_run(v.f->w);
+	bring(&v, v.b, 8);
+	second = pub_open(v.b, 7, 1);
+	pub_object(v.b, second, 7, 1, 1);
+	world_run(v.f->w);
+	world_wait(v.f->w, 120 * INLAY_MS);
+	assert_group(v.sub, 8, 0, 3);
+	assert_int_equal(v.sub->n_got, 5);
+	rivals_free(&v);
+}
+
+static void datagrams_go_on_where_the_former_publisher_ended(void **state)
+{
+	struct rivals v = rivals_new();
+
+	for (__u64 o = 0; o < 6; o++)
+		send_datagram(&v, v.a, o);
+	end_session(&v, v.a);
+	world_wait(v.f->w, 20 * INLAY_MS);
+	for (__u64 o = 3; o < 9; o++)
+		send_datagram(&v, v.b, o);
+	assert_int_equal(v.sub->datagrams, 9);
+	rivals_free(&v);
+}
+
 static void hold(struct inlay_track_cache *t, __u64 group)
 {
 	const struct inlay_moq_subgroup header = {.group = group};
@@ -519,6 +586,9 @@ int main(void)
 		cmocka_unit_test(who_wants_a_group_that_is_evicted_as_it_is_held_is_told),
 		cmocka_unit_test(a_stream_that_lost_its_front_as_it_was_held_is_told_as_lost),
 		cmocka_unit_test(what_is_held_and_is_a_duplicate_is_missed_by_nobody),
+		cmocka_unit_test(a_group_that_the_cache_has_given_up_is_nobody_elses),
+		cmocka_unit_test(a_group_that_was_taken_over_and_given_up_is_nobodys),
+		cmocka_unit_test(datagrams_go_on_where_the_former_publisher_ended),
 		cmocka_unit_test(what_is_taken_over_evicts_the_oldest),
 		cmocka_unit_test(every_object_comes_once_whoever_is_ahead),
 		cmocka_unit_test(no_object_comes_twice_when_the_first_publisher_dies),
