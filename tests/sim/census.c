@@ -34,7 +34,10 @@ static int compare(const void *a, const void *b)
 /* Its publisher's connection has, by a network that was too bad. */
 static bool ended(const struct sim_object *o)
 {
-	return o->stream && o->stream->life->ended;
+	for (int i = 0; i < SIM_SOURCES; i++)
+		if (o->copies[i].stream && o->copies[i].stream->life->ended)
+			return true;
+	return false;
 }
 
 void sim_census_take(struct sim *s, struct sim_census *ret)
@@ -46,14 +49,16 @@ void sim_census_take(struct sim *s, struct sim_census *ret)
 		for (sub = life->subs; sub; sub = sub->next)
 			for (__u32 i = 0; i < sub->track->n_objects; i++) {
 				const struct sim_object *o = &sub->track->objects[i];
+				const bool complete = sim_ledger_has(sub, i);
 				const struct sim_fate fate = {
 					.group = o->group,
 					.id = o->id,
 					.client = life->client->index,
 					.track = sub->track->index,
 					.expected = !life->ended && !ended(o) &&
-						    sim_ledger_expects(sub, i),
-					.complete = sim_ledger_has(sub, i),
+						    sim_ledger_expects(sub, i) &&
+						    (complete || !sim_object_lost(sub->track, o)),
+					.complete = complete,
 				};
 
 				add(ret, &fate);

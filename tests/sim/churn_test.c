@@ -37,6 +37,7 @@ static void make_plan(struct sim_plan *p)
 	p->pause = 4 * INLAY_S;
 	p->harshness = 2;
 	p->burst = 32;
+	p->rivals = true;
 	p->forgetful = true;
 	p->relay.max_cache_age = 5 * INLAY_S;
 	p->relay.cache.max_track_bytes = 256 << 10;
@@ -54,7 +55,8 @@ static void make_plan(struct sim_plan *p)
 					  .leave = 4,
 					  .vanish = 2,
 					  .reset = 1,
-					  .status = 2};
+					  .status = 2,
+					  .retire = 1};
 }
 
 static bool is_empty(struct sim *s)

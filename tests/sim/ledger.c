@@ -1,151 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The account of objects. A publisher's object is entered before a byte of it leaves; a subscriber
- * finds what it gets in there. What is left in the end must be covered by a reset that the relay
- * named (config.on_reset), or by the publisher's own, or by the end of a session.
+ * The account of objects: a subscriber finds what it gets among what was published. What is left in
+ * the end must be covered by a reset that the relay named (config.on_reset), or by the publisher's
+ * own, or by the end of a session.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "sim.h"
 
-/* --- What objects hold ----------------------------------------------------------------------- */
-
-static __u64 mix(const struct sim_track *t, __u64 group, __u64 id)
-{
-	__u64 h = (((__u64)t->index + 1) * 1000003 + group) * 1000003 + id + 1;
-
-	h ^= h >> 29;
-	h *= 0xbf58476d1ce4e5b9ULL;
-	return h ^ h >> 32;
-}
-
-__u32 sim_object_len(const struct sim_track *t, __u64 group, __u64 id)
-{
-	__u32 most = id == 0 ? t->max_key : t->max_delta;
-	__u64 h = mix(t, group, id);
-
-	if (t->datagrams)
-		return (__u32)(1 + h % 900);
-	return h % 16 == 0 ? 0 : (__u32)(h % most);
-}
-
-static __u8 byte_at(__u64 seed, __u64 at)
-{
-	return (__u8)((seed + at) * 0x9e3779b97f4a7c15ULL >> 56);
-}
-
-/* Pairs of types that nobody knows; now and then a long one, within what is allowed. */
-size_t sim_object_properties(const struct sim_track *t, __u64 group, __u64 id, __u8 *dst,
-			     size_t room)
-{
-	static const __u8 bytes[300];
-	struct inlay_writer w = inlay_writer_of(dst, room);
-	__u64 h = mix(t, group, id) >> 7, prev = 0;
-	struct inlay_moq_kv even = {.type = 0x100, .value = h >> 20};
-	struct inlay_moq_kv odd = {.type = 0x201, .bytes = {bytes, h >> 9 & 15}};
-
-	if (!t->has_properties || h % 4 == 0)
-		return 0;
-	if (h % 32 == 1)
-		odd.bytes.len = sizeof(bytes);
-	if (h % 4 != 3 && !inlay_moq18_kv_put(&w, &prev, &even))
-		abort();
-	if (h % 4 != 2 && !inlay_moq18_kv_put(&w, &prev, &odd))
-		abort();
-	return inlay_writer_len(&w);
-}
-
-void sim_object_fill(const struct sim_track *t, __u64 group, __u64 id, __u8 *dst, size_t len)
-{
-	__u64 seed = mix(t, group, id);
-
-	for (size_t i = 0; i < len; i++)
-		dst[i] = byte_at(seed, i);
-}
-
-/* --- What was published ---------------------------------------------------------------------- */
-
-struct sim_stream *sim_ledger_stream(struct sim_track *t, struct sim_life *life, __u64 group,
-				     __u64 subgroup)
-{
-	struct sim_stream *st = calloc(1, sizeof(*st));
-
-	if (!st)
-		abort();
-	st->track = t;
-	st->life = life;
-	st->group = group;
-	st->subgroup = subgroup;
-	st->next = t->streams;
-	t->streams = st;
-	return st;
-}
-
-void sim_ledger_stream_free(struct sim_stream *st)
-{
-	struct sim_stream **place = &st->track->streams;
-
-	while (*place != st)
-		place = &(*place)->next;
-	*place = st->next;
-	free(st);
-}
-
-void sim_ledger_publish(struct sim *s, struct sim_track *t, struct sim_stream *st)
-{
-	__u32 place = st ? st->n_objects++ : 0;
-
-	s->published++;
-	t->any = true;
-	t->largest = (struct inlay_moq_location){t->group, t->object};
-	if (s->plan.forgetful)
-		return;
-	if (t->n_objects == t->room) {
-		t->room = t->room ? 2 * t->room : 128;
-		t->objects = realloc(t->objects, t->room * sizeof(*t->objects));
-		if (!t->objects)
-			abort();
-	}
-	t->objects[t->n_objects++] = (struct sim_object){
-		.group = t->group,
-		.id = t->object,
-		.len = sim_object_len(t, t->group, t->object),
-		.place = place,
-		.stream = st,
-		.at = s->now,
-	};
-}
-
-void sim_ledger_track_fini(struct sim_track *t)
-{
-	struct sim_stream *st;
-
-	while ((st = t->streams)) {
-		t->streams = st->next;
-		free(st);
-	}
-	free(t->objects);
-}
-
-/* Index of the object, or n_objects. */
-static __u32 find(const struct sim_track *t, __u64 group, __u64 id)
-{
-	__u32 low = 0, high = t->n_objects;
-
-	while (low < high) {
-		__u32 at = low + (high - low) / 2;
-		const struct sim_object *o = &t->objects[at];
-
-		if (o->group < group || (o->group == group && o->id < id))
-			low = at + 1;
-		else
-			high = at;
-	}
-	if (low < t->n_objects && t->objects[low].group == group && t->objects[low].id == id)
-		return low;
-	return t->n_objects;
-}
+/* --- What arrived, by object ------------------------------------------------------------------ */
 
 static __u8 *got(struct sim_sub *sub, __u32 index)
 {
@@ -261,13 +125,49 @@ static bool is_excused(const struct sim_sub *sub, __u64 group, __u64 subgroup)
 		 (unsigned long long)(in)->header.group,                                           \
 		 (unsigned long long)(in)->header.subgroup, ##__VA_ARGS__)
 
+#define ALL ((1U << SIM_SOURCES) - 1)
+
+/* Of those by |authors| that have published it. */
+static __u32 oldest_life(const struct sim_object *o, __u32 authors)
+{
+	__u32 number = ~0U;
+
+	for (int i = 0; i < SIM_SOURCES; i++) {
+		const struct sim_stream *st = o->copies[i].stream;
+
+		if (authors & 1U << i && st && st->life->number < number)
+			number = st->life->number;
+	}
+	return number;
+}
+
+/* Whose stream |rx| can be, if |o| is next in it: a stream has one author from first to last. */
+static __u32 authors_of(const struct sim_in *rx, const struct sim_object *o)
+{
+	const struct sim_object *before =
+		rx->n_objects ? &rx->sub->track->objects[rx->object] : NULL;
+	__u32 authors = 0;
+
+	for (int i = 0; i < SIM_SOURCES; i++) {
+		const struct sim_copy *copy = &o->copies[i];
+		const struct sim_copy *last = before ? &before->copies[i] : NULL;
+
+		if (!copy->stream || copy->stream->subgroup != rx->header.subgroup)
+			continue;
+		if (!last || (rx->authors & 1U << i && last->stream == copy->stream &&
+			      copy->place == last->place + 1))
+			authors |= 1U << i;
+	}
+	return authors;
+}
+
 void sim_ledger_on_subscribe_ok(struct sim_sub *sub, struct inlay_moq_location largest)
 {
 	const struct sim_track *t = sub->track;
-	__u32 index = find(t, largest.group, largest.object);
+	__u32 index = sim_object_find(t, largest.group, largest.object);
 
-	if (index < t->n_objects && t->objects[index].stream)
-		sub->newest = t->objects[index].stream->life->number;
+	if (index < t->n_objects && !t->objects[index].datagram)
+		sub->newest = oldest_life(&t->objects[index], ALL);
 }
 
 void sim_ledger_on_subgroup(struct sim_sub *sub, struct inlay_moq_incoming *in,
@@ -305,8 +205,9 @@ static bool has_its_properties(const struct sim_track *t, const struct sim_objec
 static void check_object(struct sim_in *rx, const struct inlay_moq_object *object)
 {
 	struct sim_track *t = rx->sub->track;
-	__u32 index = find(t, rx->header.group, object->id);
-	const struct sim_object *o, *before;
+	__u32 index = sim_object_find(t, rx->header.group, object->id);
+	const struct sim_object *o;
+	__u32 life;
 	__u8 *mark;
 
 	if (index == t->n_objects) {
@@ -314,14 +215,14 @@ static void check_object(struct sim_in *rx, const struct inlay_moq_object *objec
 		return;
 	}
 	o = &t->objects[index];
-	before = rx->n_objects ? &t->objects[rx->object] : NULL;
-	if (!o->stream || o->stream->subgroup != rx->header.subgroup)
-		TELL(rx, "object %llu is of another subgroup", (unsigned long long)object->id);
-	else if (before && (before->stream != o->stream || o->place != before->place + 1))
-		TELL(rx, "a hole before object %llu", (unsigned long long)object->id);
+	rx->authors = authors_of(rx, o);
+	if (!rx->authors)
+		TELL(rx, "object %llu is of another subgroup, or behind a hole",
+		     (unsigned long long)object->id);
 	rx->object = index;
-	if (o->stream && o->stream->life->number > rx->sub->newest)
-		rx->sub->newest = o->stream->life->number;
+	life = oldest_life(o, rx->authors);
+	if (rx->authors && life > rx->sub->newest)
+		rx->sub->newest = life;
 	if (!has_its_properties(t, o, object))
 		TELL(rx, "object %llu has other properties", (unsigned long long)object->id);
 	mark = got(rx->sub, index);
@@ -356,14 +257,14 @@ void sim_ledger_on_object(struct inlay_moq_incoming *in, const struct inlay_moq_
 void sim_ledger_on_payload(struct inlay_moq_incoming *in, const __u8 *data, size_t len, bool end)
 {
 	struct sim_in *rx = inlay_moq_incoming_user(in);
-	__u64 seed = mix(rx->sub->track, rx->header.group, rx->id);
+	__u64 seed = sim_object_seed(rx->sub->track, rx->header.group, rx->id);
 
 	if (rx->broken && end)
 		TELL(rx, "object %llu is malformed, and arrives whole", (unsigned long long)rx->id);
 	if (rx->broken)
 		return;
 	for (size_t i = 0; i < len; i++)
-		if (data[i] != byte_at(seed, rx->offset + i)) {
+		if (data[i] != sim_object_byte(seed, rx->offset + i)) {
 			TELL(rx, "object %llu is damaged at byte %llu", (unsigned long long)rx->id,
 			     (unsigned long long)(rx->offset + i));
 			return;
@@ -395,6 +296,18 @@ void sim_ledger_in_end(struct sim_in *rx)
 	free(rx);
 }
 
+static bool is_last(const struct sim_in *rx, const struct sim_object *o)
+{
+	for (int i = 0; i < SIM_SOURCES; i++) {
+		const struct sim_copy *copy = &o->copies[i];
+
+		if (rx->authors & 1U << i && copy->stream->fin &&
+		    copy->place + 1 == copy->stream->n_objects)
+			return true;
+	}
+	return false;
+}
+
 /* An end that says that all was there, or that it was not. */
 static void check_end(struct sim_in *rx, enum inlay_moq_end end, __u64 code)
 {
@@ -410,7 +323,7 @@ static void check_end(struct sim_in *rx, enum inlay_moq_end end, __u64 code)
 		TELL(rx, "FIN in or behind a malformed object");
 	if (*got(rx->sub, rx->object) != SIM_COMPLETE)
 		TELL(rx, "FIN within object %llu", (unsigned long long)o->id);
-	else if (o->place + 1 != o->stream->n_objects || !o->stream->fin)
+	else if (!is_last(rx, o))
 		TELL(rx, "FIN behind object %llu, which is not the last",
 		     (unsigned long long)o->id);
 }
@@ -437,18 +350,18 @@ void sim_ledger_on_subgroup_end(struct inlay_moq_incoming *in, enum inlay_moq_en
 void sim_ledger_on_datagram(struct sim_sub *sub, const struct inlay_moq_datagram *d)
 {
 	struct sim *s = sub->life->client->sim;
-	__u64 seed = mix(sub->track, d->group, d->object);
-	__u32 index = find(sub->track, d->group, d->object);
+	__u64 seed = sim_object_seed(sub->track, d->group, d->object);
+	__u32 index = sim_object_find(sub->track, d->group, d->object);
 	const char *wrong = NULL;
 	__u8 *mark;
 
 	if (d->payload.len != sim_object_len(sub->track, d->group, d->object))
 		wrong = "has another length";
 	for (size_t i = 0; i < d->payload.len && !wrong; i++)
-		if (d->payload.data[i] != byte_at(seed, i))
+		if (d->payload.data[i] != sim_object_byte(seed, i))
 			wrong = "is damaged";
 	if (!wrong && !s->plan.forgetful) {
-		if (index == sub->track->n_objects || sub->track->objects[index].stream)
+		if (index == sub->track->n_objects || !sub->track->objects[index].datagram)
 			wrong = "was not published";
 		mark = wrong ? NULL : got(sub, index);
 		if (mark && *mark != SIM_MISSING)
@@ -465,18 +378,44 @@ void sim_ledger_on_datagram(struct sim_sub *sub, const struct inlay_moq_datagram
 
 /* --- The balance ----------------------------------------------------------------------------- */
 
+/* Its publishers, as far as |sub| knows of them, were gone when it was told that the track is. */
+static bool is_of_the_gone(const struct sim_sub *sub, const struct sim_object *o)
+{
+	for (int i = 0; i < SIM_SOURCES; i++) {
+		const struct sim_stream *st = o->copies[i].stream;
+
+		if (st && (!st->life->ended || st->life->ended_at > sub->done_at ||
+			   st->life->number > sub->newest))
+			return false;
+	}
+	return true;
+}
+
+/* The relay may have forgotten what one of two publishers had published when that was gone, and the
+ * other one, whom it has asked then, does not know of it. */
+static bool is_past(const struct sim_sub *sub, const struct sim_object *o)
+{
+	for (__u32 i = 0; i < sub->track->n_sources; i++) {
+		const struct sim_copy *copy = &o->copies[i];
+
+		if (copy->stream && copy->at >= sub->made_at &&
+		    copy->stream->service >= sub->services[i])
+			return false;
+	}
+	return sub->track->n_sources > 1;
+}
+
 static bool is_expected(const struct sim_sub *sub, const struct sim_object *o)
 {
 	const struct inlay_moq_location where = {o->group, o->id};
 
-	if (!sub->ok || !sub->has_from || sub->track->malformed || !o->stream ||
-	    o->group > sub->end_group)
+	if (!sub->ok || !sub->has_from || sub->track->malformed || o->datagram ||
+	    o->group > sub->end_group || is_past(sub, o))
 		return false;
 	/* The track ended as its publisher was gone; what one that came back has published since
 	 * then is another subscription's. One may have come and gone while PUBLISH_DONE was on its
 	 * way: that is one of whom nothing came. */
-	if (sub->done_at && (!o->stream->life->ended || o->stream->life->ended_at > sub->done_at ||
-			     o->stream->life->number > sub->newest))
+	if (sub->done_at && !is_of_the_gone(sub, o))
 		return false;
 	if (inlay_moq_location_less(sub->from, where))
 		return true;
@@ -493,21 +432,22 @@ bool sim_ledger_has(const struct sim_sub *sub, __u32 index)
 	return index < sub->n_got && sub->got[index] == SIM_COMPLETE;
 }
 
-/* Its publisher's stream came to a bad end: whoever read it was reset, or never began. */
-static bool is_cut(const struct sim_stream *st)
-{
-	return st->refused || st->state == SIM_STREAM_RESET || st->state == SIM_STREAM_STOPPED ||
-	       st->state == SIM_STREAM_CUT;
-}
-
-/* With ample limits nobody but the publisher, by leaving, or the subscriber leaves anything out. */
 static bool is_pardoned(const struct sim_sub *sub, const struct sim_object *o)
 {
-	bool cut = is_cut(o->stream);
+	if (sim_object_lost(sub->track, o))
+		return true;
+	/* With ample limits nobody but the publisher, by leaving, or the subscriber leaves anything
+	 * out. */
+	if (sub->life->client->sim->plan.ample && sim_object_is_cut(sub->track, o))
+		return false;
+	return is_excused(sub, o->group, o->subgroup);
+}
 
-	if (sub->life->client->sim->plan.ample && cut)
-		return o->stream->life->ended;
-	return cut || is_excused(sub, o->group, o->stream->subgroup);
+static int state_of(const struct sim_object *o, int source)
+{
+	const struct sim_stream *st = o->copies[source].stream;
+
+	return st ? (int)st->state : -1;
 }
 
 __u32 sim_ledger_missing(struct sim *s, struct sim_sub *sub, bool tell)
@@ -525,13 +465,14 @@ __u32 sim_ledger_missing(struct sim *s, struct sim_sub *sub, bool tell)
 		if (n++ == 0 && tell)
 			sim_fail(s,
 				 "client %d, %s: object %llu/%llu (subgroup %llu) was neither "
-				 "delivered nor reset (request %llu, from %llu/%llu; its stream "
-				 "is in state %d)",
+				 "delivered nor reset (request %llu, from %llu/%llu; its streams "
+				 "are in states %d, %d)",
 				 sub->life->client->index, t->text, (unsigned long long)o->group,
-				 (unsigned long long)o->id, (unsigned long long)o->stream->subgroup,
+				 (unsigned long long)o->id, (unsigned long long)o->subgroup,
 				 (unsigned long long)sub->request_id,
 				 (unsigned long long)sub->from.group,
-				 (unsigned long long)sub->from.object, o->stream->state);
+				 (unsigned long long)sub->from.object, state_of(o, 0),
+				 state_of(o, 1));
 	}
 	return n;
 }

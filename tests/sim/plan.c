@@ -192,6 +192,17 @@ static void draw_forwarder(struct seeded *rng, struct sim_plan *p)
 		make_room(p);
 }
 
+/* By a generator of its own: other worlds are as they were before there was such a thing. */
+static void draw_rivals(__u64 seed, struct sim_plan *p)
+{
+	struct seeded rng = {.state = (seed + 5) * 0xbf58476d1ce4e5b9ULL | 1};
+
+	for (int i = 0; i < 4; i++)
+		seeded_u64(&rng);
+	p->rivals = sim_chance(&rng, 25);
+	p->weights.retire = p->rivals ? (__u32)seeded_below(&rng, 2) : 0;
+}
+
 void sim_plan_draw(struct sim_plan *p, __u64 seed)
 {
 	static const enum inlay_cipher ciphers[] = {INLAY_AES_128_GCM, INLAY_AES_256_GCM,
@@ -224,6 +235,7 @@ void sim_plan_draw(struct sim_plan *p, __u64 seed)
 	draw_manners(&rng, p);
 	draw_rings(&rng, p);
 	draw_forwarder(&rng, p);
+	draw_rivals(seed, p);
 }
 
 static void make_ample(struct inlay_endpoint_config *e)
@@ -285,7 +297,7 @@ void sim_plan_make_steady(struct sim_plan *p)
 
 	p->steady = true;
 	p->n_foreign = p->handshakes = 0;
-	w->subscribe = w->unsubscribe = w->update = w->leave = w->vanish = 0;
+	w->subscribe = w->unsubscribe = w->update = w->leave = w->vanish = w->retire = 0;
 	w->status = 1; /* there is something to do */
 }
 
@@ -296,14 +308,14 @@ void sim_plan_print(const struct sim_plan *p, FILE *to)
 	fprintf(to,
 		"plan: %u clients, %u publish, %u tracks, %u on libngtcp2%s%s, harshness %u, "
 		"active %llu ms, pause %llu ms, ring %llu us, lag %llu us, %u rings, burst %u, "
-		"cipher %d, damage %u ppm%s%s\n",
+		"cipher %d, damage %u ppm%s%s%s\n",
 		p->n_clients, p->n_publishers, p->n_tracks, p->n_foreign,
 		p->handshakes ? ", handshakes" : "", p->retry ? ", retry" : "", p->harshness,
 		(unsigned long long)(p->active / INLAY_MS),
 		(unsigned long long)(p->pause / INLAY_MS),
 		(unsigned long long)(p->ring_delay / INLAY_US),
 		(unsigned long long)(p->lag / INLAY_US), p->n_rings, p->burst, p->cipher,
-		p->damage_ppm, p->forward ? ", forwards" : "",
+		p->damage_ppm, p->forward ? ", forwards" : "", p->rivals ? ", rivals" : "",
 		p->restart ? ", the relay restarts" : "");
 	for (int i = 0; i < 2; i++, r = c)
 		fprintf(to,

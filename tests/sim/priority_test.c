@@ -76,6 +76,7 @@ static void make_plan(struct sim_plan *p, bool forward)
 	p->pause = 1000 * INLAY_S;
 	p->relay_endpoint.cc = INLAY_CC_LIVE;
 	p->relay.policy = p->relay_endpoint.policy = &inlay_policy_live;
+	p->rivals = false;
 	p->ample = false; /* what is late is given up */
 }
 
@@ -86,9 +87,9 @@ static void make_tracks(struct sim *s)
 		struct sim_track *t = &s->tracks[i];
 
 		t->datagrams = t->has_properties = false;
-		t->by_publish = true;
+		t->sources[0].by_publish = true;
 		t->interval = INTERVAL;
-		t->due = s->now + (__u64)i * INLAY_MS;
+		t->sources[0].due = s->now + (__u64)i * INLAY_MS;
 		t->group_objects = 25;
 		t->n_subgroups = 1;
 		t->max_key = t->max_delta = OBJECT;

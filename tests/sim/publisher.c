@@ -15,53 +15,71 @@
 #define RETRY	   (400 * INLAY_MS)
 #define MAX_OBJECT (64 << 10)
 
-static struct sim_track *track_of(struct sim_client *c, const struct inlay_moq_name *name)
+static struct sim_source *source_of(struct sim_client *c, const struct inlay_moq_name *name)
 {
 	struct sim *s = c->sim;
 
 	for (__u32 i = 0; i < s->plan.n_tracks; i++)
-		if (s->tracks[i].publisher == c && inlay_moq_name_equal(&s->tracks[i].name, name))
-			return &s->tracks[i];
+		if (inlay_moq_name_equal(&s->tracks[i].name, name))
+			return sim_track_source(&s->tracks[i], c);
 	return NULL;
 }
 
 /* --- Requests -------------------------------------------------------------------------------- */
 
-static struct inlay_moq_params params_of(const struct sim_track *t)
+static struct inlay_moq_params params_of(const struct sim_source *src)
 {
 	struct inlay_moq_params p = {0};
 
-	if (t->any) {
+	if (src->any) {
 		p.present = INLAY_MOQ_HAS_LARGEST_OBJECT;
-		p.largest_object = t->largest;
+		p.largest_object = src->largest;
 	}
 	return p;
 }
 
-static void announce(struct sim_client *c, struct sim_track *t)
+static void announce(struct sim_source *src)
 {
+	const struct sim_track *t = src->track;
+	struct sim_client *c = src->client;
 	struct inlay_moq_namespace_request ns = {.ns = t->name.ns};
 	struct inlay_moq_publish publish = {
-		.name = t->name, .properties = t->parsed, .params = params_of(t)};
+		.name = t->name, .properties = t->parsed, .params = params_of(src)};
 	int rv;
 
-	t->retry = INLAY_NEVER;
-	if (t->by_publish)
-		rv = inlay_moq_session_publish(c->moq, &publish, t, &t->announced);
+	src->retry = INLAY_NEVER;
+	if (src->by_publish)
+		rv = inlay_moq_session_publish(c->moq, &publish, src, &src->announced);
 	else
-		rv = inlay_moq_session_publish_namespace(c->moq, &ns, t, &t->announced);
+		rv = inlay_moq_session_publish_namespace(c->moq, &ns, src, &src->announced);
 	if (rv)
 		sim_trace(c->sim, "client %d cannot announce %s: %s", c->index, t->text,
 			  strerror(-rv));
+}
+
+/* What it missed it leaves to the other one. */
+static void catch_up(struct sim_source *src)
+{
+	const struct sim_source *other = &src->track->sources[src == src->track->sources];
+
+	if (src->track->n_sources == 1 || !src->catches_up || other->group <= src->group)
+		return;
+	src->group = other->group;
+	src->object = 0;
 }
 
 void sim_publisher_on_up(struct sim_client *c)
 {
 	struct sim *s = c->sim;
 
-	for (__u32 i = 0; i < s->plan.n_tracks; i++)
-		if (s->tracks[i].publisher == c)
-			announce(c, &s->tracks[i]);
+	for (__u32 i = 0; i < s->plan.n_tracks; i++) {
+		struct sim_source *src = sim_track_source(&s->tracks[i], c);
+
+		if (!src)
+			continue;
+		catch_up(src);
+		announce(src);
+	}
 }
 
 void sim_publisher_on_down(struct sim_client *c)
@@ -69,90 +87,93 @@ void sim_publisher_on_down(struct sim_client *c)
 	struct sim *s = c->sim;
 
 	for (__u32 i = 0; i < s->plan.n_tracks; i++) {
-		struct sim_track *t = &s->tracks[i];
+		struct sim_source *src = sim_track_source(&s->tracks[i], c);
 
-		if (t->publisher != c)
+		if (!src)
 			continue;
-		t->announced = t->serving = NULL;
-		t->in_group = false;
-		t->retry = INLAY_NEVER;
-		memset(t->open, 0, sizeof(t->open));
+		src->announced = src->serving = NULL;
+		src->in_group = src->retiring = false;
+		src->retry = INLAY_NEVER;
+		memset(src->open, 0, sizeof(src->open));
 	}
 }
 
-static void serve(struct sim_track *t, struct inlay_moq_request *req, bool forward)
+static void serve(struct sim_source *src, struct inlay_moq_request *req, bool forward)
 {
-	t->serving = req;
-	t->forward = forward;
-	t->in_group = false;
-	sim_trace(t->publisher->sim, "client %d serves %s", t->publisher->index, t->text);
+	struct sim_client *c = src->client;
+
+	src->serving = req;
+	src->n_services++;
+	src->served_at = c->sim->now;
+	src->forward = forward;
+	src->in_group = src->retiring = false;
+	sim_trace(c->sim, "client %d serves %s", c->index, src->track->text);
 }
 
 void sim_publisher_on_subscribe(void *user, struct inlay_moq_request *req,
 				const struct inlay_moq_subscribe *m)
 {
-	struct sim_client *c = user;
-	struct sim_track *t = track_of(c, &m->name);
+	struct sim_source *src = source_of(user, &m->name);
 	struct inlay_moq_params params;
 
-	if (!t || t->serving || t->by_publish) {
+	if (!src || src->serving || src->by_publish) {
 		inlay_moq_request_error(req,
-					t ? INLAY_MOQ_REQUEST_DUPLICATE_SUBSCRIPTION
-					  : INLAY_MOQ_REQUEST_DOES_NOT_EXIST,
+					src ? INLAY_MOQ_REQUEST_DUPLICATE_SUBSCRIPTION
+					    : INLAY_MOQ_REQUEST_DOES_NOT_EXIST,
 					0, "no");
 		return;
 	}
-	params = params_of(t);
-	inlay_moq_request_set_user(req, t);
-	if (inlay_moq_request_subscribe_ok(req, &params, &t->parsed.bytes) == 0)
-		serve(t, req, m->params.forward);
+	params = params_of(src);
+	inlay_moq_request_set_user(req, src);
+	if (inlay_moq_request_subscribe_ok(req, &params, &src->track->parsed.bytes) == 0)
+		serve(src, req, m->params.forward);
 }
 
 void sim_publisher_on_track_status(void *user, struct inlay_moq_request *req,
 				   const struct inlay_moq_subscribe *m)
 {
-	struct sim_track *t = track_of(user, &m->name);
+	const struct sim_source *src = source_of(user, &m->name);
 	struct inlay_moq_params params;
 
-	if (!t) {
+	if (!src) {
 		inlay_moq_request_error(req, INLAY_MOQ_REQUEST_DOES_NOT_EXIST, 0, "no");
 		return;
 	}
-	params = params_of(t);
-	inlay_moq_request_ok(req, &params, &t->parsed.bytes);
+	params = params_of(src);
+	inlay_moq_request_ok(req, &params, &src->track->parsed.bytes);
 }
 
 void sim_publisher_on_update(void *user, struct inlay_moq_request *req,
 			     const struct inlay_moq_params *params)
 {
-	struct sim_track *t = inlay_moq_request_user(req);
+	struct sim_source *src = inlay_moq_request_user(req);
 
-	if (t && params->present & INLAY_MOQ_HAS_FORWARD)
-		t->forward = params->forward;
+	if (src && params->present & INLAY_MOQ_HAS_FORWARD)
+		src->forward = params->forward;
 	inlay_moq_request_update_ok(req, NULL);
 }
 
-void sim_publisher_on_ok(struct sim_track *t, struct inlay_moq_request *req,
+void sim_publisher_on_ok(struct sim_source *src, struct inlay_moq_request *req,
 			 const struct inlay_moq_request_ok *m)
 {
-	if (t->by_publish && req == t->announced)
-		serve(t, req, m->params.forward);
+	if (src->by_publish && req == src->announced)
+		serve(src, req, m->params.forward);
 }
 
-void sim_publisher_on_end(struct sim_track *t, struct inlay_moq_request *req)
+void sim_publisher_on_end(struct sim_source *src, struct inlay_moq_request *req)
 {
-	struct sim *s = t->publisher->sim;
+	struct sim_client *c = src->client;
 
-	if (req == t->serving) {
-		t->serving = NULL;
-		t->in_group = false;
-		sim_trace(s, "client %d serves %s no more", t->publisher->index, t->text);
+	if (req == src->serving) {
+		src->serving = NULL;
+		src->in_group = src->retiring = false;
+		sim_trace(c->sim, "client %d serves %s no more", c->index, src->track->text);
 	}
-	if (req != t->announced)
+	if (req != src->announced)
 		return;
-	t->announced = NULL;
-	if (!s->calm)
-		t->retry = s->now + RETRY;
+	src->announced = NULL;
+	if (!c->sim->calm)
+		src->retry = c->sim->now + RETRY;
 }
 
 /* --- Objects --------------------------------------------------------------------------------- */
@@ -161,10 +182,10 @@ void sim_publisher_on_end(struct sim_track *t, struct inlay_moq_request *req)
 static void forget(struct sim_stream *st)
 {
 	st->out = NULL;
-	if (st->track->open[st->subgroup] == st)
-		st->track->open[st->subgroup] = NULL;
-	if (st->track->publisher->sim->plan.forgetful)
-		sim_ledger_stream_free(st);
+	if (st->source->open[st->subgroup] == st)
+		st->source->open[st->subgroup] = NULL;
+	if (st->source->client->sim->plan.forgetful)
+		sim_stream_free(st);
 }
 
 void sim_publisher_on_outgoing_end(void *user, struct inlay_moq_outgoing *out,
@@ -186,9 +207,11 @@ void sim_publisher_on_outgoing_end(void *user, struct inlay_moq_outgoing *out,
 		st->state = SIM_STREAM_CUT;
 	}
 	if (st->state != SIM_STREAM_WHOLE)
-		sim_trace(st->track->publisher->sim, "%s/%llu/%llu ends in state %d, code 0x%llx",
-			  st->track->text, (unsigned long long)st->group,
-			  (unsigned long long)st->subgroup, st->state, (unsigned long long)code);
+		sim_trace(st->source->client->sim,
+			  "client %d: %s/%llu/%llu ends in state %d, code 0x%llx",
+			  st->source->client->index, st->source->track->text,
+			  (unsigned long long)st->group, (unsigned long long)st->subgroup,
+			  st->state, (unsigned long long)code);
 	forget(st);
 }
 
@@ -196,8 +219,8 @@ static void reset(struct sim_stream *st)
 {
 	inlay_moq_outgoing_reset(st->out, INLAY_MOQ_RESET_CANCELLED);
 	st->state = SIM_STREAM_RESET;
-	sim_trace(st->track->publisher->sim, "client %d resets %s/%llu/%llu",
-		  st->track->publisher->index, st->track->text, (unsigned long long)st->group,
+	sim_trace(st->source->client->sim, "client %d resets %s/%llu/%llu",
+		  st->source->client->index, st->source->track->text, (unsigned long long)st->group,
 		  (unsigned long long)st->subgroup);
 	forget(st);
 }
@@ -209,9 +232,8 @@ static struct sim_stream *oldest(struct sim_client *c)
 	struct sim_stream *found = NULL, *st;
 
 	for (__u32 i = 0; i < s->plan.n_tracks; i++)
-		for (st = s->tracks[i].publisher == c ? s->tracks[i].streams : NULL; st;
-		     st = st->next)
-			if (st->out)
+		for (st = s->tracks[i].streams; st; st = st->next)
+			if (st->out && st->source->client == c)
 				found = st;
 	return found;
 }
@@ -239,21 +261,22 @@ static bool is_full(struct sim_client *c)
 	return stats.bytes_unacked > 1 << 20;
 }
 
-static void open_stream(struct sim_client *c, struct sim_track *t, __u64 subgroup)
+static void open_stream(struct sim_source *src, __u64 subgroup)
 {
+	const struct sim_track *t = src->track;
 	struct inlay_moq_subgroup header = {
-		.group = t->group,
+		.group = src->group,
 		.subgroup = subgroup,
-		.id_mode = subgroup == 0  ? INLAY_MOQ_SUBGROUP_ZERO
-			   : t->group & 1 ? INLAY_MOQ_SUBGROUP_FIRST_OBJECT
-					  : INLAY_MOQ_SUBGROUP_PRESENT,
+		.id_mode = subgroup == 0    ? INLAY_MOQ_SUBGROUP_ZERO
+			   : src->group & 1 ? INLAY_MOQ_SUBGROUP_FIRST_OBJECT
+					    : INLAY_MOQ_SUBGROUP_PRESENT,
 		.priority = (__u8)(100 + subgroup),
 		.has_priority = t->index & 1,
 		.has_properties = t->has_properties,
 		.end_of_group = t->n_subgroups == 1,
 		.first_object = true,
 	};
-	struct sim_stream *st = sim_ledger_stream(t, c->life, t->group, subgroup);
+	struct sim_stream *st = sim_stream_new(src, subgroup);
 	int rv;
 
 	if (t->has_order) {
@@ -261,17 +284,18 @@ static void open_stream(struct sim_client *c, struct sim_track *t, __u64 subgrou
 		header.priority = t->order;
 	}
 	rv = inlay_moq_outgoing_open(
-		t->serving, &header,
-		inlay_moq_priority(128, header.priority, false, t->group, subgroup), st, &st->out);
+		src->serving, &header,
+		inlay_moq_priority(128, header.priority, false, src->group, subgroup), st,
+		&st->out);
 
 	if (rv == 0) {
-		t->open[subgroup] = st;
+		src->open[subgroup] = st;
 		return;
 	}
 	st->state = SIM_STREAM_CUT;
 	forget(st);
-	sim_trace(c->sim, "%s/%llu/%llu is not opened: %s", t->text, (unsigned long long)t->group,
-		  (unsigned long long)subgroup, strerror(-rv));
+	sim_trace(src->client->sim, "%s/%llu/%llu is not opened: %s", t->text,
+		  (unsigned long long)src->group, (unsigned long long)subgroup, strerror(-rv));
 }
 
 /* --- Rules broken ---------------------------------------------------------------------------- */
@@ -307,7 +331,7 @@ static size_t write_wrong(struct sim_client *c, struct sim_track *t, __u8 *dst, 
 static void malform(struct sim_client *c, struct sim_stream *st)
 {
 	const struct inlay_moq_transport *transport = &c->moq->config.transport;
-	struct sim_track *t = st->track;
+	struct sim_track *t = st->source->track;
 	__u8 bytes[128];
 	bool fin;
 	size_t len = write_wrong(c, t, bytes, sizeof(bytes), &fin);
@@ -317,17 +341,19 @@ static void malform(struct sim_client *c, struct sim_stream *st)
 	sim_trace(c->sim, "client %d malforms %s/%llu/%llu", c->index, t->text,
 		  (unsigned long long)st->group, (unsigned long long)st->subgroup);
 	t->malformed = c->life->misbehaved = true;
-	t->open[st->subgroup] = NULL;
+	st->source->open[st->subgroup] = NULL;
 }
 
 /* --- Publishing ------------------------------------------------------------------------------ */
 
-static void publish(struct sim_client *c, struct sim_track *t)
+static void publish(struct sim_source *src)
 {
 	static __u8 payload[MAX_OBJECT], properties[512];
-	__u64 subgroup = t->object % t->n_subgroups;
-	struct inlay_moq_object object = {.id = t->object,
-					  .payload_len = sim_object_len(t, t->group, t->object)};
+	struct sim_client *c = src->client;
+	const struct sim_track *t = src->track;
+	__u64 subgroup = src->object % t->n_subgroups;
+	struct inlay_moq_object object = {
+		.id = src->object, .payload_len = sim_object_len(t, src->group, src->object)};
 	struct sim_stream *st;
 	int rv;
 
@@ -336,9 +362,9 @@ static void publish(struct sim_client *c, struct sim_track *t)
 			sim_publisher_reset(c);
 		return;
 	}
-	if (t->object < t->n_subgroups)
-		open_stream(c, t, subgroup);
-	st = t->open[subgroup];
+	if (src->object < t->n_subgroups)
+		open_stream(src, subgroup);
+	st = src->open[subgroup];
 	if (!st)
 		return;
 	if (t->malforms && st->n_objects > 0 && sim_chance(&c->rng, 3)) {
@@ -347,60 +373,94 @@ static void publish(struct sim_client *c, struct sim_track *t)
 	}
 	object.properties = properties;
 	object.properties_len =
-		sim_object_properties(t, t->group, t->object, properties, sizeof(properties));
+		sim_object_properties(t, src->group, src->object, properties, sizeof(properties));
 	rv = inlay_moq_outgoing_object(st->out, &object);
 	if (rv == 0)
-		sim_ledger_publish(c->sim, t, st);
-	sim_object_fill(t, t->group, t->object, payload, object.payload_len);
+		sim_source_publish(src, st);
+	sim_object_fill(t, src->group, src->object, payload, object.payload_len);
 	if (rv == 0 && object.payload_len > 0)
 		rv = inlay_moq_outgoing_payload(st->out, payload, object.payload_len);
 	if (rv) /* the relay has stopped it, and on_outgoing_end() follows; or the session ends */
-		t->open[subgroup] = NULL;
+		src->open[subgroup] = NULL;
 }
 
-static void publish_datagram(struct sim_client *c, struct sim_track *t)
+static void publish_datagram(struct sim_source *src)
 {
-	const struct inlay_datagram_order order = {.priority = 1ULL << 63,
-						   .deadline = c->sim->now + 200 * INLAY_MS};
-	struct inlay_moq_datagram d = {.group = t->group, .object = t->object};
+	const struct inlay_datagram_order order = {
+		.priority = 1ULL << 63, .deadline = src->client->sim->now + 200 * INLAY_MS};
+	struct inlay_moq_datagram d = {.group = src->group, .object = src->object};
+	const struct sim_track *t = src->track;
 	__u8 payload[1024];
 
-	d.payload = (struct inlay_moq_bytes){payload, sim_object_len(t, t->group, t->object)};
-	sim_object_fill(t, t->group, t->object, payload, d.payload.len);
-	if (inlay_moq_request_datagram(t->serving, &d, &order) == 0)
-		sim_ledger_publish(c->sim, t, NULL);
+	d.payload = (struct inlay_moq_bytes){payload, sim_object_len(t, src->group, src->object)};
+	sim_object_fill(t, src->group, src->object, payload, d.payload.len);
+	if (inlay_moq_request_datagram(src->serving, &d, &order) == 0)
+		sim_source_publish(src, NULL);
 }
 
-static void end_group(struct sim_track *t)
+static void end_group(struct sim_source *src)
 {
-	for (__u32 i = 0; i < INLAY_ARRAY_SIZE(t->open); i++) {
-		struct sim_stream *st = t->open[i];
+	for (__u32 i = 0; i < INLAY_ARRAY_SIZE(src->open); i++) {
+		struct sim_stream *st = src->open[i];
 
-		t->open[i] = NULL;
+		src->open[i] = NULL;
 		if (!st || !st->out || inlay_moq_outgoing_finish(st->out))
 			continue;
 		st->state = SIM_STREAM_FINISHED;
 		st->fin = true;
 	}
-	t->in_group = false;
+	src->in_group = false;
 }
 
-static void produce(struct sim_client *c, struct sim_track *t)
+/* One by PUBLISH is announced again a little later. */
+static void end_service(struct sim_source *src)
 {
-	bool wanted = t->serving && t->forward;
+	struct inlay_moq_request *req = src->serving;
 
-	if (t->object == t->group_objects) {
-		end_group(t);
-		t->group++;
-		t->object = 0;
+	inlay_moq_request_publish_done(req, INLAY_MOQ_DONE_TRACK_ENDED, "");
+	if (src->announced == req)
+		src->announced = NULL;
+	src->serving = NULL;
+	src->retiring = false;
+	if (!src->announced && !src->client->sim->calm)
+		src->retry = src->client->sim->now + RETRY;
+}
+
+void sim_publisher_retire(struct sim_client *c)
+{
+	struct sim *s = c->sim;
+
+	for (__u32 i = 0; i < s->plan.n_tracks; i++) {
+		struct sim_source *src = sim_track_source(&s->tracks[i], c);
+
+		if (!src || s->tracks[i].n_sources == 1 || !src->serving)
+			continue;
+		sim_trace(s, "client %d ends %s soon", c->index, src->track->text);
+		src->retiring = true;
 	}
-	if (t->object == 0)
-		t->in_group = wanted;
-	if (t->in_group && wanted && t->datagrams)
-		publish_datagram(c, t);
-	else if (t->in_group && wanted)
-		publish(c, t);
-	t->object++;
+}
+
+static void produce(struct sim_source *src)
+{
+	const struct sim_track *t = src->track;
+	bool wanted = src->serving && src->forward;
+
+	if (src->object == t->group_objects) {
+		end_group(src);
+		src->group++;
+		src->object = 0;
+		if (src->retiring)
+			end_service(src);
+		wanted = src->serving && src->forward;
+	}
+	if (src->object == 0)
+		src->in_group =
+			wanted && !(src->omits && sim_chance(&src->client->rng, src->omits));
+	if (src->in_group && wanted && t->datagrams)
+		publish_datagram(src);
+	else if (src->in_group && wanted)
+		publish(src);
+	src->object++;
 }
 
 void sim_publisher_finish(struct sim_client *c, bool done)
@@ -408,36 +468,46 @@ void sim_publisher_finish(struct sim_client *c, bool done)
 	struct sim *s = c->sim;
 
 	for (__u32 i = 0; i < s->plan.n_tracks; i++) {
-		struct sim_track *t = &s->tracks[i];
+		struct sim_source *src = sim_track_source(&s->tracks[i], c);
 
-		if (t->publisher != c)
+		if (!src)
 			continue;
-		end_group(t);
-		t->due = t->retry = INLAY_NEVER;
-		if (done && t->serving && c->state == SIM_CLIENT_UP) {
-			inlay_moq_request_publish_done(t->serving, INLAY_MOQ_DONE_TRACK_ENDED, "");
-			if (t->announced == t->serving)
-				t->announced = NULL;
-			t->serving = NULL;
-		}
+		end_group(src);
+		src->due = src->retry = INLAY_NEVER;
+		if (done && src->serving && c->state == SIM_CLIENT_UP)
+			end_service(src);
 	}
 	c->node.touched = c->foreign_touched = true;
 }
 
 inlay_ns sim_publisher_deadline(const struct sim_client *c)
 {
-	const struct sim *s = c->sim;
+	struct sim *s = c->sim;
 	inlay_ns at = INLAY_NEVER;
 
 	for (__u32 i = 0; i < s->plan.n_tracks; i++) {
-		const struct sim_track *t = &s->tracks[i];
+		const struct sim_source *src = sim_track_source(&s->tracks[i], c);
 
-		if (t->publisher != c)
+		if (!src)
 			continue;
-		at = t->due < at ? t->due : at;
-		at = t->retry < at ? t->retry : at;
+		at = src->due < at ? src->due : at;
+		at = src->retry < at ? src->retry : at;
 	}
 	return at;
+}
+
+/* Time went on while it was away. */
+static inlay_ns next_due(struct sim_source *src)
+{
+	struct sim_client *c = src->client;
+	inlay_ns now = c->sim->now;
+
+	if (src->track->n_sources == 1)
+		return now + src->track->interval;
+	src->on_time += src->track->interval;
+	if (src->on_time + INLAY_S < now)
+		src->on_time = now;
+	return src->on_time + (src->jitter ? seeded_below(&c->rng, src->jitter) : 0);
 }
 
 void sim_publisher_turn(struct sim_client *c)
@@ -445,16 +515,15 @@ void sim_publisher_turn(struct sim_client *c)
 	struct sim *s = c->sim;
 
 	for (__u32 i = 0; i < s->plan.n_tracks; i++) {
-		struct sim_track *t = &s->tracks[i];
+		struct sim_source *src = sim_track_source(&s->tracks[i], c);
 
-		if (t->publisher != c)
+		if (!src)
 			continue;
-		if (t->retry <= s->now)
-			announce(c, t);
-		if (t->due > s->now)
+		if (src->retry <= s->now)
+			announce(src);
+		if (src->due > s->now)
 			continue;
-		produce(c, t);
-		/* Time went on while it was away. */
-		t->due = s->now + t->interval;
+		produce(src);
+		src->due = next_due(src);
 	}
 }

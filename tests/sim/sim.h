@@ -12,7 +12,8 @@
  *     node     an endpoint of ours, its rings and its provider
  *     fast     the relay's forwarder
  *     client   one that comes, goes, publishes, subscribes, misbehaves
- *     ledger   what was published, what arrived, and what excuses the difference
+ *     published   what was published, by whom
+ *     ledger   what arrived, and what excuses the difference
  *     world    all of it, and time
  *
  * A breach of any rule is told once, by sim_fail(), with the seed that leads to it, and ends the
@@ -38,6 +39,7 @@
 
 #define SIM_CLIENTS 10
 #define SIM_TRACKS  6
+#define SIM_SOURCES 2
 #define SIM_PLACES  4096 /* addresses that clients have had, in one run */
 #define SIM_LIVES   1024
 
@@ -48,7 +50,7 @@ struct sim_client;
 
 struct sim_weights { /* of what clients do next */
 	__u32 subscribe, unsubscribe, update, stall, rebind, key_update, rotate, migrate, link,
-		outage, leave, vanish, reset, status;
+		outage, leave, vanish, reset, status, retire;
 };
 
 struct sim_plan {
@@ -62,6 +64,7 @@ struct sim_plan {
 	__u32 damage_ppm;    /* of packets arrive with a bit turned over */
 	__u32 replay_ppm;    /* come once more, up to some seconds later */
 	bool large_aliases;  /* publishers count theirs from anywhere */
+	bool rivals;	     /* some tracks have two publishers */
 	bool malformed;	     /* publishers break the rules of object framing now and then */
 	inlay_ns restart;    /* the relay dies then, and another one begins; 0: it does not */
 	inlay_ns ring_delay; /* most that a packet waits between provider and engine */
@@ -275,7 +278,7 @@ void sim_flows_touch(struct sim *s);
 bool sim_flows_highest(struct sim *s, const struct inlay_subscriber *entry, __u64 id,
 		       __u64 *ret_highest);
 
-/* --- ledger ---------------------------------------------------------------------------------- */
+/* --- records of what was published, and of what arrives --------------------------------------- */
 
 enum sim_stream_state {
 	SIM_STREAM_OPEN,
@@ -289,8 +292,10 @@ enum sim_stream_state {
 /* A subgroup as a publisher sent it. */
 struct sim_stream {
 	struct sim_stream *next;
-	struct sim_track *track;
+	struct sim_source *source;
 	struct sim_life *life;
+	__u32 service;	    /* the source's, that it is part of, */
+	inlay_ns served_at; /* and when that began */
 	__u64 group, subgroup;
 	__u32 n_objects;
 	enum sim_stream_state state;
@@ -300,22 +305,48 @@ struct sim_stream {
 };
 
 struct sim_object {
-	__u64 group, id;
+	__u64 group, subgroup, id;
 	__u32 len;
-	__u32 place;		   /* in its stream */
-	struct sim_stream *stream; /* NULL: a datagram */
-	inlay_ns at;
+	bool datagram;
+	inlay_ns at; /* when the first published it */
+	/* By source. */
+	struct sim_copy {
+		struct sim_stream *stream; /* NULL: it has not, or by datagram */
+		__u32 place;		   /* in the stream */
+		inlay_ns at;
+	} copies[SIM_SOURCES];
+};
+
+/* Who makes a track, of two each with streams, timing, network and end of its own. */
+struct sim_source {
+	struct sim_track *track;
+	struct sim_client *client;
+	bool by_publish;
+	/* Of two: */
+	bool catches_up;  /* after it was away it goes on where the other one is */
+	__u32 omits;	  /* percent of the groups */
+	inlay_ns jitter;  /* of an object */
+	inlay_ns on_time; /* when the next one is due but for jitter */
+	bool retiring;	  /* its subscription ends with the group */
+	struct inlay_moq_request *announced, *serving;
+	__u32 n_services;   /* subscriptions that it has served */
+	inlay_ns served_at; /* since when it has the newest */
+	bool forward, in_group;
+	__u64 group, object; /* the next one's */
+	inlay_ns due, retry;
+	struct sim_stream *open[4]; /* by subgroup */
+	bool any;
+	struct inlay_moq_location largest;
 };
 
 struct sim_track {
 	int index;
-	struct sim_client *publisher;
 	char text[24];
 	struct inlay_moq_name name;
 	__u8 properties[64];
 	struct inlay_moq_track_properties parsed;
 	/* How it is made. */
-	bool datagrams, by_publish;
+	bool datagrams;
 	inlay_ns interval;
 	__u32 group_objects, n_subgroups, max_key, max_delta;
 	bool has_properties;
@@ -324,18 +355,13 @@ struct sim_track {
 	bool malforms;	  /* it will be malformed some time, */
 	bool malformed;	  /* and was: nobody is owed anything any more */
 	__u64 broken_len; /* of an object that ends within; 0: there is none */
-	/* The publisher's. */
-	struct inlay_moq_request *announced, *serving;
-	bool forward, in_group;
-	__u64 group, object; /* the next one's */
-	inlay_ns due, retry;
-	struct sim_stream *open[4]; /* by subgroup */
-	/* What was published, by location. */
+	struct sim_source sources[SIM_SOURCES];
+	__u32 n_sources;
+	/* What was published, as it was; and indices. */
 	struct sim_object *objects;
+	__u32 *by_location;
 	__u32 n_objects, room;
 	struct sim_stream *streams;
-	bool any;
-	struct inlay_moq_location largest;
 };
 
 enum sim_got { SIM_MISSING = 0, SIM_BEGUN, SIM_COMPLETE };
@@ -347,8 +373,9 @@ struct sim_in {
 	struct sim_sub *sub;
 	struct inlay_moq_subgroup header;
 	__u32 n_objects;
-	__u32 object; /* index of the current one in the track's */
-	__u64 id;     /* its own */
+	__u32 object;  /* index of the current one in the track's */
+	__u32 authors; /* sources, by bit, whose stream it can be */
+	__u64 id;      /* its own */
 	__u32 len;
 	__u64 offset;
 	bool broken; /* the object can only begin */
@@ -369,6 +396,8 @@ struct sim_sub {
 	struct sim_life *life;
 	struct sim_track *track;
 	struct inlay_moq_request *request; /* NULL: it has ended */
+	inlay_ns made_at;
+	__u32 services[SIM_SOURCES]; /* the first of each of the track's sources that counts */
 	__u64 request_id;
 	bool ok, updating, resuming;
 	struct inlay_moq_filter asked;
@@ -402,19 +431,36 @@ struct sim_life {
 	struct sim_excuse *excuses;
 };
 
-void sim_ledger_track_fini(struct sim_track *t);
 void sim_ledger_life_free(struct sim_life *life);
-/* Of a forgetful one. */
-void sim_ledger_stream_free(struct sim_stream *st);
+/* --- published ------------------------------------------------------------------------------- */
+
+void sim_track_fini(struct sim_track *t);
+/* Who |c| is among its sources; NULL: none of them. */
+struct sim_source *sim_track_source(struct sim_track *t, const struct sim_client *c);
 __u32 sim_object_len(const struct sim_track *t, __u64 group, __u64 id);
 /* The bytes of its properties; 0: it has none. */
 size_t sim_object_properties(const struct sim_track *t, __u64 group, __u64 id, __u8 *dst,
 			     size_t room);
 void sim_object_fill(const struct sim_track *t, __u64 group, __u64 id, __u8 *dst, size_t len);
-/* Published now, the track's current object; |st| NULL: as a datagram. */
-void sim_ledger_publish(struct sim *s, struct sim_track *t, struct sim_stream *st);
-struct sim_stream *sim_ledger_stream(struct sim_track *t, struct sim_life *life, __u64 group,
-				     __u64 subgroup);
+/* A byte of such an object; |seed|: sim_object_seed(). */
+__u8 sim_object_byte(__u64 seed, __u64 at);
+__u64 sim_object_seed(const struct sim_track *t, __u64 group, __u64 id);
+/* Index of the object, or n_objects. */
+__u32 sim_object_find(const struct sim_track *t, __u64 group, __u64 id);
+/* Published now, the source's current object; |st| NULL: as a datagram. */
+void sim_source_publish(struct sim_source *src, struct sim_stream *st);
+/* Its next one of the current group. */
+struct sim_stream *sim_stream_new(struct sim_source *src, __u64 subgroup);
+/* Of a forgetful one. */
+void sim_stream_free(struct sim_stream *st);
+/* Has its publisher left it out after all, or been cut short by its end? Of two either may be the
+ * group's author. */
+bool sim_object_lost(const struct sim_track *t, const struct sim_object *o);
+/* The track's one publisher's stream came to a bad end, however that was. */
+bool sim_object_is_cut(const struct sim_track *t, const struct sim_object *o);
+
+/* --- ledger ---------------------------------------------------------------------------------- */
+
 /* No more of it arrives; the record may go. */
 void sim_ledger_in_end(struct sim_in *rx);
 void sim_ledger_excuse(struct sim_life *life, const struct sim_excuse *excuse);
@@ -519,6 +565,8 @@ void sim_publisher_on_down(struct sim_client *c);
 /* Ends the groups in progress; with |done| the tracks as well. */
 void sim_publisher_finish(struct sim_client *c, bool done);
 void sim_publisher_reset(struct sim_client *c);
+/* Of a track with another publisher: |c|'s subscription ends when its group does. */
+void sim_publisher_retire(struct sim_client *c);
 void sim_publisher_on_subscribe(void *user, struct inlay_moq_request *req,
 				const struct inlay_moq_subscribe *m);
 void sim_publisher_on_track_status(void *user, struct inlay_moq_request *req,
@@ -528,9 +576,9 @@ void sim_publisher_on_update(void *user, struct inlay_moq_request *req,
 void sim_publisher_on_outgoing_end(void *user, struct inlay_moq_outgoing *out,
 				   enum inlay_moq_end end, __u64 code);
 /* Of the announcement, or the subscription that it serves. */
-void sim_publisher_on_ok(struct sim_track *t, struct inlay_moq_request *req,
+void sim_publisher_on_ok(struct sim_source *src, struct inlay_moq_request *req,
 			 const struct inlay_moq_request_ok *m);
-void sim_publisher_on_end(struct sim_track *t, struct inlay_moq_request *req);
+void sim_publisher_on_end(struct sim_source *src, struct inlay_moq_request *req);
 
 /* One thing, drawn by the plan's weights. */
 void sim_deed(struct sim_client *c);
@@ -547,7 +595,8 @@ struct sim {
 	__u64 seed;
 	bool verbose, packets, failed, calm; /* |verbose|, |packets|: traces */
 	inlay_ns now, began;
-	struct seeded rng, crypto; /* |crypto|: what endpoints draw */
+	/* |crypto|: what endpoints draw; |rival|: tracks' second publishers. */
+	struct seeded rng, crypto, rival;
 	struct sim_plan plan;
 	struct sim_tls *tls;
 	struct sim_wire wire;

@@ -12,7 +12,7 @@
 static void draw_filter(struct seeded *rng, const struct sim_track *t, struct inlay_moq_params *p)
 {
 	__u64 back = seeded_below(rng, 4);
-	__u64 group = t->group > back ? t->group - back : 0;
+	__u64 newest = t->sources[0].group, group = newest > back ? newest - back : 0;
 	struct inlay_moq_filter *f = &p->filter;
 
 	if (sim_chance(rng, 40))
@@ -56,7 +56,7 @@ void sim_subscribe_all(struct sim_client *c)
 	struct sim *s = c->sim;
 
 	for (__u32 i = 0; i < s->plan.n_tracks; i++)
-		if (s->tracks[i].publisher != c)
+		if (!sim_track_source(&s->tracks[i], c))
 			sim_subscribe(c, &s->tracks[i]);
 }
 
@@ -69,6 +69,7 @@ void sim_subscribe(struct sim_client *c, struct sim_track *t)
 		abort();
 	sub->life = c->life;
 	sub->track = t;
+	sub->made_at = c->sim->now;
 	sub->end_group = ~0ULL;
 	sub->next = c->life->subs;
 	c->life->subs = sub;
@@ -126,6 +127,11 @@ static void on_subscribe_ok(void *user, struct inlay_moq_request *req,
 
 	sub->ok = true;
 	sub->request_id = inlay_moq_request_id(req);
+	for (__u32 i = 0; i < sub->track->n_sources; i++) {
+		const struct sim_source *src = &sub->track->sources[i];
+
+		sub->services[i] = src->n_services + !src->serving;
+	}
 	expect(sub, &m->params);
 	if (m->params.present & INLAY_MOQ_HAS_LARGEST_OBJECT)
 		sim_ledger_on_subscribe_ok(sub, m->params.largest_object);
@@ -264,7 +270,7 @@ static void subscribe(struct sim_client *c)
 	struct sim_track *t = &s->tracks[seeded_below(&c->rng, s->plan.n_tracks)];
 	struct sim_sub *sub;
 
-	if (t->publisher == c)
+	if (sim_track_source(t, c))
 		return;
 	for (sub = c->life->subs; sub; sub = sub->next)
 		if (sub->track == t && sub->request)
@@ -451,6 +457,7 @@ void sim_deed(struct sim_client *c)
 		{w->vanish, vanish},
 		{w->reset, reset},
 		{w->status, ask_status},
+		{w->retire, sim_publisher_retire},
 	};
 	__u64 sum = 0, at;
 	size_t i;

@@ -339,28 +339,61 @@ struct sim_life *sim_life_new(struct sim_client *c)
 	return life;
 }
 
+static void draw_manners(struct seeded *rng, struct sim_source *src)
+{
+	const inlay_ns jitters[] = {0, 0, src->track->interval / 2, 60 * INLAY_MS};
+
+	src->catches_up = sim_chance(rng, 70);
+	src->omits = sim_chance(rng, 30) ? 10 : 0;
+	src->jitter = jitters[seeded_below(rng, INLAY_ARRAY_SIZE(jitters))];
+	src->on_time = src->due;
+}
+
+/* Somebody else who makes the same: about as far, or one of both behind. */
+static void add_rival(struct sim *s, struct sim_track *t)
+{
+	static const __u32 lags[] = {0, 2, 20, 80, 300, 1500}; /* ms */
+	struct sim_source *first = &t->sources[0], *src = &t->sources[1];
+	struct seeded *rng = &s->rival;
+	inlay_ns lag = lags[seeded_below(rng, INLAY_ARRAY_SIZE(lags))] * INLAY_MS;
+	__u32 i = (__u32)seeded_below(rng, s->plan.n_clients - 1);
+
+	t->n_sources = 2;
+	src->track = t;
+	src->client = &s->clients[i + (&s->clients[i] >= first->client)];
+	src->by_publish = sim_chance(rng, 40);
+	src->due = first->due;
+	src->retry = INLAY_NEVER;
+	t->sources[seeded_below(rng, 2)].due += lag;
+	draw_manners(rng, first);
+	draw_manners(rng, src);
+}
+
 static void new_track(struct sim *s, __u32 i)
 {
 	struct sim_track *t = &s->tracks[i];
+	struct sim_source *src = &t->sources[0];
 	struct inlay_moq_track_properties *p = &t->parsed;
 	struct inlay_writer w = inlay_writer_of(t->properties, sizeof(t->properties));
 	struct seeded *rng = &s->rng;
 
 	t->index = (int)i;
-	t->publisher = &s->clients[i % s->plan.n_publishers];
+	t->n_sources = 1;
+	src->track = t;
+	src->client = &s->clients[i % s->plan.n_publishers];
 	snprintf(t->text, sizeof(t->text), "track%u", i);
 	inlay_moq_namespace_add(&t->name.ns, "sim", 3);
 	inlay_moq_namespace_add(&t->name.ns, t->text, strlen(t->text));
 	t->name.track = (struct inlay_moq_bytes){(const __u8 *)"video", 5};
 	t->datagrams = i > 0 && sim_chance(rng, 25);
-	t->by_publish = sim_chance(rng, 40);
+	src->by_publish = sim_chance(rng, 40);
 	t->interval = sim_between(rng, 8, 80) * INLAY_MS;
 	t->group_objects = (__u32)sim_between(rng, 2, 40);
 	t->n_subgroups = (__u32)sim_between(rng, 1, 3);
 	t->max_key = (__u32)sim_between(rng, 1, 40) << 10;
 	t->max_delta = (__u32)sim_between(rng, 1, 4000);
-	t->due = s->now + seeded_below(rng, INLAY_S);
-	t->retry = INLAY_NEVER;
+	src->due = s->now + seeded_below(rng, INLAY_S);
+	src->retry = INLAY_NEVER;
 	t->has_properties = sim_chance(rng, 40);
 	t->malforms = s->plan.malformed && sim_chance(rng, 50);
 	p->publisher_priority = (__u8)seeded_below(rng, 256);
@@ -372,6 +405,8 @@ static void new_track(struct sim *s, __u32 i)
 	if (!inlay_moq18_track_properties_put(&w, p))
 		abort();
 	p->bytes = (struct inlay_moq_bytes){t->properties, inlay_writer_len(&w)};
+	if (s->plan.rivals && s->plan.n_clients > 2 && (i == 0 || sim_chance(&s->rival, 50)))
+		add_rival(s, t);
 }
 
 static void end_relay(struct sim *s)
@@ -410,6 +445,7 @@ struct sim *sim_new(const struct sim_plan *plan, __u64 seed, struct sim_tls *tls
 	s->now = s->began = 1000 * INLAY_S;
 	s->rng.state = (seed + 7) * 0xbf58476d1ce4e5b9ULL | 1;
 	s->crypto.state = (seed + 11) * 0x94d049bb133111ebULL | 1;
+	s->rival.state = (seed + 13) * 0xd1342543de82ef95ULL | 1;
 	s->keystore = sim_tls_keystore(tls);
 	sim_flows_init(s);
 	sim_node_tell(s);
@@ -445,7 +481,7 @@ void sim_free(struct sim *s)
 	struct sim_life *life;
 
 	for (__u32 i = 0; i < s->plan.n_tracks; i++)
-		sim_ledger_track_fini(&s->tracks[i]);
+		sim_track_fini(&s->tracks[i]);
 	while ((life = s->lives)) {
 		s->lives = life->next;
 		sim_ledger_life_free(life);
