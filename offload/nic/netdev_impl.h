@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the parts of device.h share. */
-#ifndef INLAY_OFFLOAD_NIC_DEVICE_IMPL_H
-#define INLAY_OFFLOAD_NIC_DEVICE_IMPL_H
+/* What the parts of netdev.h share. */
+#ifndef INLAY_OFFLOAD_NIC_NETDEV_IMPL_H
+#define INLAY_OFFLOAD_NIC_NETDEV_IMPL_H
 
-#include "device.h"
+#include "netdev.h"
 
 enum device_step {
 	STEP_OPEN,

@@ -9,8 +9,8 @@
  * by libbpf and libnl; they are for one thread at a time, because libbpf's messages are caught
  * process-wide while an object is loaded.
  */
-#ifndef INLAY_OFFLOAD_NIC_DEVICE_H
-#define INLAY_OFFLOAD_NIC_DEVICE_H
+#ifndef INLAY_OFFLOAD_NIC_NETDEV_H
+#define INLAY_OFFLOAD_NIC_NETDEV_H
 
 #include <net/if.h>
 

@@ -9,20 +9,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "device_impl.h"
+#include "netdev_impl.h"
 
 /* The kernel keeps the end of a log that does not fit (since 6.4). */
 #define LOG_ROOM (1 << 20)
 
-/* What libbpf says of a failure, while it is caught; one thread at a time (device.h). */
+/* What libbpf says of a failure, while it is caught; one thread at a time (netdev.h). */
 static char *caught;
 static size_t caught_room;
 
 __attribute__((format(printf, 2, 0))) static int catch_words(enum libbpf_print_level level,
 							     const char *format, va_list args)
 {
-	/* The first warning is the cause; what follows is its consequences. */
-	if (level == LIBBPF_WARN && !caught[0]) {
+	/* The first warning is the cause; what follows is its consequences. Device maps have no
+	 * types for their keys and values: libbpf finds that out by trying. */
+	if (level == LIBBPF_WARN && (!caught[0] || strstr(caught, "Retrying without BTF"))) {
 		int n = vsnprintf(caught, caught_room, format, args);
 
 		if (n > 0 && (size_t)n < caught_room && caught[n - 1] == '\n')
@@ -90,26 +91,18 @@ static int bind_maps(const struct inlay_dev *dev, const struct inlay_dev_load *l
 	return 0;
 }
 
-/* The first map that could not be made; NULL: all were. */
-static const char *failed_map(struct bpf_object *object)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, object) if (bpf_map__autocreate(map) &&
-						  bpf_map__fd(map) < 0) return bpf_map__name(map);
-	return NULL;
-}
-
 static int load_failed(const struct inlay_dev *dev, const struct inlay_dev_load *load,
-		       struct bpf_object *object, const char *program, int code, const char *log,
+		       const char *program, int code, const char *log,
 		       struct inlay_dev_error *ret_error)
 {
 	const char *whose = load->for_host ? "the host" : "the device";
-	const char *map = failed_map(object);
+	char map[64];
 
-	if (map) /* the words are libbpf's then */
+	if (sscanf(ret_error->kernel, "libbpf: map '%63[^']': failed to create", map) == 1) {
+		ret_error->kernel[0] = 0;
 		return device_fail(ret_error, dev, STEP_MAP, code, "%s: making map '%s' on %s",
 				   load->label, map, whose);
+	}
 	ret_error->kernel[0] = 0;
 	keep_end(log, ret_error->log, sizeof(ret_error->log));
 	return device_fail(ret_error, dev, STEP_PROGRAM, code, "%s: loading '%s' for %s",
@@ -141,7 +134,8 @@ static int load_object(const struct inlay_dev *dev, const struct inlay_dev_load 
 	bpf_program__set_type(program, load->tc ? BPF_PROG_TYPE_SCHED_CLS : BPF_PROG_TYPE_XDP);
 	bpf_program__set_expected_attach_type(program, load->tc ? 0 : BPF_XDP);
 	bpf_program__set_log_buf(program, log, log_room);
-	bpf_program__set_log_level(program, load->log ? 1 : 0);
+	/* Level 1 forgets what was said of a program that passes. */
+	bpf_program__set_log_level(program, load->log ? 2 : 0);
 	if (!load->for_host)
 		bpf_program__set_ifindex(program, (__u32)dev->ifindex);
 	err = bind_maps(dev, load, object);
@@ -154,7 +148,7 @@ static int load_object(const struct inlay_dev *dev, const struct inlay_dev_load 
 	if (!err && bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
 		err = -errno;
 	if (err) {
-		load_failed(dev, load, object, bpf_program__name(program), err, log, ret_error);
+		load_failed(dev, load, bpf_program__name(program), err, log, ret_error);
 		goto fail;
 	}
 	*ret_program = (struct inlay_dev_program){

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Devices by name, errors in words, and XDP on them. */
-#include "device.h"
+#include "netdev.h"
 
 #include <errno.h>
 #include <linux/if_link.h>
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "device_impl.h"
+#include "netdev_impl.h"
 #include "netlink.h"
 
 static const struct {
