@@ -65,7 +65,8 @@ int inlay_turn_learner_new(const struct inlay_turn_learner_config *config,
 	struct inlay_turn_learner *l;
 
 	if (config->ops == NULL || config->n_ports > INLAY_TURN_PORTS ||
-	    (config->n_ports > 0 && config->ports == NULL))
+	    (config->n_ports > 0 && config->ports == NULL) ||
+	    config->max_allocations > INLAY_TURN_LEARNER_MAX)
 		return -EINVAL;
 	l = calloc(1, sizeof(*l));
 	if (l == NULL)
@@ -135,6 +136,49 @@ void inlay_turn_learner_free(struct inlay_turn_learner *l)
 	free(l);
 }
 
+/* --- Time ---------------------------------------------------------------------------------- */
+
+static void run_out(struct inlay_turn_learner *l, struct learner_timer *timer)
+{
+	struct learner_permission *p;
+	struct learner_channel *ch;
+
+	switch (timer->kind) {
+	case LEARNER_LEG:
+		inlay_learner_leg_end(l, inlay_list_entry(timer, struct learner_leg, timer));
+		break;
+	case LEARNER_PERMISSION:
+		inlay_learner_permission_end(
+			l, inlay_list_entry(timer, struct learner_permission, timer));
+		break;
+	case LEARNER_CHANNEL:
+		ch = inlay_list_entry(timer, struct learner_channel, timer);
+		p = ch->permission;
+		inlay_learner_channel_end(l, ch);
+		inlay_learner_permission_settle(l, p);
+		break;
+	}
+}
+
+static void expire(struct inlay_turn_learner *l, inlay_ns now)
+{
+	struct inlay_timer *timer;
+
+	while ((timer = inlay_timers_pop(&l->timers, now)) != NULL)
+		run_out(l, inlay_list_entry(timer, struct learner_timer, timer));
+	inlay_learner_transactions_expire(l, now);
+}
+
+inlay_ns inlay_turn_learner_turn(struct inlay_turn_learner *l, inlay_ns now)
+{
+	inlay_ns next, other;
+
+	expire(l, now);
+	next = inlay_timers_next(&l->timers);
+	other = inlay_learner_transactions_next(l);
+	return next < other ? next : other;
+}
+
 /* --- What comes in ------------------------------------------------------------------------- */
 
 /* Addresses that a datagram can have had. */
@@ -158,6 +202,8 @@ void inlay_turn_learner_event(struct inlay_turn_learner *l, const struct inlay_t
 		l->counts.malformed++;
 		return;
 	}
+	/* What has run out is not refreshed: it begins anew. */
+	expire(l, now);
 	if (ring == INLAY_TURN_REQUESTS && e->kind == INLAY_TURN_MESSAGE)
 		inlay_learner_request(l, e, now);
 	else if (ring == INLAY_TURN_REQUESTS && e->kind == INLAY_TURN_CHANNEL_DATA)
@@ -219,43 +265,6 @@ void inlay_turn_learner_gone(struct inlay_turn_learner *l, __u64 cookie, inlay_n
 		inlay_learner_allocation_end(l, inlay_list_entry(listener->allocations.next,
 								 struct learner_allocation,
 								 listener_node));
-}
-
-/* --- Time ---------------------------------------------------------------------------------- */
-
-static void run_out(struct inlay_turn_learner *l, struct learner_timer *timer)
-{
-	struct learner_permission *p;
-	struct learner_channel *ch;
-
-	switch (timer->kind) {
-	case LEARNER_LEG:
-		inlay_learner_leg_end(l, inlay_list_entry(timer, struct learner_leg, timer));
-		break;
-	case LEARNER_PERMISSION:
-		inlay_learner_permission_end(
-			l, inlay_list_entry(timer, struct learner_permission, timer));
-		break;
-	case LEARNER_CHANNEL:
-		ch = inlay_list_entry(timer, struct learner_channel, timer);
-		p = ch->permission;
-		inlay_learner_channel_end(l, ch);
-		inlay_learner_permission_settle(l, p);
-		break;
-	}
-}
-
-inlay_ns inlay_turn_learner_turn(struct inlay_turn_learner *l, inlay_ns now)
-{
-	struct inlay_timer *timer;
-	inlay_ns next, other;
-
-	while ((timer = inlay_timers_pop(&l->timers, now)) != NULL)
-		run_out(l, inlay_list_entry(timer, struct learner_timer, timer));
-	inlay_learner_transactions_expire(l, now);
-	next = inlay_timers_next(&l->timers);
-	other = inlay_learner_transactions_next(l);
-	return next < other ? next : other;
 }
 
 void inlay_turn_learner_reset(struct inlay_turn_learner *l, inlay_ns now)

@@ -26,7 +26,8 @@
 
 struct inlay_turn_learner;
 
-#define INLAY_TURN_PROOF_TIME (1 * INLAY_S)
+#define INLAY_TURN_PROOF_TIME  (1 * INLAY_S)
+#define INLAY_TURN_LEARNER_MAX (1U << 24) /* allocations, at most */
 
 /* Where decisions go: the functions of inlay_turn.h and watch.h, or a test's. */
 struct inlay_turn_learner_ops {

@@ -128,21 +128,31 @@ void inlay_learner_channel_watch(struct inlay_turn_learner *l, struct learner_ch
 	l->counts.watched++;
 }
 
-void inlay_learner_channel_quicken(struct inlay_turn_learner *l, struct learner_channel *ch)
+/* Tells the tables its end. Says whether they have it. */
+static bool refresh(struct inlay_turn_learner *l, struct learner_channel *ch)
 {
 	struct learner_leg *leg = ch->permission->leg;
 	int err;
+
+	err = l->config.ops->channel_set(l->config.user, leg->id, ch->number, &ch->peer, ch->until);
+	if (err != 0)
+		complain(ch, err);
+	if (err == -ESTALE)
+		inlay_learner_leg_forgotten(l, leg);
+	return err == 0;
+}
+
+void inlay_learner_channel_quicken(struct inlay_turn_learner *l, struct learner_channel *ch)
+{
+	struct learner_leg *leg = ch->permission->leg;
 
 	l->counts.proven++;
 	inlay_learner_channel_rest(l, ch);
 	if (!inlay_learner_leg_publish(l, leg) ||
 	    !inlay_learner_permission_publish(l, ch->permission))
 		return;
-	err = l->config.ops->channel_set(l->config.user, leg->id, ch->number, &ch->peer, ch->until);
-	if (err != 0) {
-		complain(ch, err);
+	if (!refresh(l, ch))
 		return;
-	}
 	ch->state = LEARNER_FAST;
 	leg->allocation->n_fast++;
 }
@@ -202,7 +212,6 @@ void inlay_learner_channel_bind(struct inlay_turn_learner *l, struct learner_per
 	struct learner_allocation *a = p->leg->allocation;
 	struct learner_channel *ch = inlay_learner_channel_by_number(l, a, number);
 	struct learner_channel *other = inlay_learner_channel_by_peer(l, a, peer);
-	bool was_fast;
 
 	/* A number has one peer and a peer one number: what the server bound now is what holds. */
 	if (ch != NULL && ch != other) {
@@ -222,10 +231,9 @@ void inlay_learner_channel_bind(struct inlay_turn_learner *l, struct learner_per
 		return;
 	ch->until = until;
 	inlay_timers_set(&l->timers, &ch->timer.timer, until);
-	was_fast = ch->state == LEARNER_FAST;
-	if (was_fast &&
-	    l->config.ops->channel_set(l->config.user, p->leg->id, number, &ch->peer, until) == 0)
+	if (ch->state == LEARNER_FAST && refresh(l, ch))
 		return;
+	/* Also one that is watched: the tables are to know the new end. */
 	inlay_learner_channel_rest(l, ch);
 	inlay_learner_channel_watch(l, ch);
 }

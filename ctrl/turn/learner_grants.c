@@ -259,11 +259,13 @@ static void end_channel(struct inlay_turn_learner *l, struct learner_allocation 
 /*
  * Nothing was done, and nothing is said about what is there: try elsewhere, unauthenticated, a
  * comprehension-required attribute, stale nonce, wrong credentials. Who spoofs a client's address
- * can cause such answers.
+ * can cause such answers. And there is an allocation already, which is known.
  */
-static bool says_nothing(__u16 error)
+bool inlay_learner_says_nothing(const struct inlay_stun_message *error)
 {
-	return error == 300 || error == 401 || error == 420 || error == 438 || error == 441;
+	return error->error == 300 || error->error == 401 || error->error == 420 ||
+	       error->error == 438 || error->error == 441 ||
+	       (error->error == 437 && error->header.method == INLAY_STUN_ALLOCATE);
 }
 
 static void refuse_refresh(struct inlay_turn_learner *l, struct learner_allocation *a,
@@ -281,13 +283,13 @@ void inlay_learner_refuse(struct inlay_turn_learner *l, const struct learner_tra
 	struct learner_allocation *a = inlay_learner_find(l, &t->tuple);
 	__u16 error = answer->message->error;
 
-	if (a == NULL || answer->time < a->answered || says_nothing(error))
+	if (a == NULL || answer->time < a->answered || inlay_learner_says_nothing(answer->message))
 		return;
 	switch (request->header.method) {
 	case INLAY_STUN_ALLOCATE:
 		/* Section 7.2: 437 comes first where there is an allocation. So another error says
-		 * that there is none, but for 400. */
-		if (error != 437 && error != 400)
+		 * that there is none, but for 400, which needs no credentials. */
+		if (error != 400)
 			inlay_learner_allocation_end(l, a);
 		break;
 	case INLAY_STUN_REFRESH:

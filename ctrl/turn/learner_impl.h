@@ -212,6 +212,7 @@ inlay_ns inlay_learner_transactions_next(const struct inlay_turn_learner *l);
 void inlay_learner_transactions_clear(struct inlay_turn_learner *l);
 
 /* learner_grants.c: what a matched pair means. */
+bool inlay_learner_says_nothing(const struct inlay_stun_message *error);
 void inlay_learner_grant(struct inlay_turn_learner *l, const struct learner_transaction *t,
 			 const struct learner_answer *answer, inlay_ns now);
 void inlay_learner_refuse(struct inlay_turn_learner *l, const struct learner_transaction *t,

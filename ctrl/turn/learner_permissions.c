@@ -128,6 +128,8 @@ bool inlay_learner_permission_publish(struct inlay_turn_learner *l, struct learn
 	else if (err != 0)
 		p->leg->allocation->trouble = "the tables have no place for it";
 	p->added = err == 0;
+	if (err == -ESTALE)
+		inlay_learner_leg_forgotten(l, p->leg);
 	return p->added;
 }
 

@@ -214,14 +214,6 @@ static bool agree(const struct inlay_turn_learner *l, const struct learner_trans
 	return true;
 }
 
-/* An error that says nothing about what was granted before: the server's answer to a request that
- * it has served already, once a nonce has run out, or to an Allocate that succeeded. */
-static bool is_idle_error(const struct inlay_stun_message *m)
-{
-	return m->error == 300 || m->error == 401 || m->error == 438 ||
-	       (m->error == 437 && m->header.method == INLAY_STUN_ALLOCATE);
-}
-
 /* Another answer of a transaction that has one. */
 static void answer_again(struct inlay_turn_learner *l, struct learner_transaction *t,
 			 const struct learner_answer *a, inlay_ns now)
@@ -231,10 +223,15 @@ static void answer_again(struct inlay_turn_learner *l, struct learner_transactio
 
 	switch (t->state) {
 	case LEARNER_GRANTED:
-		if (success ? !agree(l, t, m) : !is_idle_error(m))
+		/* To a request that it has served already: once a nonce has run out, say. */
+		if (!success && inlay_learner_says_nothing(m))
+			break;
+		if (!success || !agree(l, t, m)) {
 			poison(l, t, now);
-		else if (success && m->header.method == INLAY_STUN_REFRESH)
+			inlay_learner_shrink(l, &t->tuple, a, now);
+		} else if (m->header.method == INLAY_STUN_REFRESH) {
 			inlay_learner_grant(l, t, a, now);
+		}
 		break;
 	case LEARNER_REFUSED:
 		if (success)
