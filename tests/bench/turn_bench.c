@@ -54,6 +54,14 @@ struct options {
 
 static struct turn_cell cells[CONTENDERS][N_FLOWS][SIZES][TURN_DIRECTIONS];
 
+/* To end in order: what waits returns, and all that was started is ended. */
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
+{
+	stopped = 1;
+}
+
 /* --- Measuring -------------------------------------------------------------------------------- */
 
 struct scene {
@@ -151,7 +159,7 @@ static int measure(const struct options *o, const struct turn_net *net, struct t
 				     .duration = o->ms * INLAY_MS};
 	int ret = start(&s);
 
-	for (size_t i = 0; i < SIZES * TURN_DIRECTIONS && !ret; i++) {
+	for (size_t i = 0; i < SIZES * TURN_DIRECTIONS && !ret && !stopped; i++) {
 		c.bytes = sizes[i / TURN_DIRECTIONS];
 		c.direction = (enum turn_direction)(i % TURN_DIRECTIONS);
 		ret = turn_cell_measure(
@@ -181,6 +189,8 @@ static int measure_all(const struct options *o, const struct turn_net *net, stru
 
 				if (is_wanted(o, c, at))
 					ret = measure(o, net, load, c, at);
+				if (stopped)
+					ret = -EINTR;
 			}
 	return ret;
 }
@@ -255,6 +265,19 @@ static void report_case(json_t *root, const struct options *o, size_t at, size_t
 	}
 	if (!o->skip[COTURN] && !o->skip[INLAY])
 		print_aims(&s[COTURN], &s[INLAY]);
+}
+
+/* Nothing may arrive where it does not belong, or be cut. */
+static bool is_sound(void)
+{
+	const struct turn_cell *all = &cells[0][0][0][0];
+	__u64 wrong = 0;
+
+	for (size_t i = 0; i < sizeof(cells) / sizeof(*all); i++)
+		wrong += all[i].wrong;
+	if (wrong)
+		fprintf(stderr, "bench: %llu packets went astray\n", (unsigned long long)wrong);
+	return !wrong;
 }
 
 static void report(json_t *root, const struct options *o)
@@ -351,11 +374,6 @@ static void look_for_inlay(struct options *o)
 	o->skip[INLAY] = true;
 }
 
-/* To end in order: what waits returns, and all that was started is ended. */
-static void on_signal(int number)
-{
-}
-
 /* Each flow is two sockets here, and two of the server's. */
 static void raise_files(void)
 {
@@ -399,8 +417,10 @@ static int run(const struct options *o, json_t *root)
 		ret = SKIPPED;
 	else
 		ret = measure_all(o, &net, &load) ? 1 : 0;
-	if (!ret)
+	if (!ret) {
 		report(root, o);
+		ret = is_sound() ? 0 : 1;
+	}
 	for (int i = 0; i < TURN_SIDES; i++)
 		turn_load_receive_end(receivers[i]);
 	turn_load_close(&load);
