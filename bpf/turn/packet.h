@@ -204,7 +204,7 @@ INLAY_INLINE __u32 inlay_turn_read(const struct inlay_view *v, __u32 frame_len,
 /* Could it be ChannelData? A peer's datagram may begin with the same bits. */
 INLAY_INLINE bool inlay_turn_may_be_channel(const struct inlay_turn_packet *p)
 {
-	return (p->head & 0xf000) == INLAY_TURN_CHANNEL_MIN;
+	return p->head >= INLAY_TURN_CHANNEL_MIN && p->head <= INLAY_TURN_CHANNEL_MAX;
 }
 
 /*

@@ -39,7 +39,7 @@ static int dial(const char *path)
 	if (!connect(fd, (struct sockaddr *)&name, sizeof(name)))
 		return fd;
 	if (errno == ENOENT || errno == ECONNREFUSED)
-		complain(path, "no inlayd answers there; is it running, and with this "
+		complain(path, "no daemon answers there; is it running, and with this "
 			       "control_socket?");
 	else
 		complain(path, strerror(errno));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* inlayctl: asks a running inlayd over its control socket. */
+/* inlayctl: asks a running inlayd, or inlay-turn, over its control socket. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +11,8 @@
 #include "doctor.h"
 #include "nic.h"
 #include "tracks_view.h"
+#include "turn_options.h"
+#include "turn_view.h"
 
 static const char usage[] =
 	"usage: inlayctl [--socket PATH] COMMAND\n"
@@ -32,6 +34,10 @@ static const char usage[] =
 	"                   asks no inlayd: what network devices report, the profile that speaks "
 	"of\n"
 	"                   each, and the placement that follows\n"
+	"  turn [status|counters [--all]|links|on|observe|off] [--json]\n"
+	"                   asks a running inlay-turn: its allocations and channels, or that; "
+	"lets\n"
+	"                   it relay, only observe, or detach at once\n"
 	"\n"
 	"  --socket PATH    its control_socket, if not the default\n"
 	"  --version        print the version, and end\n"
@@ -174,14 +180,21 @@ static const struct {
 	{"why", inlay_tracks_run_why},
 	{"doctor", inlay_doctor_run},
 	{"nic", inlay_nic_run},
+	{"turn", inlay_turn_view_run},
 };
 
+/* |path|: NULL: that of the daemon that the command is for. */
 static int run(const char *path, int argc, char **argv)
 {
+	char default_path[INLAY_CONFIG_TEXT];
+
 	if (!argc) {
 		fputs(usage, stderr);
 		return INLAY_EXIT_USAGE;
 	}
+	inlay_config_default_socket(default_path);
+	if (!path)
+		path = strcmp(argv[0], "turn") ? default_path : INLAY_TURN_SOCKET;
 	for (size_t i = 0; i < INLAY_ARRAY_SIZE(commands); i++)
 		if (!strcmp(commands[i].name, argv[0]))
 			return commands[i].run(path, argc - 1, argv + 1);
@@ -206,11 +219,9 @@ int main(int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
-	char default_path[INLAY_CONFIG_TEXT];
-	const char *path = default_path;
+	const char *path = NULL;
 	int option;
 
-	inlay_config_default_socket(default_path);
 	/* "+": what stands behind the command is the command's. */
 	while ((option = getopt_long(argc, argv, "+:", table, NULL)) != -1) {
 		switch (option) {

@@ -70,8 +70,8 @@ static const struct inlay_yaml_option options[] = {
 	/* |maximum| is that of a port: how many there may be is checked when they are taken. */
 	{"ports", INLAY_YAML_TYPE_NUMBER_LIST, .minimum = 1, .maximum = 65535},
 	{"denied", INLAY_YAML_TYPE_TEXT_LIST, .longest = RANGE_ROOM, .maximum = INLAY_TURN_RANGES},
-	{"lifetimes", INLAY_YAML_TYPE_SECTION},
-	{"limits", INLAY_YAML_TYPE_SECTION},
+	{.path = "lifetimes", .type = INLAY_YAML_TYPE_SECTION},
+	{.path = "limits", .type = INLAY_YAML_TYPE_SECTION},
 #define SECTION ""
 	INLAY_TURN_OPTIONS_TEXT(TEXT) INLAY_TURN_OPTIONS_CHOICE(CHOICE)
 #undef SECTION

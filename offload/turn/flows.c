@@ -375,3 +375,52 @@ int inlay_turn_tables_read(const struct inlay_turn_tables *t, struct inlay_turn_
 	describe(t, flow, ret_info);
 	return 0;
 }
+
+void inlay_turn_tables_account(const struct inlay_turn_tables *t, const struct flow *flow,
+			       struct inlay_turn_totals *totals)
+{
+	struct inlay_turn_stats s;
+
+	t->backend.read(t->backend.user, flow_index(t, flow), &s);
+	totals->to_peer_packets += s.to_peer_packets;
+	totals->to_peer_bytes += s.to_peer_bytes;
+	totals->to_client_packets += s.to_client_packets;
+	totals->to_client_bytes += s.to_client_bytes;
+}
+
+__u64 inlay_turn_tables_over(const struct inlay_turn_tables *t, const struct allocation *a)
+{
+	return inlay_load_u64(&t->backend.allocations[allocation_index(t, a)].over_limit);
+}
+
+static void account_all(const struct inlay_turn_tables *t, const struct inlay_list *flows,
+			struct inlay_turn_totals *totals)
+{
+	const struct inlay_list *node;
+
+	inlay_list_for_each (node, flows)
+		inlay_turn_tables_account(t, inlay_list_entry(node, struct flow, node), totals);
+}
+
+void inlay_turn_tables_totals(const struct inlay_turn_tables *t,
+			      struct inlay_turn_totals *ret_totals)
+{
+	struct inlay_turn_totals totals = t->gone;
+	const struct inlay_list *node;
+
+	inlay_list_for_each (node, &t->allocations) {
+		const struct allocation *a = inlay_list_entry(node, struct allocation, node);
+
+		totals.over_limit += inlay_turn_tables_over(t, a);
+		account_all(t, &a->channels, &totals);
+	}
+	inlay_list_for_each (node, &t->allocation_pool.resting)
+		totals.over_limit +=
+			inlay_turn_tables_over(t, inlay_list_entry(node, struct allocation, node));
+	account_all(t, &t->flow_pool.resting, &totals);
+	totals.allocations = t->counts.allocations;
+	totals.permissions = t->counts.permissions;
+	totals.channels = t->counts.channels;
+	totals.watched = t->counts.watched;
+	*ret_totals = totals;
+}

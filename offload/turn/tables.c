@@ -83,6 +83,7 @@ static void wake_rested(struct inlay_turn_tables *t, inlay_ns now)
 		if (!settled)
 			t->backend.settle(t->backend.user);
 		settled = true;
+		inlay_turn_tables_account(t, inlay_list_entry(f, struct flow, node), &t->gone);
 		inlay_list_remove(f);
 		inlay_list_append(&t->flow_pool.free, f);
 		f = t->flow_pool.resting.next;
@@ -93,6 +94,8 @@ static void wake_rested(struct inlay_turn_tables *t, inlay_ns now)
 		if (!settled)
 			t->backend.settle(t->backend.user);
 		settled = true;
+		t->gone.over_limit +=
+			inlay_turn_tables_over(t, inlay_list_entry(a, struct allocation, node));
 		inlay_list_remove(a);
 		inlay_list_append(&t->allocation_pool.free, a);
 		a = t->allocation_pool.resting.next;

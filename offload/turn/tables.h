@@ -85,6 +85,9 @@ void inlay_turn_tables_each(const struct inlay_turn_tables *t,
 			    void *user);
 int inlay_turn_tables_read(const struct inlay_turn_tables *t, struct inlay_turn_id id, __u16 number,
 			   struct inlay_turn_channel_info *ret_info);
+/* As inlay_turn_totals(). */
+void inlay_turn_tables_totals(const struct inlay_turn_tables *t,
+			      struct inlay_turn_totals *ret_totals);
 
 /* Drops what has run out, most urgent first, a bounded number in one call; gives rested entries
  * back. Returns when it wants to be called next. */

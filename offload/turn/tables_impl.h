@@ -70,6 +70,7 @@ struct inlay_turn_tables {
 	struct inlay_timers timers;
 	__u32 generation; /* of the flow that was filled last */
 	struct inlay_turn_tables_counts counts;
+	struct inlay_turn_totals gone; /* of entries that have rested */
 };
 
 static inline __u32 flow_index(const struct inlay_turn_tables *t, const struct flow *flow)
@@ -109,6 +110,10 @@ inlay_ns inlay_turn_tables_permitted(const struct allocation *a, const struct in
 
 /* Ends it for both directions, deletes its keys, and lets it rest. */
 void inlay_turn_tables_drop(struct inlay_turn_tables *t, struct flow *flow, inlay_ns now);
+/* Adds what went fast by it. */
+void inlay_turn_tables_account(const struct inlay_turn_tables *t, const struct flow *flow,
+			       struct inlay_turn_totals *totals);
+__u64 inlay_turn_tables_over(const struct inlay_turn_tables *t, const struct allocation *a);
 /* The permission of a peer of the allocation's ends at |until|. */
 void inlay_turn_tables_permission(struct inlay_turn_tables *t, struct allocation *a,
 				  const struct inlay_addr *peer, inlay_ns until);

@@ -368,6 +368,11 @@ int inlay_turn_channel_read(const struct inlay_turn *turn, struct inlay_turn_id 
 	return inlay_turn_tables_read(turn->tables, id, number, ret_info);
 }
 
+void inlay_turn_totals(const struct inlay_turn *turn, struct inlay_turn_totals *ret_totals)
+{
+	inlay_turn_tables_totals(turn->tables, ret_totals);
+}
+
 void inlay_turn_reasons(const struct inlay_turn *turn, struct inlay_reason_counters *ret_counters)
 {
 	struct inlay_turn_tables_counts counts;

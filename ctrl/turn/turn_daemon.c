@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "turn_daemon_impl.h"
+
+/* So that the library's heartbeat never waits for something else. */
+#define TURN_EVERY (200 * INLAY_MS)
+
+/* --- Counts ----------------------------------------------------------------------------------- */
+
+void inlay_turn_daemon_totals(const struct inlay_turn_daemon *d,
+			      struct inlay_turn_totals *ret_totals)
+{
+	struct inlay_turn_totals now = {0};
+
+	if (d->turn)
+		inlay_turn_totals(d->turn, &now);
+	now.to_peer_packets += d->totals.to_peer_packets;
+	now.to_peer_bytes += d->totals.to_peer_bytes;
+	now.to_client_packets += d->totals.to_client_packets;
+	now.to_client_bytes += d->totals.to_client_bytes;
+	now.over_limit += d->totals.over_limit;
+	*ret_totals = now;
+}
+
+void inlay_turn_daemon_reasons(const struct inlay_turn_daemon *d,
+			       struct inlay_reason_counters *ret_counters)
+{
+	struct inlay_reason_counters now = {0};
+
+	if (d->turn)
+		inlay_turn_reasons(d->turn, &now);
+	for (__u32 i = 0; i < INLAY_N_REASONS; i++)
+		now.count[i] += d->reasons.count[i];
+	*ret_counters = now;
+}
+
+bool inlay_turn_daemon_is_reason(__u32 reason)
+{
+	return !strncmp(inlay_reason_name(reason), "TURN_", 5);
+}
+
+void inlay_turn_daemon_learnt(const struct inlay_turn_daemon *d,
+			      struct inlay_turn_learner_counts *ret_counts)
+{
+	struct inlay_turn_learner_counts now = {0};
+
+	if (d->learner)
+		inlay_turn_learner_counts(d->learner, &now);
+	now.requests += d->learnt.requests;
+	now.successes += d->learnt.successes;
+	now.errors += d->learnt.errors;
+	now.unmatched += d->learnt.unmatched;
+	now.poisoned += d->learnt.poisoned;
+	now.malformed += d->learnt.malformed;
+	now.bad_sum += d->learnt.bad_sum;
+	now.evicted += d->learnt.evicted;
+	now.refused += d->learnt.refused;
+	now.lost += d->learnt.lost;
+	now.proven += d->learnt.proven;
+	now.conflicts += d->learnt.conflicts;
+	*ret_counts = now;
+}
+
+/* --- On and off ------------------------------------------------------------------------------- */
+
+const char *inlay_turn_daemon_mode_name(enum inlay_turn_mode mode)
+{
+	static const char *const names[] = {"off", "observe", "relay"};
+
+	return names[mode];
+}
+
+static void turn_ready(void *user, __u32 events)
+{
+	/* The loop's owner calls inlay_turn_turn() after every wake-up. */
+}
+
+static void stop(struct inlay_turn_daemon *d)
+{
+	struct inlay_turn_totals totals;
+	struct inlay_reason_counters reasons;
+	struct inlay_turn_learner_counts learnt;
+
+	if (!d->turn)
+		return;
+	inlay_loop_unwatch(d->loop, &d->watch);
+	inlay_turn_daemon_totals(d, &totals);
+	inlay_turn_daemon_reasons(d, &reasons);
+	inlay_turn_daemon_learnt(d, &learnt);
+	inlay_turn_learner_free(d->learner);
+	d->learner = NULL;
+	inlay_turn_close(d->turn);
+	d->turn = NULL;
+	d->totals = totals;
+	d->reasons = reasons;
+	d->learnt = learnt;
+	d->mode = INLAY_TURN_OFF;
+}
+
+static int open_turn(struct inlay_turn_daemon *d, enum inlay_turn_mode mode)
+{
+	const struct inlay_turn_options *o = &d->options;
+	const char *interfaces[INLAY_TURN_INTERFACES];
+	const struct inlay_turn_config config = {
+		.object = *o->object ? o->object : NULL,
+		.interfaces = o->n_interfaces ? interfaces : NULL,
+		.n_interfaces = o->n_interfaces,
+		.attach = (enum inlay_turn_attach)o->attach,
+		.mode = mode,
+		.ports = o->ports,
+		.n_ports = o->n_ports,
+		.denied = o->denied,
+		.n_denied = o->n_denied,
+		.max_flows = (__u32)o->limits.channels,
+		.max_allocations = (__u32)o->limits.allocations,
+	};
+
+	for (__u32 i = 0; i < o->n_interfaces; i++)
+		interfaces[i] = o->interfaces[i];
+	d->error[0] = '\0';
+	return inlay_turn_open(&config, &d->turn, d->error, sizeof(d->error));
+}
+
+static int start_learning(struct inlay_turn_daemon *d)
+{
+	const struct inlay_turn_options *o = &d->options;
+	struct inlay_turn_learner_config config = {
+		.ops = &inlay_turn_daemon_ops,
+		.user = d,
+		.channel_lifetime = (inlay_ns)o->lifetimes.channel_s * INLAY_S,
+		.permission_lifetime = (inlay_ns)o->lifetimes.permission_s * INLAY_S,
+		.max_packets_per_s = (__u32)o->limits.packets_per_s,
+		.max_bytes_per_s = (__u32)o->limits.bytes_per_s,
+		.max_allocations = (__u32)o->limits.allocations,
+		.max_transactions = (__u32)o->limits.transactions,
+		.ports = o->ports,
+		.n_ports = o->n_ports,
+	};
+	struct inlay_turn_listener listener = inlay_turn_daemon_listener;
+	int ret;
+
+	/* Strangers choose what its tables are searched by. */
+	if (getrandom(config.hash_key, sizeof(config.hash_key), 0) != sizeof(config.hash_key))
+		return -EIO;
+	ret = inlay_turn_learner_new(&config, &d->learner);
+	if (ret)
+		return ret;
+	d->watch = (struct inlay_watch){inlay_turn_fd(d->turn), turn_ready, d};
+	ret = inlay_loop_watch(d->loop, &d->watch, EPOLLIN);
+	if (ret)
+		return ret;
+	listener.user = d;
+	return inlay_turn_listen(d->turn, &listener);
+}
+
+static int start(struct inlay_turn_daemon *d, enum inlay_turn_mode mode)
+{
+	int ret = open_turn(d, mode);
+
+	if (ret) {
+		d->turn = NULL;
+		if (!*d->error)
+			snprintf(d->error, sizeof(d->error), "%s", strerror(-ret));
+		return ret;
+	}
+	ret = start_learning(d);
+	if (ret) {
+		snprintf(d->error, sizeof(d->error), "%s%s", strerror(-ret),
+			 ret == -EPROTONOSUPPORT || ret == -ENOENT
+				 ? ": this kernel does not tell of sockets that are closed; "
+				   "load or build udp_diag (CONFIG_INET_UDP_DIAG)"
+				 : "");
+		inlay_turn_learner_free(d->learner);
+		inlay_turn_close(d->turn);
+		d->learner = NULL;
+		d->turn = NULL;
+	}
+	return ret;
+}
+
+int inlay_turn_daemon_set_mode(struct inlay_turn_daemon *d, enum inlay_turn_mode mode)
+{
+	int ret = 0;
+
+	if (mode == INLAY_TURN_OFF)
+		stop(d);
+	else if (d->turn)
+		inlay_turn_set_mode(d->turn, mode);
+	else
+		ret = start(d, mode);
+	if (!ret)
+		d->mode = mode;
+	return ret;
+}
+
+/* --- Making ----------------------------------------------------------------------------------- */
+
+static void fail(struct inlay_turn_failure *failure, int code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void fail(struct inlay_turn_failure *failure, int code, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(failure->text, sizeof(failure->text), format, args);
+	va_end(args);
+	failure->exit_code = code;
+}
+
+/* By its name, as ip-netns(8) keeps it, or by a path. */
+static int enter_namespace(const struct inlay_turn_options *o, struct inlay_turn_failure *failure)
+{
+	char path[INLAY_TURN_TEXT + 16];
+	int fd, ret;
+
+	if (!*o->netns)
+		return 0;
+	snprintf(path, sizeof(path), strchr(o->netns, '/') ? "%s" : "/run/netns/%s", o->netns);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		fail(failure, INLAY_TURN_EXIT_CONFIG,
+		     "network namespace %s: %s; `ip netns` lists them", path, strerror(errno));
+		return -1;
+	}
+	ret = setns(fd, CLONE_NEWNET);
+	if (ret)
+		fail(failure, INLAY_TURN_EXIT_FAILED, "network namespace %s: %s%s", path,
+		     strerror(errno), errno == EPERM ? "; entering one wants CAP_SYS_ADMIN" : "");
+	close(fd);
+	return ret;
+}
+
+/* Listens where the daemon was started, not in the server's namespace. */
+static int listen_for_metrics(const struct inlay_turn_options *o, int *ret_fd,
+			      struct inlay_turn_failure *failure)
+{
+	struct inlay_addr addr;
+	int ret;
+
+	*ret_fd = -1;
+	if (!*o->metrics)
+		return 0;
+	ret = inlay_address_parse(o->metrics, &addr);
+	if (!ret)
+		ret = inlay_turn_metrics_listen(&addr, ret_fd);
+	if (ret)
+		fail(failure, INLAY_TURN_EXIT_FAILED, "metrics: %s: %s", o->metrics,
+		     strerror(-ret));
+	return ret;
+}
+
+static int open_control(struct inlay_turn_daemon *d, struct inlay_turn_failure *failure)
+{
+	const char *path = d->options.control_socket;
+	int ret = inlay_control_new(d->loop, path, inlay_turn_daemon_command, d, &d->control);
+
+	if (ret == -EADDRINUSE)
+		fail(failure, INLAY_TURN_EXIT_FAILED,
+		     "control_socket: another inlay-turn answers at %s", path);
+	else if (ret == -EEXIST)
+		fail(failure, INLAY_TURN_EXIT_FAILED,
+		     "control_socket: %s is there, and is no socket", path);
+	else if (ret)
+		fail(failure, INLAY_TURN_EXIT_FAILED, "control_socket: %s: %s", path,
+		     strerror(-ret));
+	return ret;
+}
+
+static int set_up(struct inlay_turn_daemon *d, struct inlay_turn_failure *failure)
+{
+	int metrics_fd, ret = inlay_loop_new(&d->loop);
+
+	if (ret) {
+		fail(failure, INLAY_TURN_EXIT_FAILED, "event loop: %s", strerror(-ret));
+		return ret;
+	}
+	if (listen_for_metrics(&d->options, &metrics_fd, failure))
+		return -1;
+	if (metrics_fd >= 0) {
+		ret = inlay_turn_metrics_new(d->loop, metrics_fd, d, &d->metrics);
+		if (ret) {
+			fail(failure, INLAY_TURN_EXIT_FAILED, "metrics: %s", strerror(-ret));
+			return ret;
+		}
+	}
+	if (enter_namespace(&d->options, failure))
+		return -1;
+	ret = inlay_turn_daemon_set_mode(d, d->options.observe ? INLAY_TURN_OBSERVE
+							       : INLAY_TURN_RELAY);
+	if (ret) {
+		fail(failure, INLAY_TURN_EXIT_FAILED, "%s", d->error);
+		return ret;
+	}
+	/* Last: who can connect finds everything in place. */
+	return open_control(d, failure);
+}
+
+struct inlay_turn_daemon *inlay_turn_daemon_new(const struct inlay_turn_options *options,
+						struct inlay_turn_failure *ret_failure)
+{
+	struct inlay_turn_daemon *d = calloc(1, sizeof(*d));
+
+	if (!d) {
+		fail(ret_failure, INLAY_TURN_EXIT_FAILED, "out of memory");
+		return NULL;
+	}
+	d->options = *options;
+	d->started = inlay_loop_now();
+	if (set_up(d, ret_failure)) {
+		inlay_turn_daemon_free(d);
+		return NULL;
+	}
+	return d;
+}
+
+void inlay_turn_daemon_free(struct inlay_turn_daemon *d)
+{
+	if (!d)
+		return;
+	stop(d);
+	inlay_control_free(d->control);
+	inlay_turn_metrics_free(d->metrics);
+	inlay_loop_free(d->loop);
+	free(d);
+}
+
+static void log_link(void *user, const struct inlay_turn_link_info *info)
+{
+	inlay_log(INLAY_LOG_INFO, "%s: %s%s%s", info->name, info->ingress, info->why ? "; " : "",
+		  info->why ? info->why : "");
+}
+
+/* --- Running ---------------------------------------------------------------------------------- */
+
+static inlay_ns earlier(inlay_ns a, inlay_ns b)
+{
+	return a < b ? a : b;
+}
+
+/* What is due. Returns when something is, next. */
+static inlay_ns turn(struct inlay_turn_daemon *d)
+{
+	inlay_ns now = inlay_loop_now(), next = INLAY_NEVER;
+
+	if (d->turn) {
+		next = earlier(inlay_turn_turn(d->turn, now), now + TURN_EVERY);
+		next = earlier(next, inlay_turn_learner_turn(d->learner, now));
+	}
+	if (d->metrics)
+		next = earlier(next, inlay_turn_metrics_turn(d->metrics, now));
+	return next;
+}
+
+void inlay_turn_daemon_run(struct inlay_turn_daemon *d)
+{
+	inlay_turn_links(d->turn, log_link, NULL);
+	inlay_log(INLAY_LOG_INFO, "mode %s, control socket %s",
+		  inlay_turn_daemon_mode_name(d->mode), d->options.control_socket);
+	while (!inlay_loop_signals(d->loop))
+		inlay_loop_turn(d->loop, turn(d));
+}
