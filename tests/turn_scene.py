@@ -13,6 +13,8 @@ from harness import HarnessError, Namespace
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 
+GOPATH = pathlib.Path("/usr/share/gocode")  # where Debian has Go's libraries
+
 # The server's namespace has an interface for each of the others.
 CLIENT_NET, PEER_NET = 1, 2
 PORT, PEER_PORT = 3478, 3480
@@ -39,6 +41,15 @@ def peer_address(family=4):
     return address(PEER_NET, 2, family)
 
 
+def pion_missing():
+    """Why no server can be made with pion's library; empty: one can."""
+    if not shutil.which("go"):
+        return "needs go (golang-go)"
+    if not (GOPATH / "src/github.com/pion/turn/v2").is_dir():
+        return "needs golang-github-pion-turn.v2-dev"
+    return ""
+
+
 def lacking(build, programs=("turnserver", "turnutils_uclient", "turnutils_peer")):
     """Why scenes cannot be played here; empty: they can."""
     if os.geteuid():
@@ -56,24 +67,26 @@ class Scene:
     """Three namespaces: |server| with the interfaces "client" and "peer", |client| and |peer| with
     "eth0" each. Both families."""
 
-    def __init__(self, processes, mtu=1500):
+    def __init__(self, processes, mtu=1500, peer_mtu=None, gro=True):
         self.processes, self.scratch = processes, processes.scratch
         self.server, self.client, self.peer = Namespace(), Namespace(), Namespace()
         self.turn = None
         try:
-            self.join(self.client, "client", CLIENT_NET, mtu)
-            self.join(self.peer, "peer", PEER_NET, mtu)
+            self.join(self.client, "client", CLIENT_NET, mtu, gro)
+            self.join(self.peer, "peer", PEER_NET, peer_mtu or mtu, gro)
         except HarnessError:
             self.close()
             raise
 
-    def join(self, other, device, net, mtu):
+    def join(self, other, device, net, mtu, gro):
         self.server.run("ip", "link", "add", device, "mtu", str(mtu), "type", "veth", "peer",
                         "name", "eth0", "mtu", str(mtu), "netns", str(other.holder.pid))
         for space, name, host in ((self.server, device, 1), (other, "eth0", 2)):
             # As on a wire: one datagram a packet, and each with its checksum.
             space.run("ip", "link", "set", name, "gso_max_segs", "1")
             space.run("ethtool", "-K", name, "tx", "off")
+            # A veth takes what XDP redirects to it only where its peer polls.
+            space.run("ethtool", "-K", name, "gro", "on" if gro else "off")
             for family, bits in ((4, 24), (6, 64)):
                 space.run("ip", "address", "add", f"{address(net, host, family)}/{bits}",
                           "dev", name, "nodad")
@@ -107,10 +120,42 @@ class Scene:
         self.processes.wait_for(child, "Total General servers")
         return child
 
+    def pion(self, lifetime="10m", name="pion_server"):
+        """The server of tests/net/pion_server.go; IPv4 only."""
+        program = self.scratch / "pion_server"
+        if not program.exists():
+            done = subprocess.run(
+                ["go", "build", "-o", program, TOP / "tests/net/pion_server.go"],
+                env={**os.environ, "GOPATH": str(GOPATH), "GO111MODULE": "off",
+                     "GOCACHE": str(self.scratch / "go")},
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+            if done.returncode:
+                raise HarnessError(f"go build: {done.stdout.decode(errors='replace')[-2000:]}")
+        child = self.processes.start(name, [program, f"{server_address()}:{PORT}",
+                                            relay_address(), REALM, USER, PASSWORD, lifetime],
+                                     self.server)
+        self.processes.wait_for(child, "listening")
+        return child
+
     def echo(self):
         """Sends back whatever comes to PEER_PORT."""
         return self.processes.start("peer", ["turnutils_peer", "-p", PEER_PORT, "-L",
                                              peer_address(4), "-L", peer_address(6)], self.peer)
+
+    def attached(self):
+        """BPF programs that stand at interfaces of the server's namespace."""
+        done = subprocess.run(self.server.enter(["bpftool", "-j", "net", "show"]),
+                              stdout=subprocess.PIPE, check=True)
+        net = json.loads(done.stdout)[0]
+        return net["xdp"] + net["tc"]
+
+    def datagrams(self):
+        """UDP datagrams that came up to sockets of the server's namespace."""
+        done = subprocess.run(self.server.enter(["cat", "/proc/net/snmp", "/proc/net/snmp6"]),
+                              stdout=subprocess.PIPE, check=True, text=True)
+        v4 = re.findall(r"^Udp: (\d+)", done.stdout, re.M)[0]
+        v6 = re.findall(r"^Udp6InDatagrams\s+(\d+)", done.stdout, re.M)[0]
+        return int(v4) + int(v6)
 
     def uclient(self, name, *options, family=4, seconds=60):
         """coturn's own client, to its end. What it says of messages sent, received and lost."""
@@ -143,7 +188,7 @@ class InlayTurn:
         self.scene, self.processes = scene, scene.processes
         self.socket = scene.scratch / f"{name}.sock"
         path = scene.scratch / f"{name}.yaml"
-        path.write_text(config)
+        path.write_text(f"object: {self.processes.build / 'bpf/turn.bpf.o'}\n{config}")
         self.child = self.processes.start(name, ["inlay-turn", "--config", path, "--control",
                                                  self.socket, *options], scene.server)
         limit = time.monotonic() + 20
@@ -165,6 +210,27 @@ class InlayTurn:
 
     def status(self):
         return self.ask("status")
+
+    def totals(self):
+        """Packets that went fast to peers, and to clients."""
+        status = self.status()
+        return status["to_peer_packets"], status["to_client_packets"]
+
+    def map_entries(self):
+        """Keys in its tables, by the map's name."""
+        found = {}
+        for info in pathlib.Path(f"/proc/{self.child.pid}/fdinfo").iterdir():
+            number = re.search(r"^map_id:\s*(\d+)", info.read_text(), re.M)
+            if not number:
+                continue
+            shown = json.loads(self.bpftool("map", "show", "id", number.group(1)))
+            if shown["name"] in ("turn_clients", "turn_peers", "turn_watched"):
+                dump = json.loads(self.bpftool("map", "dump", "id", number.group(1)))
+                found[shown["name"]] = len(dump)
+        return found
+
+    def bpftool(self, *words):
+        return subprocess.run(["bpftool", "-j", *words], stdout=subprocess.PIPE, check=True).stdout
 
     def reasons(self):
         return {one["reason"]: one["packets"] for one in self.ask("counters")["reasons"]}
