@@ -67,6 +67,7 @@ struct world {
 	struct inlay_turn_learner *l;
 	inlay_ns now;
 	struct inlay_addr client, server, relayed, told;
+	__u64 cookie; /* of the relayed socket */
 	struct world_allocation allocations[WORLD_ALLOCATIONS];
 	struct world_permission permissions[WORLD_PERMISSIONS];
 	struct world_channel channels[WORLD_CHANNELS];
@@ -542,7 +543,7 @@ WORLD_INLINE void world_out(struct world *w, __u16 number, const struct inlay_ad
 		event_of(w, INLAY_TURN_RELAYED, &w->relayed, peer, data, strlen(data));
 
 	v.e.flow = world_ref(w, number);
-	v.e.cookie = WORLD_RELAY;
+	v.e.cookie = w->cookie;
 	world_give(w, &v, INLAY_TURN_RESPONSES);
 }
 
@@ -693,6 +694,7 @@ WORLD_INLINE void world_init(struct world *w, const struct inlay_turn_learner_co
 	w->server = addr_of("198.51.100.1", 3478);
 	w->told = addr_of("198.51.100.1", 50000);
 	w->relayed = w->told;
+	w->cookie = WORLD_RELAY;
 	assert_int_equal(inlay_turn_learner_new(&config, &w->l), 0);
 }
 
