@@ -82,17 +82,17 @@ def from_clients(scene):
     return told[0]["stats64"]["rx"]["packets"]
 
 
-def browse(scene, page):
+def browse(scene, page, name):
     query = urllib.parse.urlencode({"turn": f"turn:{server_address()}:{PORT}?transport=udp",
                                     "user": USER, "password": PASSWORD, "seconds": SECONDS})
-    folder = scene.scratch / "chromium"
+    folder = scene.scratch / name
     folder.mkdir()
     return scene.processes.start(
-        "chromium", ["env", f"HOME={folder}", "chromium", "--headless=new", "--no-sandbox",
-                     "--disable-gpu", "--no-first-run", "--disable-extensions",
-                     "--disable-background-networking", "--disable-component-update",
-                     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
-                     f"--user-data-dir={folder}", f"http://127.0.0.1:{page.port}/?{query}"],
+        name, ["env", f"HOME={folder}", "chromium", "--headless=new", "--no-sandbox",
+               "--disable-gpu", "--no-first-run", "--disable-extensions",
+               "--disable-background-networking", "--disable-component-update",
+               "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+               f"--user-data-dir={folder}", f"http://127.0.0.1:{page.port}/?{query}"],
         scene.client)
 
 
@@ -104,7 +104,7 @@ def measure(processes, beside):
         turn = scene.start_turn() if beside else None
         page = PageServer(scene.client)
         try:
-            browser = browse(scene, page)
+            browser = browse(scene, page, "chromium-beside" if beside else "chromium-alone")
             page.wait_for("/begin", 60)
             packets = -from_clients(scene)
             fast = -turn.status()["to_peer_packets"] if turn else 0
