@@ -282,8 +282,8 @@ static void run_vector(const struct vector *v, enum program program, __u32 flow,
 /* Which flow a vector's packet is of, if it goes fast. */
 static __u32 flow_of(const struct vector *v)
 {
-	return v->packet.channel ? v->packet.channel - INLAY_TURN_CHANNEL_MIN
-				 : (__u32)(v->dst - RELAYED);
+	return (__u32)(v->packet.channel ? v->packet.channel - INLAY_TURN_CHANNEL_MIN
+					 : v->dst - RELAYED);
 }
 
 /* Every family of one client, of the relayed addresses, and of the other client; both ways. */
