@@ -8,6 +8,7 @@ import http.server
 import json
 import pathlib
 import queue
+import signal
 import sys
 import threading
 import urllib.parse
@@ -87,8 +88,10 @@ def browse(scene, page, name):
                                     "user": USER, "password": PASSWORD, "seconds": SECONDS})
     folder = scene.scratch / name
     folder.mkdir()
+    # It has many processes: a PID namespace ends all of them with the first.
     return scene.processes.start(
-        name, ["env", f"HOME={folder}", "chromium", "--headless=new", "--no-sandbox",
+        name, ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "env",
+               f"HOME={folder}", "chromium", "--headless=new", "--no-sandbox",
                "--disable-gpu", "--no-first-run", "--disable-extensions",
                "--disable-background-networking", "--disable-component-update",
                "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
@@ -112,7 +115,7 @@ def measure(processes, beside):
             packets += from_clients(scene)
             fast += turn.status()["to_peer_packets"] if turn else 0
             channels = turn.channels() if turn else []
-            processes.end(browser)
+            processes.end(browser, signal.SIGKILL)
         finally:
             page.close()
     return {**result, "packets": packets, "fast": fast, "channels": channels}
