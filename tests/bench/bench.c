@@ -111,6 +111,21 @@ double bench_series_spread(const struct bench_series *s)
 	return median > 0 ? (quantile(s, 0.75) - quantile(s, 0.25)) / median : 0;
 }
 
+static int compare_floats(const void *a, const void *b)
+{
+	float x = *(const float *)a, y = *(const float *)b;
+
+	return (x > y) - (x < y);
+}
+
+double bench_quantile(float *samples, size_t n, double at)
+{
+	if (!n)
+		return 0;
+	qsort(samples, n, sizeof(*samples), compare_floats);
+	return (double)samples[(size_t)(at * (double)(n - 1))];
+}
+
 void bench_print_host(const struct bench_host *host, int runs)
 {
 	printf("CPU %s (%d online), kernel %s, ", host->cpu, host->cpus, host->kernel);

@@ -36,6 +36,9 @@ double bench_series_median(const struct bench_series *s);
 /* Distance of the quartiles, as a part of the median. */
 double bench_series_spread(const struct bench_series *s);
 
+/* Sorts; |at| in [0, 1]. 0: no samples. */
+double bench_quantile(float *samples, size_t n, double at);
+
 /* One line: CPU, kernel, pinning, runs. */
 void bench_print_host(const struct bench_host *host, int runs);
 /* The same as JSON: an object to which a benchmark adds its rows. */

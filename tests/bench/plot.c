@@ -77,6 +77,17 @@ static void draw_line(FILE *f, const struct plot_axis *x, const struct plot_axis
 		line->dashed ? " stroke-dasharray='5 3'" : "", LEFT + WIDTH + 33, at, line->name);
 }
 
+void plot_tail(struct plot_line *line, const float *samples, size_t n)
+{
+	line->n = n ? PLOT_TAIL : 0;
+	for (size_t i = 0; i < line->n; i++) {
+		double above = pow(10, -3.5 * (double)i / (PLOT_TAIL - 1));
+
+		line->x[i] = (double)samples[(size_t)((1 - above) * (double)(n - 1))];
+		line->y[i] = above;
+	}
+}
+
 int plot_write(const char *file, const char *title, const struct plot_axis *x,
 	       const struct plot_axis *y, const struct plot_line *lines, size_t n_lines)
 {

@@ -22,6 +22,12 @@ struct plot_line {
 	size_t n;
 };
 
+#define PLOT_TAIL 200 /* points */
+
+/* A distribution as a line: the part of all samples, from 1 to 0.0003, that is above a value. The
+ * line has that many points; |samples| are sorted. */
+void plot_tail(struct plot_line *line, const float *samples, size_t n);
+
 /* 0; a negative errno. */
 int plot_write(const char *file, const char *title, const struct plot_axis *x,
 	       const struct plot_axis *y, const struct plot_line *lines, size_t n_lines);

@@ -89,13 +89,13 @@ static struct summary summarise(const struct relay_cell *cell)
 {
 	const struct relay_matched *m = &cell->delays;
 	struct summary s = {
-		.p50 = relay_quantile(m->all.us, m->all.n, 0.5),
-		.p99 = relay_quantile(m->all.us, m->all.n, 0.99),
-		.p999 = relay_quantile(m->all.us, m->all.n, 0.999),
-		.first_p50 = relay_quantile(m->first.us, m->first.n, 0.5),
-		.first_p99 = relay_quantile(m->first.us, m->first.n, 0.99),
-		.last_p50 = relay_quantile(m->last.us, m->last.n, 0.5),
-		.last_p99 = relay_quantile(m->last.us, m->last.n, 0.99),
+		.p50 = bench_quantile(m->all.us, m->all.n, 0.5),
+		.p99 = bench_quantile(m->all.us, m->all.n, 0.99),
+		.p999 = bench_quantile(m->all.us, m->all.n, 0.999),
+		.first_p50 = bench_quantile(m->first.us, m->first.n, 0.5),
+		.first_p99 = bench_quantile(m->first.us, m->first.n, 0.99),
+		.last_p50 = bench_quantile(m->last.us, m->last.n, 0.5),
+		.last_p99 = bench_quantile(m->last.us, m->last.n, 0.99),
 	};
 	double squares = 0;
 
@@ -183,25 +183,9 @@ static bool report(json_t *root, const struct options *o)
 
 static const char *const colours[RELAY_CONTENDERS] = {"#c0392b", "#2471a3", "#888888"};
 
-#define POINTS 200
-
-/* A distribution: the part of all copies that is later than a delay. */
-static void tail_line(const struct relay_samples *s, struct plot_line *line)
-{
-	double *x = line->x, *y = line->y;
-
-	line->n = s->n ? POINTS : 0;
-	for (size_t i = 0; i < line->n; i++) {
-		double later = pow(10, -3.5 * (double)i / (POINTS - 1));
-
-		x[i] = relay_quantile(s->us, s->n, 1 - later);
-		y[i] = later;
-	}
-}
-
 static int plot_delays(const struct options *o, size_t size)
 {
-	static double x[RELAY_CONTENDERS][POINTS], y[RELAY_CONTENDERS][POINTS];
+	static double x[RELAY_CONTENDERS][PLOT_TAIL], y[RELAY_CONTENDERS][PLOT_TAIL];
 	struct plot_axis delay = {.least = 5,
 				  .most = 5000,
 				  .log = true,
@@ -221,7 +205,8 @@ static int plot_delays(const struct options *o, size_t size)
 					      .dashed = i == RELAY_FLOOR,
 					      .x = x[i],
 					      .y = y[i]};
-		tail_line(&cells[i][size].delays.all, &lines[i]);
+		/* It is sorted since it was summarised. */
+		plot_tail(&lines[i], cells[i][size].delays.all.us, cells[i][size].delays.all.n);
 	}
 	snprintf(file, sizeof(file), "%s/relay-delay-%u.svg", o->svg, sizes[size]);
 	snprintf(title, sizeof(title), "Delay that the relay adds, %u subscriber%s", sizes[size],

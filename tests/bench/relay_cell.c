@@ -172,7 +172,7 @@ static int note_delays(struct relay_cell *cell, const struct relay_cell_config *
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, m->all.us + before, (m->all.n - before) * sizeof(*copy));
-	bench_series_add(&cell->p50_us, relay_quantile(copy, m->all.n - before, 0.5));
+	bench_series_add(&cell->p50_us, bench_quantile(copy, m->all.n - before, 0.5));
 	free(copy);
 	return 0;
 }

@@ -233,8 +233,8 @@ void relay_floor_run(struct relay_floor *f, const struct relay_pattern *p, inlay
 			publish(f, i % p->key_every ? p->object_bytes : p->key_bytes);
 	}
 	seen.seconds = (double)(n * pause) / INLAY_S;
-	seen.p50_us = relay_quantile(f->delays, n_delays, 0.5);
-	seen.p99_us = relay_quantile(f->delays, n_delays, 0.99);
+	seen.p50_us = bench_quantile(f->delays, n_delays, 0.5);
+	seen.p99_us = bench_quantile(f->delays, n_delays, 0.99);
 	*ret_seen = seen;
 }
 

@@ -407,21 +407,6 @@ void relay_load_leave(struct relay_load *l, unsigned int i, bool close)
 
 /* --- Publishing ------------------------------------------------------------------------------- */
 
-static int compare(const void *a, const void *b)
-{
-	float x = *(const float *)a, y = *(const float *)b;
-
-	return (x > y) - (x < y);
-}
-
-double relay_quantile(float *samples, size_t n, double at)
-{
-	if (!n)
-		return 0;
-	qsort(samples, n, sizeof(*samples), compare);
-	return (double)samples[(size_t)(at * (double)(n - 1))];
-}
-
 size_t relay_pattern_bytes(const struct relay_pattern *p, __u64 i)
 {
 	size_t len = i % p->key_every ? p->object_bytes : p->key_bytes;
@@ -490,8 +475,8 @@ void relay_load_reset(struct relay_load *l)
 
 void relay_load_seen(struct relay_load *l, struct relay_seen *ret_seen)
 {
-	l->seen.p50_us = relay_quantile(l->delays, l->n_delays, 0.5);
-	l->seen.p99_us = relay_quantile(l->delays, l->n_delays, 0.99);
+	l->seen.p50_us = bench_quantile(l->delays, l->n_delays, 0.5);
+	l->seen.p99_us = bench_quantile(l->delays, l->n_delays, 0.99);
 	l->seen.failed = l->failed;
 	*ret_seen = l->seen;
 }

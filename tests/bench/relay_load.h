@@ -81,7 +81,4 @@ void relay_load_seen(struct relay_load *load, struct relay_seen *ret_seen);
 /* Takes NULL. */
 void relay_load_free(struct relay_load *load);
 
-/* Sorts; |at| in [0, 1]. 0: no samples. */
-double relay_quantile(float *samples, size_t n, double at);
-
 #endif

@@ -169,10 +169,10 @@ static void sum_up(struct crowd *c, const struct relay_daemon *r, struct phase *
 	}
 	p->anon = relay_memory_bytes(r->pid, false);
 	p->shared = relay_memory_bytes(r->pid, true);
-	p->ok_p50 = relay_quantile(c->ok_us, c->n_ok, 0.5);
-	p->ok_p99 = relay_quantile(c->ok_us, c->n_ok, 0.99);
-	p->object_p50 = relay_quantile(c->object_us, c->n_objects, 0.5);
-	p->object_p99 = relay_quantile(c->object_us, c->n_objects, 0.99);
+	p->ok_p50 = bench_quantile(c->ok_us, c->n_ok, 0.5);
+	p->ok_p99 = bench_quantile(c->ok_us, c->n_ok, 0.99);
+	p->object_p50 = bench_quantile(c->object_us, c->n_objects, 0.5);
+	p->object_p99 = bench_quantile(c->object_us, c->n_objects, 0.99);
 	p->joins = c->joins;
 	p->leaves = c->leaves;
 	c->n_ok = c->n_objects = 0;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "plot.h"
 #include "relay_daemon.h"
 #include "turn_cell.h"
 
@@ -46,13 +47,29 @@ struct options {
 	unsigned int ms; /* of each measurement */
 	unsigned int only;
 	bool skip[CONTENDERS];
-	const char *json;
+	const char *json, *svg;
 	int server_cpu, load_cpu;
 	char build[512], load[512];
 	const char *attach;
 };
 
-static struct turn_cell cells[CONTENDERS][N_FLOWS][SIZES][TURN_DIRECTIONS];
+#define CELLS (CONTENDERS * N_FLOWS * SIZES * TURN_DIRECTIONS)
+
+static struct turn_cell all_cells[CELLS];
+
+static struct turn_cell *cell_of(int contender, size_t at, size_t size, int direction)
+{
+	return &all_cells[(((size_t)contender * N_FLOWS + at) * SIZES + size) * TURN_DIRECTIONS +
+			  (size_t)direction];
+}
+
+/* To end in order: what waits returns, and all that was started is ended. */
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
+{
+	stopped = 1;
+}
 
 /* --- Measuring -------------------------------------------------------------------------------- */
 
@@ -151,11 +168,11 @@ static int measure(const struct options *o, const struct turn_net *net, struct t
 				     .duration = o->ms * INLAY_MS};
 	int ret = start(&s);
 
-	for (size_t i = 0; i < SIZES * TURN_DIRECTIONS && !ret; i++) {
+	for (size_t i = 0; i < SIZES * TURN_DIRECTIONS && !ret && !stopped; i++) {
 		c.bytes = sizes[i / TURN_DIRECTIONS];
 		c.direction = (enum turn_direction)(i % TURN_DIRECTIONS);
 		ret = turn_cell_measure(
-			&cells[contender][flows_at][i / TURN_DIRECTIONS][c.direction], &c);
+			cell_of(contender, flows_at, i / TURN_DIRECTIONS, c.direction), &c);
 	}
 	if (ret)
 		fprintf(stderr, "bench: %s, %u flows: %s\n", names[contender],
@@ -181,6 +198,8 @@ static int measure_all(const struct options *o, const struct turn_net *net, stru
 
 				if (is_wanted(o, c, at))
 					ret = measure(o, net, load, c, at);
+				if (stopped)
+					ret = -EINTR;
 			}
 	return ret;
 }
@@ -193,8 +212,8 @@ struct summary {
 
 static struct summary summarise(enum contender contender, size_t at, size_t size, int direction)
 {
-	const struct turn_cell *c = &cells[contender][at][size][direction];
-	const struct turn_cell *generator = &cells[GENERATOR][at][size][direction];
+	const struct turn_cell *c = cell_of(contender, at, size, direction);
+	const struct turn_cell *generator = cell_of(GENERATOR, at, size, direction);
 	struct summary s = {
 		.pps = bench_series_median(&c->pps),
 		.cpu_ns = bench_series_median(&c->cpu_ns),
@@ -249,12 +268,24 @@ static void report_case(json_t *root, const struct options *o, size_t at, size_t
 		if (!is_wanted(o, (enum contender)i, at))
 			continue;
 		s[i] = summarise((enum contender)i, at, size, direction);
-		print_cell(&cells[i][at][size][direction], names[i], &s[i]);
+		print_cell(cell_of(i, at, size, direction), names[i], &s[i]);
 		json_array_append_new(i < COTURN ? floor : rows,
 				      row_of(names[i], at, size, direction, &s[i]));
 	}
 	if (!o->skip[COTURN] && !o->skip[INLAY])
 		print_aims(&s[COTURN], &s[INLAY]);
+}
+
+/* Nothing may arrive where it does not belong, or be cut. */
+static bool is_sound(void)
+{
+	__u64 wrong = 0;
+
+	for (size_t i = 0; i < CELLS; i++)
+		wrong += all_cells[i].wrong;
+	if (wrong)
+		fprintf(stderr, "bench: %llu packets went astray\n", (unsigned long long)wrong);
+	return !wrong;
 }
 
 static void report(json_t *root, const struct options *o)
@@ -274,10 +305,60 @@ static void report(json_t *root, const struct options *o)
 	       "device, 10,000 a second.\n");
 }
 
+/* --- Plots ------------------------------------------------------------------------------------ */
+
+static const char *const colours[CONTENDERS] = {"#bbbbbb", "#888888", "#c0392b", "#2471a3"};
+
+static int plot_delays(const struct options *o, size_t at)
+{
+	static double x[CONTENDERS][PLOT_TAIL], y[CONTENDERS][PLOT_TAIL];
+	struct plot_axis delay = {.least = 1,
+				  .most = 500,
+				  .log = true,
+				  .ticks = {1, 2, 5, 10, 20, 50, 100, 500},
+				  .title = "one-way delay, &#181;s"};
+	struct plot_axis later = {.least = 0.0003,
+				  .most = 1,
+				  .log = true,
+				  .ticks = {1, 0.5, 0.1, 0.01, 0.001},
+				  .title = "part of the packets that is later"};
+	struct plot_line lines[CONTENDERS];
+	char file[600], title[100];
+
+	for (int i = 0; i < CONTENDERS; i++) {
+		struct turn_cell *c = cell_of(i, at, 0, TURN_TO_PEER);
+
+		lines[i] = (struct plot_line){.name = names[i],
+					      .colour = colours[i],
+					      .dashed = i < COTURN,
+					      .x = x[i],
+					      .y = y[i]};
+		bench_quantile(c->delays_us, c->n_delays, 0); /* sorts */
+		plot_tail(&lines[i], c->delays_us, c->n_delays);
+	}
+	snprintf(file, sizeof(file), "%s/turn-delay-%u.svg", o->svg, flow_counts[at]);
+	snprintf(title, sizeof(title), "From a client's socket to the peer, %u flow%s",
+		 flow_counts[at], at ? "s" : "");
+	return plot_write(file, title, &delay, &later, lines, CONTENDERS);
+}
+
+static int plot_all(const struct options *o)
+{
+	int ret = 0;
+
+	for (size_t at = 0; at < N_FLOWS && o->svg && !ret; at++)
+		if (!o->only || flow_counts[at] == o->only)
+			ret = plot_delays(o, at);
+	if (ret)
+		fprintf(stderr, "bench: %s: %s\n", o->svg, strerror(-ret));
+	return ret;
+}
+
 /* --- Main ------------------------------------------------------------------------------------- */
 
 static const char usage[] =
-	"usage: turn_bench [--json FILE] [--runs N] [--ms N] [--flows N] [--cpus SERVER,LOAD]\n"
+	"usage: turn_bench [--json FILE] [--svg DIR] [--runs N] [--ms N] [--flows N] [--cpus "
+	"SERVER,LOAD]\n"
 	"                  [--without generator|forwarding|coturn|inlay]... [--inlay-turn "
 	"PROGRAM]\n"
 	"                  [--attach auto|native|generic|tc]\n";
@@ -289,6 +370,9 @@ static int take_option(struct options *o, int c)
 	switch (c) {
 	case 'j':
 		o->json = optarg;
+		break;
+	case 'v':
+		o->svg = optarg;
 		break;
 	case 'r':
 		o->runs = atoi(optarg);
@@ -323,9 +407,11 @@ static int take_option(struct options *o, int c)
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option table[] = {
-		{"json", 1, NULL, 'j'},	  {"runs", 1, NULL, 'r'},  {"ms", 1, NULL, 'm'},
-		{"flows", 1, NULL, 'f'},  {"cpus", 1, NULL, 'p'},  {"without", 1, NULL, 'w'},
-		{"attach", 1, NULL, 'a'}, {"build", 1, NULL, 'b'}, {0},
+		{"json", 1, NULL, 'j'},	   {"svg", 1, NULL, 'v'},
+		{"runs", 1, NULL, 'r'},	   {"ms", 1, NULL, 'm'},
+		{"flows", 1, NULL, 'f'},   {"cpus", 1, NULL, 'p'},
+		{"without", 1, NULL, 'w'}, {"attach", 1, NULL, 'a'},
+		{"build", 1, NULL, 'b'},   {0},
 	};
 	int c;
 
@@ -349,11 +435,6 @@ static void look_for_inlay(struct options *o)
 		return;
 	printf("%s was not built: coturn alone\n", path);
 	o->skip[INLAY] = true;
-}
-
-/* To end in order: what waits returns, and all that was started is ended. */
-static void on_signal(int number)
-{
 }
 
 /* Each flow is two sockets here, and two of the server's. */
@@ -399,8 +480,10 @@ static int run(const struct options *o, json_t *root)
 		ret = SKIPPED;
 	else
 		ret = measure_all(o, &net, &load) ? 1 : 0;
-	if (!ret)
+	if (!ret) {
 		report(root, o);
+		ret = is_sound() && !plot_all(o) ? 0 : 1;
+	}
 	for (int i = 0; i < TURN_SIDES; i++)
 		turn_load_receive_end(receivers[i]);
 	turn_load_close(&load);
@@ -412,7 +495,7 @@ int main(int argc, char **argv)
 {
 	struct sigaction act = {.sa_handler = on_signal};
 	int last = (int)sysconf(_SC_NPROCESSORS_ONLN) - 1;
-	struct options o = {.runs = 5, .ms = 500, .load_cpu = last, .attach = "auto"};
+	struct options o = {.runs = 5, .ms = 200, .load_cpu = last, .attach = "auto"};
 	struct bench_host host;
 	json_t *root;
 	int ret;
@@ -441,5 +524,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "turn: %s cannot be written\n", o.json);
 		ret = 1;
 	}
+	for (size_t i = 0; i < CELLS; i++)
+		turn_cell_free(&all_cells[i]);
 	return ret;
 }

@@ -101,11 +101,16 @@ static int measure_saturated(struct turn_cell *cell, const struct turn_cell_conf
 
 	for (size_t i = 0; i < INLAY_ARRAY_SIZE(offers); i++) {
 		struct outcome o = {0};
-		int ret = measure_load(c, offers[i], &o);
-		double pps = (double)o.count.in_window / o.injected.window_s;
+		double pps;
+		int ret;
 
+		/* It cannot deliver more than it gets. */
+		if (offers[i] && offers[i] <= best)
+			continue;
+		ret = measure_load(c, offers[i], &o);
 		if (ret)
 			return ret;
+		pps = (double)o.count.in_window / o.injected.window_s;
 		cell->wrong += o.count.wrong;
 		if (pps <= best)
 			continue;
@@ -140,29 +145,24 @@ static int measure_cpu(struct turn_cell *cell, const struct turn_cell_config *c)
 
 /* --- Delay ------------------------------------------------------------------------------------ */
 
-static int compare(const void *a, const void *b)
-{
-	const __u64 *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 static int note_delays(struct turn_cell *cell, const struct turn_load *load, __u64 sent)
 {
 	size_t n;
 	const __u64 *delays = turn_load_delays(load, &n);
-	__u64 *sorted = malloc((n + 1) * sizeof(*sorted));
+	float *all = realloc(cell->delays_us, (cell->n_delays + n + 1) * sizeof(*all)), *own;
 
-	if (!sorted)
+	if (!all)
 		return -ENOMEM;
-	memcpy(sorted, delays, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), compare);
+	own = all + cell->n_delays;
+	for (size_t i = 0; i < n; i++)
+		own[i] = (float)delays[i] / (float)INLAY_US;
+	cell->delays_us = all;
+	cell->n_delays += n;
 	note_lost(&cell->lost_paced, sent, n);
 	if (n) {
-		bench_series_add(&cell->p50_us, (double)sorted[n / 2] / INLAY_US);
-		bench_series_add(&cell->p99_us, (double)sorted[n * 99 / 100] / INLAY_US);
+		bench_series_add(&cell->p50_us, bench_quantile(own, n, 0.5));
+		bench_series_add(&cell->p99_us, bench_quantile(own, n, 0.99));
 	}
-	free(sorted);
 	return 0;
 }
 
@@ -201,4 +201,10 @@ int turn_cell_measure(struct turn_cell *cell, const struct turn_cell_config *c)
 	if (!ret)
 		ret = measure_saturated(cell, c);
 	return ret;
+}
+
+void turn_cell_free(struct turn_cell *cell)
+{
+	free(cell->delays_us);
+	*cell = (struct turn_cell){0};
 }

@@ -13,6 +13,8 @@ struct turn_cell {
 	struct bench_series cpu_ns;  /* a delivered packet, generator included */
 	struct bench_series full_ns; /* the same, saturated */
 	struct bench_series p50_us, p99_us;
+	float *delays_us; /* of all runs */
+	size_t n_delays;
 	__u64 wrong; /* arrived elsewhere, or with another length */
 	double lost; /* most of any run, as a part of what was sent: while CPU was measured, */
 	double lost_paced; /* and while the delay was */
@@ -30,5 +32,6 @@ struct turn_cell_config {
 
 /* 0; a negative errno: said why. */
 int turn_cell_measure(struct turn_cell *cell, const struct turn_cell_config *config);
+void turn_cell_free(struct turn_cell *cell);
 
 #endif
