@@ -51,15 +51,18 @@ static int be_silent(enum libbpf_print_level level, const char *format, va_list 
 	return 0;
 }
 
-static struct bpf_tc_hook place(__u32 ifindex, bool egress)
+/* libbpf wants the padding behind the last member to be zero, too. */
+static void place(struct bpf_tc_hook *ret_hook, __u32 ifindex, enum bpf_tc_attach_point at)
 {
-	struct bpf_tc_hook hook = {
-		.sz = sizeof(hook),
-		.ifindex = (int)ifindex,
-		.attach_point = egress ? BPF_TC_EGRESS : BPF_TC_INGRESS,
-	};
+	memset(ret_hook, 0, sizeof(*ret_hook));
+	ret_hook->sz = sizeof(*ret_hook);
+	ret_hook->ifindex = (int)ifindex;
+	ret_hook->attach_point = at;
+}
 
-	return hook;
+static enum bpf_tc_attach_point point(bool egress)
+{
+	return egress ? BPF_TC_EGRESS : BPF_TC_INGRESS;
 }
 
 static int count_one(struct nl_msg *msg, void *arg)
@@ -93,11 +96,11 @@ static int count_filters(__u32 ifindex, __u32 minor)
 
 static void drop_clsact(__u32 ifindex)
 {
-	struct bpf_tc_hook both = place(ifindex, false);
+	struct bpf_tc_hook both;
 
 	if (count_filters(ifindex, TC_H_MIN_INGRESS) || count_filters(ifindex, TC_H_MIN_EGRESS))
 		return;
-	both.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+	place(&both, ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
 	(void)bpf_tc_hook_destroy(&both);
 }
 
@@ -120,8 +123,9 @@ static bool is_ours(__u32 program_id, int program)
 static int detach_filter(__u32 ifindex, bool egress)
 {
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
-	struct bpf_tc_hook hook = place(ifindex, egress);
+	struct bpf_tc_hook hook;
 
+	place(&hook, ifindex, point(egress));
 	return bpf_tc_detach(&hook, &opts);
 }
 
@@ -130,9 +134,11 @@ static int attach_filter(int program, __u32 ifindex, bool egress)
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
 		    .prog_fd = program);
 	LIBBPF_OPTS(bpf_tc_opts, there, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
-	struct bpf_tc_hook hook = place(ifindex, egress);
-	int err = bpf_tc_attach(&hook, &opts);
+	struct bpf_tc_hook hook;
+	int err;
 
+	place(&hook, ifindex, point(egress));
+	err = bpf_tc_attach(&hook, &opts);
 	if (err != -EEXIST)
 		return err;
 	if (bpf_tc_query(&hook, &there) || !is_ours(there.prog_id, program))
@@ -142,34 +148,40 @@ static int attach_filter(int program, __u32 ifindex, bool egress)
 	return err ? err : bpf_tc_attach(&hook, &opts);
 }
 
-int inlay_turn_hook_filter(struct inlay_turn_hook *hook, int program, __u32 ifindex, bool egress)
+int inlay_turn_hook_filter(struct inlay_turn_hook *hook, int program, __u32 ifindex, bool egress,
+			   const struct inlay_turn_hook *beside)
 {
 	libbpf_print_fn_t printer = libbpf_set_print(be_silent);
-	struct bpf_tc_hook both = place(ifindex, false);
+	struct bpf_tc_hook both;
+	bool made;
 	int err;
 
-	both.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
-	*hook = (struct inlay_turn_hook){.link = -1, .egress = egress, .ifindex = ifindex};
+	place(&both, ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
 	err = bpf_tc_hook_create(&both);
-	hook->made_clsact = !err;
+	made = !err;
 	if (!err || err == -EEXIST)
 		err = attach_filter(program, ifindex, egress);
-	hook->filter = !err;
-	if (err && hook->made_clsact)
+	if (err && made)
 		drop_clsact(ifindex);
-	if (err)
-		*hook = INLAY_TURN_NO_HOOK;
 	libbpf_set_print(printer);
-	return err;
+	if (err)
+		return err;
+	*hook = (struct inlay_turn_hook){.link = -1,
+					 .filter = true,
+					 .egress = egress,
+					 .made_clsact = made || beside->made_clsact,
+					 .ifindex = ifindex};
+	return 0;
 }
 
-int inlay_turn_hook_tc(struct inlay_turn_hook *hook, int program, __u32 ifindex, bool egress)
+int inlay_turn_hook_tc(struct inlay_turn_hook *hook, int program, __u32 ifindex, bool egress,
+		       const struct inlay_turn_hook *beside)
 {
 	int err = inlay_turn_hook_tcx(hook, program, ifindex, egress);
 
 	/* What a kernel says that does not know the attach type. */
 	if (err == -EINVAL || err == -EOPNOTSUPP)
-		err = inlay_turn_hook_filter(hook, program, ifindex, egress);
+		err = inlay_turn_hook_filter(hook, program, ifindex, egress, beside);
 	return err;
 }
 

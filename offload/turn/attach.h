@@ -17,7 +17,7 @@ struct inlay_turn_hook {
 	int link;	  /* descriptor of a bpf_link; -1: none */
 	bool filter;	  /* or a clsact filter */
 	bool egress;	  /* which one */
-	bool made_clsact; /* its qdisc was not there before */
+	bool made_clsact; /* its qdisc was not there before we came */
 	__u32 ifindex;
 };
 #define INLAY_TURN_NO_HOOK ((struct inlay_turn_hook){.link = -1})
@@ -30,10 +30,12 @@ static inline bool inlay_turn_hook_is_set(const struct inlay_turn_hook *hook)
 /* |program|: its descriptor. -EBUSY: another program is there; -EOPNOTSUPP: the driver (if not
  * |generic|) cannot; what the kernel returned. |hook| was none. */
 int inlay_turn_hook_xdp(struct inlay_turn_hook *hook, int program, __u32 ifindex, bool generic);
-/* tcx, or else a filter. */
-int inlay_turn_hook_tc(struct inlay_turn_hook *hook, int program, __u32 ifindex, bool egress);
+/* tcx, or else a filter. |beside|: that of the other direction, or none. */
+int inlay_turn_hook_tc(struct inlay_turn_hook *hook, int program, __u32 ifindex, bool egress,
+		       const struct inlay_turn_hook *beside);
 int inlay_turn_hook_tcx(struct inlay_turn_hook *hook, int program, __u32 ifindex, bool egress);
-int inlay_turn_hook_filter(struct inlay_turn_hook *hook, int program, __u32 ifindex, bool egress);
+int inlay_turn_hook_filter(struct inlay_turn_hook *hook, int program, __u32 ifindex, bool egress,
+			   const struct inlay_turn_hook *beside);
 /* Takes one that is none. The qdisc goes too, if it came with us and nobody else uses it. */
 void inlay_turn_hook_drop(struct inlay_turn_hook *hook);
 

@@ -15,6 +15,11 @@
 #ifndef INLAY_TURN_H
 #define INLAY_TURN_H
 
+#ifdef __cplusplus
+#define _Static_assert static_assert
+extern "C" {
+#endif
+
 #include "inlay_reasons.h"
 #include "inlay_turn_abi.h"
 
@@ -154,5 +159,9 @@ struct inlay_turn_link_info {
 void inlay_turn_links(const struct inlay_turn *turn,
 		      void (*each)(void *user, const struct inlay_turn_link_info *info),
 		      void *user);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -120,7 +120,8 @@ static void attach_link(struct inlay_turn_links *links, struct link *link)
 		return;
 	ingress = link->ethernet && link->wanted;
 	if (!inlay_turn_hook_is_set(&link->egress)) {
-		err = inlay_turn_hook_tc(&link->egress, links->maps->egress, link->ifindex, true);
+		err = inlay_turn_hook_tc(&link->egress, links->maps->egress, link->ifindex, true,
+					 &link->ingress);
 		if (err)
 			note(link, "what the server sends there cannot be seen", err);
 	}
@@ -128,8 +129,8 @@ static void attach_link(struct inlay_turn_links *links, struct link *link)
 		attach_xdp(links, link);
 	if (ingress && !inlay_turn_hook_is_set(&link->ingress) &&
 	    (links->attach != INLAY_TURN_ATTACH_NATIVE || inlay_turn_hook_is_set(&link->xdp))) {
-		err = inlay_turn_hook_tc(&link->ingress, links->maps->ingress, link->ifindex,
-					 false);
+		err = inlay_turn_hook_tc(&link->ingress, links->maps->ingress, link->ifindex, false,
+					 &link->egress);
 		if (err)
 			note(link, "TC cannot be attached", err);
 	}

@@ -235,10 +235,8 @@ static int open_object(struct inlay_turn_maps *maps, const char *path,
 	}
 	maps->object = bpf_object__open_file(path, NULL);
 	if (!maps->object) {
-		err = errno ? -errno : -EINVAL;
-		inlay_turn_say(error, "%s: no BPF object that libbpf can read: %s", path,
-			       strerror(-err));
-		return err;
+		inlay_turn_say(error, "%s: no BPF object that libbpf can read", path);
+		return -ENOEXEC;
 	}
 	err = size_maps(maps, error);
 	if (!err)

@@ -1,371 +1,301 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libinlay-turn against the kernel, in a network namespace of the test's own: opens, attaches,
- * adds, lets expire, closes, and leaves nothing. Skipped without the privilege to make one.
+ * libinlay-turn against the kernel: what may go fast, time, the kernel's news, and what is said
+ * when it cannot be opened.
  *
  * usage: turn_library OBJECT
  */
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
+#include "library_scene.h"
 
-#include "attach.h"
-#include "inlay_turn.h"
-#include "watch.h"
-
-#define TRIES 2000
-
-static const char *object;
-static const char *const veth_names[] = {"srv"};
-
-static inlay_ns clock_now(void)
+static struct inlay_turn_allocation_params params(void)
 {
-	struct timespec ts;
+	struct inlay_turn_allocation_params p = {.client = scene_v4("203.0.113.5", 4000),
+						 .server = scene_v4("192.0.2.1", 3478),
+						 .relayed = scene_v4("192.0.2.1", 49152),
+						 .until = INLAY_NEVER};
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (inlay_ns)ts.tv_sec * INLAY_S + (inlay_ns)ts.tv_nsec;
+	return p;
 }
 
-static void run(const char *command)
+static struct inlay_turn_id allocate(struct inlay_turn *turn)
 {
-	if (system(command)) {
-		print_error("%s failed\n", command);
-		fail();
-	}
+	struct inlay_turn_allocation_params p = params();
+	struct inlay_turn_id id;
+
+	assert_int_equal(inlay_turn_allocation_add(turn, &p, &id), 0);
+	return id;
 }
 
-static struct inlay_addr v4(const char *ip, __u16 port)
-{
-	struct inlay_addr addr = {.family = AF_INET, .port = htons(port)};
-
-	inet_pton(AF_INET, ip, addr.ip);
-	return addr;
-}
-
-/* --- The scene ------------------------------------------------------------------------------ */
-
-/* A namespace of its own for each test, with a veth pair and both ends in it. */
-static int make_scene(void **state)
-{
-	if (unshare(CLONE_NEWNET))
-		return -1;
-	run("ip link set lo up && ip link add srv type veth peer name far && "
-	    "ip addr add 192.0.2.1/24 dev srv && ip link set srv up && ip link set far up");
-	return 0;
-}
-
-static struct inlay_turn *open_turn(const struct inlay_turn_config *how)
-{
-	struct inlay_turn_config config = *how;
-	struct inlay_turn *turn = NULL;
-	char error[256];
-	int err;
-
-	config.object = object;
-	config.max_flows = config.max_flows ? config.max_flows : 64;
-	config.max_allocations = config.max_allocations ? config.max_allocations : 16;
-	err = inlay_turn_open(&config, &turn, error, sizeof(error));
-	if (err)
-		print_error("%s\n", error);
-	assert_int_equal(err, 0);
-	return turn;
-}
-
-static struct inlay_turn *open_plainly(void)
-{
-	struct inlay_turn_config config = {.mode = INLAY_TURN_RELAY};
-
-	return open_turn(&config);
-}
-
-struct found {
-	const char *name;
-	struct inlay_turn_link_info info;
-	int n;
-};
-
-static void find_one(void *user, const struct inlay_turn_link_info *info)
-{
-	struct found *found = user;
-
-	if (strcmp(info->name, found->name))
-		return;
-	found->info = *info;
-	found->n++;
-}
-
-static struct inlay_turn_link_info link_info(const struct inlay_turn *turn, const char *name)
-{
-	struct found found = {.name = name};
-
-	inlay_turn_links(turn, find_one, &found);
-	assert_int_equal(found.n, 1);
-	return found.info;
-}
-
-static bool has_link(const struct inlay_turn *turn, const char *name)
-{
-	struct found found = {.name = name};
-
-	inlay_turn_links(turn, find_one, &found);
-	return found.n;
-}
-
-/* --- What is left ---------------------------------------------------------------------------- */
-
-enum { MAX_IDS = 128 };
-
-struct ids {
-	__u32 maps[MAX_IDS], programs[MAX_IDS], links[MAX_IDS];
-	int n_maps, n_programs, n_links;
-};
-
-/* Objects of the kernel's that this process holds open. */
-static void read_ids(struct ids *ids)
-{
-	DIR *dir = opendir("/proc/self/fdinfo");
-	struct dirent *entry;
-	char path[300], line[128];
-	unsigned int id;
-	FILE *file;
-
-	*ids = (struct ids){0};
-	assert_non_null(dir);
-	while ((entry = readdir(dir))) {
-		bool is_link = false;
-
-		snprintf(path, sizeof(path), "/proc/self/fdinfo/%s", entry->d_name);
-		file = fopen(path, "r");
-		while (file && fgets(line, sizeof(line), file)) {
-			if (sscanf(line, "link_id: %u", &id) == 1) {
-				is_link = true;
-				ids->links[ids->n_links++ % MAX_IDS] = id;
-			}
-			if (sscanf(line, "map_id: %u", &id) == 1)
-				ids->maps[ids->n_maps++ % MAX_IDS] = id;
-			if (sscanf(line, "prog_id: %u", &id) == 1 && !is_link)
-				ids->programs[ids->n_programs++ % MAX_IDS] = id;
-		}
-		if (file)
-			fclose(file);
-	}
-	closedir(dir);
-}
-
-/* The kernel frees behind a grace period: looked at again and again, a bounded number of times. */
-static bool is_gone(int (*open_id)(__u32 id), __u32 id)
-{
-	for (int i = 0; i < TRIES; i++) {
-		int fd = open_id(id);
-
-		if (fd < 0)
-			return true;
-		close(fd);
-		sched_yield();
-		poll(NULL, 0, 1);
-	}
-	return false;
-}
-
-static void assert_all_gone(const struct ids *ids)
-{
-	struct ids now;
-
-	read_ids(&now);
-	assert_int_equal(now.n_maps + now.n_programs + now.n_links, 0);
-	for (int i = 0; i < ids->n_links; i++)
-		assert_true(is_gone(bpf_link_get_fd_by_id, ids->links[i]));
-	for (int i = 0; i < ids->n_programs; i++)
-		assert_true(is_gone(bpf_prog_get_fd_by_id, ids->programs[i]));
-	for (int i = 0; i < ids->n_maps; i++)
-		assert_true(is_gone(bpf_map_get_fd_by_id, ids->maps[i]));
-}
-
-static void assert_forwarding(bool on)
-{
-	run(on ? "grep -q 1 /proc/sys/net/ipv4/conf/lo/forwarding && "
-		 "grep -q 1 /proc/sys/net/ipv6/conf/lo/forwarding"
-	       : "grep -q 0 /proc/sys/net/ipv4/conf/lo/forwarding && "
-		 "grep -q 0 /proc/sys/net/ipv6/conf/lo/forwarding");
-	run("grep -q 0 /proc/sys/net/ipv4/conf/srv/forwarding");
-}
-
-/* --- Tests ---------------------------------------------------------------------------------- */
-
-static void test_it_attaches_native_and_leaves_nothing_when_it_closes(void **state)
-{
-	struct inlay_turn *turn = open_plainly();
-	struct inlay_turn_link_info info = link_info(turn, "srv");
-	struct ids ids;
-
-	assert_string_equal(info.ingress, "native");
-	/* Both ends of the pair have a program, so each takes what is redirected to it. */
-	assert_true(info.xdp_tx);
-	assert_true(info.xdp_redirect_to);
-	assert_null(info.why);
-	assert_string_equal(link_info(turn, "lo").ingress, "none");
-	read_ids(&ids);
-	assert_true(ids.n_maps >= 12);
-	assert_int_equal(ids.n_programs, 3);
-	/* XDP, ingress and egress on two, egress on lo. */
-	assert_int_equal(ids.n_links, 7);
-	inlay_turn_close(turn);
-	assert_all_gone(&ids);
-}
-
-static void test_tc_is_used_where_it_is_asked_for(void **state)
-{
-	struct inlay_turn_config config = {.mode = INLAY_TURN_RELAY,
-					   .interfaces = veth_names,
-					   .n_interfaces = 1,
-					   .attach = INLAY_TURN_ATTACH_TC};
-	struct inlay_turn *turn = open_turn(&config);
-	struct ids ids;
-
-	assert_string_equal(link_info(turn, "srv").ingress, "tc");
-	assert_false(link_info(turn, "srv").xdp_tx);
-	assert_string_equal(link_info(turn, "far").ingress, "none");
-	read_ids(&ids);
-	inlay_turn_close(turn);
-	assert_all_gone(&ids);
-}
-
-/* The kernel says only then where a packet would go. */
-static void test_lo_forwards_while_it_is_open(void **state)
-{
-	struct inlay_turn *turn;
-
-	run("echo 0 >/proc/sys/net/ipv4/ip_forward; "
-	    "echo 0 >/proc/sys/net/ipv4/conf/lo/forwarding");
-	turn = open_plainly();
-	assert_forwarding(true);
-	inlay_turn_close(turn);
-	assert_forwarding(false);
-}
+/* --- What may go fast ----------------------------------------------------------------------- */
 
 static void test_an_allocation_goes_in_and_out(void **state)
 {
-	struct inlay_turn *turn = open_plainly();
-	struct inlay_addr peer = v4("198.51.100.9", 5000);
-	struct inlay_turn_allocation_params params = {.client = v4("203.0.113.5", 4000),
-						      .server = v4("192.0.2.1", 3478),
-						      .relayed = v4("192.0.2.1", 49152),
-						      .until = INLAY_NEVER};
+	struct inlay_turn *turn = scene_open_plainly();
+	struct inlay_addr peer = scene_v4("198.51.100.9", 5000);
+	struct inlay_turn_id id = allocate(turn);
 	struct inlay_turn_channel_info info;
-	struct inlay_turn_id id;
-	struct ids ids;
 
-	assert_int_equal(inlay_turn_allocation_add(turn, &params, &id), 0);
 	assert_int_equal(inlay_turn_permission_set(turn, id, &peer, INLAY_NEVER), 0);
 	assert_int_equal(inlay_turn_channel_set(turn, id, 0x4000, &peer, INLAY_NEVER), 0);
 	assert_int_equal(inlay_turn_channel_set(turn, id, 0x4001, &peer, INLAY_NEVER), -EEXIST);
 	assert_int_equal(inlay_turn_channel_read(turn, id, 0x4000, &info), 0);
 	assert_int_equal(info.stats.to_peer_packets, 0);
 	assert_int_equal(info.permission_until, INLAY_NEVER);
+	assert_int_equal(scene_count_keys("turn_clients"), 1);
+	assert_int_equal(scene_count_keys("turn_peers"), 1);
 	assert_int_equal(inlay_turn_allocation_remove(turn, id), 0);
 	assert_int_equal(inlay_turn_channel_read(turn, id, 0x4000, &info), -ESTALE);
-	read_ids(&ids);
-	inlay_turn_close(turn);
-	assert_all_gone(&ids);
+	assert_int_equal(scene_count_keys("turn_clients"), 0);
+	assert_int_equal(scene_count_keys("turn_peers"), 0);
+	scene_close(turn);
 }
+
+static void test_what_has_run_out_is_gone_from_the_maps_in_the_next_turn(void **state)
+{
+	struct inlay_turn *turn = scene_open_plainly();
+	struct inlay_addr peer = scene_v4("198.51.100.9", 5000);
+	struct inlay_turn_id id = allocate(turn);
+	inlay_ns now = scene_now(), end = now + 3600 * INLAY_S;
+	struct inlay_turn_candidate candidate = {.client = scene_v4("203.0.113.6", 4000),
+						 .server = scene_v4("192.0.2.1", 3478),
+						 .peer = peer,
+						 .relayed_port = htons(49153),
+						 .number = 0x4000,
+						 .until = end};
+	struct inlay_turn_channel_info info;
+	struct inlay_turn_ref ref;
+
+	assert_int_equal(inlay_turn_channel_set(turn, id, 0x4000, &peer, end), 0);
+	assert_int_equal(inlay_turn_watch_add(turn, &candidate, &ref), 0);
+	(void)inlay_turn_turn(turn, end - 1);
+	assert_int_equal(scene_count_keys("turn_clients"), 2);
+	assert_int_equal(scene_count_keys("turn_watched"), 1);
+	(void)inlay_turn_turn(turn, end);
+	assert_int_equal(inlay_turn_channel_read(turn, id, 0x4000, &info), -ENOENT);
+	assert_int_equal(inlay_turn_watch_remove(turn, ref), -ESTALE);
+	assert_int_equal(scene_count_keys("turn_clients"), 0);
+	assert_int_equal(scene_count_keys("turn_peers"), 0);
+	assert_int_equal(scene_count_keys("turn_watched"), 0);
+	scene_close(turn);
+}
+
+static void test_a_full_table_leaves_new_channels_to_the_server_and_counts_them(void **state)
+{
+	struct inlay_turn_config config = {.mode = INLAY_TURN_RELAY, .max_flows = 3};
+	struct inlay_turn *turn = scene_open(&config);
+	struct inlay_turn_id id = allocate(turn);
+	struct inlay_reason_counters reasons;
+
+	for (__u16 i = 0; i < 4; i++) {
+		struct inlay_addr peer = scene_v4("198.51.100.9", (__u16)(5000 + i));
+
+		assert_int_equal(inlay_turn_channel_set(turn, id, 0x4000 + i, &peer, INLAY_NEVER),
+				 i < 3 ? 0 : -ENOSPC);
+	}
+	inlay_turn_reasons(turn, &reasons);
+	assert_int_equal(reasons.count[INLAY_REASON_TURN_FULL], 1);
+	assert_int_equal(scene_count_keys("turn_clients"), 3);
+	scene_close(turn);
+}
+
+/* --- Time and news -------------------------------------------------------------------------- */
+
+static void test_nothing_is_alive_before_the_first_turn_nor_two_seconds_after_the_last(void **state)
+{
+	struct inlay_turn *turn = scene_open_plainly();
+	struct pollfd fd = {.fd = inlay_turn_fd(turn), .events = POLLIN};
+	inlay_ns now = scene_now();
+
+	assert_int_equal(scene_control().alive_until, 0);
+	/* So the first turn is asked for at once. */
+	assert_int_equal(poll(&fd, 1, 1000), 1);
+	assert_true(inlay_turn_turn(turn, now) <= now + 500 * INLAY_MS);
+	assert_int_equal(scene_control().alive_until, now + INLAY_TURN_ALIVE);
+	assert_int_equal(scene_control().mode, INLAY_TURN_RELAY);
+	assert_int_equal(scene_control().version, INLAY_TURN_ABI_VERSION);
+	scene_close(turn);
+}
+
+static void assert_hops_change(struct inlay_turn *turn, inlay_ns now, const char *command)
+{
+	__u32 before = scene_control().hop_generation;
+
+	scene_run(command);
+	(void)inlay_turn_turn(turn, now);
+	assert_int_not_equal(scene_control().hop_generation, before);
+}
+
+static void test_what_changes_the_way_of_packets_outdates_the_known_hops(void **state)
+{
+	struct inlay_turn *turn = scene_open_plainly();
+	inlay_ns now = scene_now();
+
+	(void)inlay_turn_turn(turn, now);
+	assert_hops_change(turn, now, "ip route add 198.51.100.0/24 via 192.0.2.2");
+	assert_hops_change(turn, now, "ip -6 route add 2001:db8:1::/64 via 2001:db8::2");
+	assert_hops_change(turn, now, "ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:09 dev srv");
+	assert_hops_change(turn, now, "ip addr add 192.0.2.77/24 dev srv");
+	assert_hops_change(turn, now, "ip link set srv mtu 1400");
+	assert_hops_change(turn, now, "ip rule add from 192.0.2.77 lookup main");
+	scene_close(turn);
+}
+
+struct heard {
+	__u64 cookies[16];
+	int n;
+};
+
+static void on_gone(void *user, __u64 cookie)
+{
+	struct heard *heard = user;
+
+	heard->cookies[heard->n++ % 16] = cookie;
+}
+
+static __u64 open_and_close_socket(int family)
+{
+	int fd = socket(family, SOCK_DGRAM, 0);
+	socklen_t len = sizeof(__u64);
+	__u64 cookie = 0;
+
+	assert_true(fd >= 0);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len), 0);
+	close(fd);
+	return cookie;
+}
+
+/* The kernel tells from a work queue: turned until it has, a bounded time. */
+static bool is_told(struct inlay_turn *turn, const struct heard *heard, __u64 cookie)
+{
+	struct pollfd fd = {.fd = inlay_turn_fd(turn), .events = POLLIN};
+
+	for (int i = 0; i < 100; i++) {
+		for (int k = 0; k < heard->n && k < 16; k++)
+			if (heard->cookies[k] == cookie)
+				return true;
+		(void)poll(&fd, 1, 50);
+		(void)inlay_turn_turn(turn, scene_now());
+	}
+	return false;
+}
+
+static void test_the_end_of_a_udp_socket_is_told_by_its_cookie(void **state)
+{
+	struct inlay_turn *turn = scene_open_plainly();
+	struct heard heard = {0};
+	struct inlay_turn_listener listener = {.gone = on_gone, .user = &heard};
+	__u64 v4, v6;
+
+	assert_int_equal(scene_control().n_ports, 0);
+	assert_int_equal(inlay_turn_listen(turn, &listener), 0);
+	assert_int_equal(scene_control().n_ports, 1);
+	assert_int_equal(scene_control().ports[0], htons(3478));
+	v4 = open_and_close_socket(AF_INET);
+	v6 = open_and_close_socket(AF_INET6);
+	assert_true(is_told(turn, &heard, v4));
+	assert_true(is_told(turn, &heard, v6));
+	scene_close(turn);
+}
+
+/* --- What is said when it cannot be opened --------------------------------------------------- */
 
 static void test_a_missing_object_is_said(void **state)
 {
 	struct inlay_turn_config config = {.object = "/nonexistent/turn.bpf.o"};
+
+	scene_open_fails(&config, -ENOENT, "/nonexistent/turn.bpf.o");
+}
+
+static void test_what_is_no_object_of_ours_is_said(void **state)
+{
+	struct inlay_turn_config config = {.object = "/proc/self/exe"};
+	char other[512];
+
+	scene_open_fails(&config, -ENOEXEC, "no BPF object");
+	/* The forwarder's stands beside it in the build. */
+	snprintf(other, sizeof(other), "%.*sforward.bpf.o",
+		 (int)(strlen(scene_object) - strlen("turn.bpf.o")), scene_object);
+	config.object = other;
+	scene_open_fails(&config, -EPROTO, "another version");
+}
+
+static void test_settings_that_make_no_sense_are_said(void **state)
+{
+	static const struct inlay_turn_range bad = {.addr = {.family = AF_INET}, .prefix_len = 33};
+	static const __u16 ports[INLAY_TURN_PORTS + 1] = {1};
+	struct inlay_turn_config config = {.object = scene_object, .ports = ports};
+
+	scene_open_fails(&config, -EINVAL, "ports");
+	config.n_ports = INLAY_TURN_PORTS + 1;
+	scene_open_fails(&config, -EINVAL, "ports");
+	config.n_ports = 1;
+	config.denied = &bad;
+	config.n_denied = 1;
+	scene_open_fails(&config, -EINVAL, "denied range");
+	config.n_denied = 0;
+	config.max_flows = ~0U;
+	scene_open_fails(&config, -EINVAL, "channels");
+}
+
+static void test_a_missing_privilege_is_said(void **state)
+{
+	struct inlay_turn_config config = {.object = scene_object, .mode = INLAY_TURN_RELAY};
 	struct inlay_turn *turn = NULL;
 	char error[256] = "";
+	int status;
+	pid_t child = fork();
 
-	assert_int_equal(inlay_turn_open(&config, &turn, error, sizeof(error)), -ENOENT);
-	assert_null(turn);
-	assert_non_null(strstr(error, "/nonexistent/turn.bpf.o"));
+	assert_true(child >= 0);
+	if (!child) {
+		if (setgid(65534) || setuid(65534) || access(scene_object, R_OK))
+			_exit(77);
+		if (inlay_turn_open(&config, &turn, error, sizeof(error)) != -EPERM)
+			_exit(1);
+		_exit(strstr(error, "CAP_BPF") ? 0 : 2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	/* Where an ordinary user cannot read the build folder there is nothing to try. */
+	assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77);
 }
 
-static void test_a_named_interface_that_is_not_there_is_said(void **state)
+static void test_an_error_without_room_for_a_line_is_an_error_all_the_same(void **state)
 {
-	static const char *const names[] = {"nosuch0"};
-	struct inlay_turn_config config = {
-		.object = object, .interfaces = names, .n_interfaces = 1, .mode = INLAY_TURN_RELAY};
+	struct inlay_turn_config config = {.object = "/nonexistent/turn.bpf.o"};
 	struct inlay_turn *turn = NULL;
-	char error[256] = "";
-	struct ids ids;
 
-	assert_int_equal(inlay_turn_open(&config, &turn, error, sizeof(error)), -ENOENT);
-	assert_non_null(strstr(error, "nosuch0"));
-	read_ids(&ids);
-	assert_int_equal(ids.n_maps + ids.n_programs + ids.n_links, 0);
+	assert_int_equal(inlay_turn_open(&config, &turn, NULL, 0), -ENOENT);
+	inlay_turn_close(NULL);
 }
 
-static void test_an_interface_that_comes_later_is_attached_and_forgotten_again(void **state)
-{
-	struct inlay_turn *turn = open_plainly();
-	inlay_ns now = clock_now();
-	struct pollfd fd = {.fd = inlay_turn_fd(turn), .events = POLLIN};
-
-	inlay_turn_turn(turn, now);
-	run("ip link add late type veth peer name late2 && ip link set late up && "
-	    "ip link set late2 up");
-	assert_int_equal(poll(&fd, 1, 1000), 1);
-	inlay_turn_turn(turn, now + INLAY_S);
-	assert_string_equal(link_info(turn, "late").ingress, "native");
-	run("ip link del late");
-	assert_int_equal(poll(&fd, 1, 1000), 1);
-	inlay_turn_turn(turn, now + 2 * INLAY_S);
-	assert_false(has_link(turn, "late"));
-	inlay_turn_close(turn);
-}
-
-static int may_run(void)
-{
-	int fd;
-
-	if (unshare(CLONE_NEWNET)) {
-		printf("1..0 # SKIP a network namespace of its own needs root\n");
-		return 77;
-	}
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "probe", 4, 8, 1, NULL);
-	if (fd < 0) {
-		printf("1..0 # SKIP BPF maps need root, or CAP_BPF\n");
-		return 77;
-	}
-	close(fd);
-	return 0;
-}
+#define IN_SCENE(test) cmocka_unit_test_setup(test, scene_make)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_it_attaches_native_and_leaves_nothing_when_it_closes,
-				       make_scene),
-		cmocka_unit_test_setup(test_tc_is_used_where_it_is_asked_for, make_scene),
-		cmocka_unit_test_setup(test_lo_forwards_while_it_is_open, make_scene),
-		cmocka_unit_test_setup(test_an_allocation_goes_in_and_out, make_scene),
-		cmocka_unit_test_setup(test_a_missing_object_is_said, make_scene),
-		cmocka_unit_test_setup(test_a_named_interface_that_is_not_there_is_said,
-				       make_scene),
-		cmocka_unit_test_setup(
-			test_an_interface_that_comes_later_is_attached_and_forgotten_again,
-			make_scene),
+		IN_SCENE(test_an_allocation_goes_in_and_out),
+		IN_SCENE(test_what_has_run_out_is_gone_from_the_maps_in_the_next_turn),
+		IN_SCENE(test_a_full_table_leaves_new_channels_to_the_server_and_counts_them),
+		IN_SCENE(
+			test_nothing_is_alive_before_the_first_turn_nor_two_seconds_after_the_last),
+		IN_SCENE(test_what_changes_the_way_of_packets_outdates_the_known_hops),
+		IN_SCENE(test_the_end_of_a_udp_socket_is_told_by_its_cookie),
+		IN_SCENE(test_a_missing_object_is_said),
+		IN_SCENE(test_what_is_no_object_of_ours_is_said),
+		IN_SCENE(test_settings_that_make_no_sense_are_said),
+		IN_SCENE(test_a_missing_privilege_is_said),
+		IN_SCENE(test_an_error_without_room_for_a_line_is_an_error_all_the_same),
 	};
-	int skip = may_run();
+	int err = scene_begin(argc, argv);
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: turn_library OBJECT\n");
-		return 2;
-	}
-	object = argv[1];
-	return skip ? skip : cmocka_run_group_tests(tests, NULL, NULL);
+	return err ? err : cmocka_run_group_tests(tests, NULL, NULL);
 }
