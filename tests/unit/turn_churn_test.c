@@ -39,15 +39,15 @@ static struct inlay_addr number_addr(const char *ip, __u64 n)
 
 static void arrive(struct client *c, inlay_ns now)
 {
-	struct inlay_turn_allocation_params p = {.client = number_addr("203.0.113.1", ++serial),
+	struct inlay_turn_allocation_params p = {.client = number_addr("203.0.113.1", serial + 1),
 						 .server = memory_addr("192.0.2.1", 3478),
-						 .relayed = number_addr("192.0.2.2", serial),
+						 .relayed = number_addr("192.0.2.2", serial + 1),
 						 .until = now + 600 * INLAY_S};
 	int err = inlay_turn_tables_add(tables, &p, now, &c->id);
 
 	assert_true(err == 0 || err == -ENOSPC);
 	c->alive = !err;
-	c->serial = serial;
+	c->serial = ++serial;
 	c->gone_at = now + below(1800) * INLAY_S;
 	allocated += !err;
 }
