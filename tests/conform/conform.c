@@ -92,14 +92,14 @@ static void run_apart(const struct conform_target *target, struct conform_outcom
 	}
 	close(ends[1]);
 	if (child > 0) {
-		in_time = read_why(ends[0], now_seconds() + CONFORM_SECONDS, outcome->why);
+		in_time = read_why(ends[0], now_seconds() + target->seconds, outcome->why);
 		if (!in_time)
 			kill(child, SIGKILL);
 		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 			;
 		if (!in_time)
-			snprintf(outcome->why, sizeof(outcome->why), "did not end within %d s",
-				 CONFORM_SECONDS);
+			snprintf(outcome->why, sizeof(outcome->why), "did not end within %u s",
+				 target->seconds);
 		else if (WIFSIGNALED(status))
 			snprintf(outcome->why, sizeof(outcome->why), "the device crashed it: %s",
 				 strsignal(WTERMSIG(status)));

@@ -4,7 +4,7 @@
  *
  * A case states what it needs. What the target does not claim is skipped, with the reason; what it
  * claims and does not do is a failure; a suite of which nothing ran is a failure too. Each case
- * runs in a process of its own, and no longer than CONFORM_SECONDS.
+ * runs in a process of its own, and no longer than the target's |seconds|.
  */
 #ifndef INLAY_TESTS_CONFORM_H
 #define INLAY_TESTS_CONFORM_H
@@ -15,7 +15,7 @@
 
 #include "device.h"
 
-#define CONFORM_SECONDS 60
+#define CONFORM_SECONDS 60   /* of one case, unless told */
 #define CONFORM_WHY	1024 /* room of a reason */
 #define CONFORM_NAME	128
 
@@ -36,7 +36,7 @@ struct conform_target {
 	const struct inlay_nic_profile *profile;
 	const struct inlay_conform_device *crypto; /* local and plugin */
 	__u32 ciphers;				   /* bit n: enum inlay_cipher n. From caps() */
-	const char *work; /* a folder for what a suite compiled or writes */
+	unsigned int seconds;			   /* that one case may take */
 };
 
 /* A need of cases: a bit of |needs|, and why |target| lacks it, or NULL where it claims it. */

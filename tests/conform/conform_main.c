@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "conform.h"
 #include "profile.h"
 #include "provider_local.h"
@@ -28,12 +29,14 @@ static const struct conform_format *const formats[] = {&conform_tap, &conform_js
 struct options {
 	const char *device, *profile, *filter, *suite, *output;
 	const struct conform_format *format;
+	unsigned int seconds;
 	bool list;
 };
 
 static const char usage[] =
 	"usage: inlay-conform --device local|netdevsim|DEV|./DEVICE.so [--profile P] [--suite S]\n"
 	"                     [--filter PATTERN] [--format tap|junit|json|html] [--output FILE]\n"
+	"                     [--timeout SECONDS]\n"
 	"       inlay-conform --list\n"
 	"Holds a device against the suites that apply to it. local: inlay's software provider;\n"
 	"netdevsim: the kernel's simulated NIC (root); DEV: a network interface with nothing\n"
@@ -86,6 +89,7 @@ static int open_plugin(struct conform_target *target, const char *path)
 static int open_target(struct conform_target *target, const struct options *options)
 {
 	target->device = options->device;
+	target->seconds = options->seconds;
 	if (!strcmp(options->device, "local")) {
 		target->kind = CONFORM_LOCAL;
 		target->crypto = &local;
@@ -126,9 +130,8 @@ static int find_profile(struct conform_target *target, const char *name,
 		name = usual[target->kind];
 	if (!name) {
 		fprintf(stderr,
-			"inlay-conform: %s: say which NIC it is: --profile NAME (`inlayctl nic "
-			"probe"
-			" %s` tells)\n",
+			"inlay-conform: %s: say which NIC it is: --profile NAME (`inlayctl nic"
+			" probe %s` tells)\n",
 			target->device, target->device);
 		return EXIT_USAGE;
 	}
@@ -163,48 +166,41 @@ static int parse_options(int argc, char **argv, struct options *ret_options)
 		{"filter", required_argument, NULL, 'f'},
 		{"format", required_argument, NULL, 'o'},
 		{"output", required_argument, NULL, 'w'},
+		{"timeout", required_argument, NULL, 't'},
 		{"list", no_argument, NULL, 'l'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	const char *format = "tap";
+	const char *values[128] = {['o'] = "tap", ['t'] = CHECK_TEXT(CONFORM_SECONDS)};
+	char *end;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-		switch (option) {
-		case 'd':
-			ret_options->device = optarg;
-			break;
-		case 'p':
-			ret_options->profile = optarg;
-			break;
-		case 's':
-			ret_options->suite = optarg;
-			break;
-		case 'f':
-			ret_options->filter = optarg;
-			break;
-		case 'o':
-			format = optarg;
-			break;
-		case 'w':
-			ret_options->output = optarg;
-			break;
-		case 'l':
-			ret_options->list = true;
-			break;
-		case 'h':
+		if (option == 'h')
 			return -1;
-		default:
+		if (option == '?')
 			return EXIT_USAGE;
-		}
+		values[option] = optarg ? optarg : "";
 	}
+	*ret_options = (struct options){
+		.device = values['d'],
+		.profile = values['p'],
+		.suite = values['s'],
+		.filter = values['f'],
+		.output = values['w'],
+		.list = values['l'],
+	};
+	ret_options->seconds = (unsigned int)strtoul(values['t'], &end, 10);
 	for (size_t i = 0; i < INLAY_ARRAY_SIZE(formats); i++)
-		if (!strcmp(formats[i]->name, format))
+		if (!strcmp(formats[i]->name, values['o']))
 			ret_options->format = formats[i];
 	if (!ret_options->format) {
 		fprintf(stderr, "inlay-conform: no format '%s': tap, json, junit or html\n",
-			format);
+			values['o']);
+		return EXIT_USAGE;
+	}
+	if (*end || !ret_options->seconds || ret_options->seconds > 86400) {
+		fprintf(stderr, "inlay-conform: --timeout takes seconds, 1 to 86400\n");
 		return EXIT_USAGE;
 	}
 	if (optind < argc || (!ret_options->device && !ret_options->list)) {

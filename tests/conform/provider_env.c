@@ -63,7 +63,7 @@ size_t reference_seal(enum inlay_cipher cipher, const struct inlay_keys *keys, c
 
 	reference_aead(cipher, keys, pn, packet, header_len, payload, payload_len);
 	reference_mask(cipher, hp, packet + header_len - pn_len + 4, mask);
-	packet[0] ^= mask[0] & 0x1f;
+	packet[0] ^= mask[0] & (packet[0] & 0x80 ? 0x0f : 0x1f);
 	for (i = 0; i < pn_len; i++)
 		packet[header_len - pn_len + i] ^= mask[1 + i];
 	return header_len + payload_len + INLAY_TAG;

@@ -6,6 +6,7 @@
 
 #include "../unit/hex.h"
 #include "golden.h"
+#include "inlay_quic.h"
 #include "provider_cases_list.h"
 #include "provider_env.h"
 
@@ -259,15 +260,17 @@ int case_unknown_cid(struct inlay_case_env *env)
 {
 	__u8 packet[ROOM], copy[ROOM];
 	struct duplex d;
-	size_t n;
+	size_t n, bit;
 
 	CHECK(duplex_init(env, &d, 0, 0) == 0);
 	n = peer_seal(&d, 0, 1, 1, 0, 20, packet);
 	memcpy(copy, packet, n);
-	copy[4] ^= 1;
-	CHECK(open_packet(env, &d, copy, n) == INLAY_NO_SA);
-	copy[4] ^= 1;
-	CHECK(memcmp(copy, packet, n) == 0);
+	for (bit = 0; bit < 8 * INLAY_OWN_CID; bit++) {
+		copy[1 + bit / 8] ^= (__u8)(1U << bit % 8);
+		CHECK(open_packet(env, &d, copy, n) == INLAY_NO_SA);
+		copy[1 + bit / 8] ^= (__u8)(1U << bit % 8);
+		CHECK(memcmp(copy, packet, n) == 0);
+	}
 	d.to.port = htons(4434);
 	CHECK(open_packet(env, &d, copy, n) == INLAY_NO_SA);
 	CHECK(memcmp(copy, packet, n) == 0);
@@ -275,6 +278,35 @@ int case_unknown_cid(struct inlay_case_env *env)
 	d.to.port = htons(4433);
 	d.to.ip[3] = 99;
 	CHECK(open_packet(env, &d, copy, n) == INLAY_OK);
+	return 0;
+}
+
+int case_rx_cid_lengths(struct inlay_case_env *env)
+{
+	__u8 packet[ROOM], copy[ROOM];
+	struct duplex d, other;
+	size_t n;
+	__u8 len;
+
+	CHECK(duplex_init(env, &d, 0, 0) == 0);
+	for (len = 0; len <= INLAY_CID_MAX; len++) {
+		__u8 cid[INLAY_CID_MAX] = {0};
+
+		if (len == INLAY_OWN_CID)
+			continue;
+		memcpy(cid, d.cid.data, INLAY_OWN_CID);
+		other = d;
+		inlay_cid_set(&other.cid, cid, len);
+		n = peer_seal(&other, 0, 1, 4, 0, 40, packet);
+		memcpy(copy, packet, n);
+		if (len < INLAY_OWN_CID) {
+			/* The rest of what is looked up is a protected number. */
+			CHECK(open_packet(env, &d, copy, n) == INLAY_NO_SA);
+			CHECK(memcmp(copy, packet, n) == 0);
+		} else {
+			CHECK(open_packet(env, &d, copy, n) == INLAY_AUTH_FAILED);
+		}
+	}
 	return 0;
 }
 
