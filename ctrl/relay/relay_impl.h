@@ -99,6 +99,7 @@ struct relay_track {
 	__u64 number; /* of this relay's tracks: never used again, ascending */
 	enum relay_track_state state;
 	bool in_use; /* a function works on it: not to be freed */
+	bool asked;  /* all publishers of namespaces that match, since they were last let go */
 	struct inlay_track_cache cache;
 	struct inlay_track_cache held;	 /* groups that may be the fast publisher's: held.c */
 	struct relay_bygones bygones;	 /* groups that were evicted from |cache| */

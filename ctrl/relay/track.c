@@ -300,9 +300,10 @@ void relay_track_want(struct relay_track *t)
 	}
 	if (t->state == RELAY_TRACK_CONNECTING && relay_track_is_absent(t))
 		relay_track_refuse_impatient(t);
-	if (t->state == RELAY_TRACK_LIVE || t->state == RELAY_TRACK_CONNECTING)
+	if ((t->state == RELAY_TRACK_LIVE && t->asked) || t->state == RELAY_TRACK_CONNECTING)
 		return;
 	t->in_use = true;
+	t->asked = true;
 	/* Section 9.5: every publisher of a namespace that matches. */
 	inlay_list_for_each (node, &r->namespaces) {
 		struct relay_namespace *n = inlay_list_entry(node, struct relay_namespace, node);
@@ -312,7 +313,7 @@ void relay_track_want(struct relay_track *t)
 	}
 	if (t->n_upstreams == 0 && r->origin != NULL)
 		(void)relay_upstream_ask(t, r->origin);
-	if (t->n_upstreams > 0)
+	if (t->n_upstreams > 0 && t->state != RELAY_TRACK_LIVE)
 		t->state = RELAY_TRACK_CONNECTING;
 	else if (t->state == RELAY_TRACK_IDLE)
 		refuse_waiting(t, INLAY_MOQ_REQUEST_DOES_NOT_EXIST, true);
@@ -453,6 +454,7 @@ static void stop_publishers(struct relay_track *t)
 	struct inlay_list *node, *after;
 
 	t->linger_deadline = INLAY_NEVER;
+	t->asked = false;
 	inlay_list_for_each_safe (node, after, &t->upstreams) {
 		struct relay_upstream *up = inlay_list_entry(node, struct relay_upstream, of_track);
 

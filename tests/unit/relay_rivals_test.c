@@ -274,6 +274,35 @@ static void what_a_forwarder_has_begun_is_nobody_elses(void **state)
 	rivals_free(&v);
 }
 
+static void publishers_of_a_namespace_are_asked_though_another_has_come_by_publish(void **state)
+{
+	struct fast_world *f = fast_new();
+	struct client *a = fast_client(f), *b = fast_client(f), *sub = fast_client(f);
+
+	client_publish(b, "video");
+	client_announce(a);
+	world_run(f->w);
+	assert_int_equal(a->asked, 0);
+	client_subscribe(sub, "video", NULL);
+	world_run(f->w);
+	assert_true(sub->ok);
+	assert_int_equal(a->asked, 1);
+	inlay_moq_request_cancel(sub->subscription, INLAY_MOQ_RESET_CANCELLED);
+	world_run(f->w);
+	world_wait(f->w, 3 * SECOND);
+	assert_int_equal(a->left, 1);
+	client_subscribe(sub, "video", NULL);
+	world_run(f->w);
+	assert_int_equal(a->asked, 2);
+	pub_group(a, 7, 3);
+	pub_group(b, 7, 3);
+	world_run(f->w);
+	world_wait(f->w, 120 * INLAY_MS);
+	assert_group(sub, 7, 0, 3);
+	assert_int_equal(sub->n_got, 3);
+	fast_free(f);
+}
+
 /* --- in every order -------------------------------------------------------------------------- */
 
 #define FIRST_GROUP 7
@@ -583,6 +612,8 @@ int main(void)
 		cmocka_unit_test(what_is_held_is_not_lost_when_its_publisher_leaves),
 		cmocka_unit_test(datagrams_come_from_the_fast_one),
 		cmocka_unit_test(what_a_forwarder_has_begun_is_nobody_elses),
+		cmocka_unit_test(
+			publishers_of_a_namespace_are_asked_though_another_has_come_by_publish),
 		cmocka_unit_test(who_wants_a_group_that_is_evicted_as_it_is_held_is_told),
 		cmocka_unit_test(a_stream_that_lost_its_front_as_it_was_held_is_told_as_lost),
 		cmocka_unit_test(what_is_held_and_is_a_duplicate_is_missed_by_nobody),
