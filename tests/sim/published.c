@@ -161,6 +161,7 @@ void sim_source_publish(struct sim_source *src, struct sim_stream *st)
 	index = sim_object_find(t, src->group, src->object);
 	if (index < t->n_objects) {
 		o = &t->objects[index];
+		s->shared++;
 	} else {
 		o = enter(t, src->group, src->object);
 		o->at = s->now;

@@ -126,6 +126,7 @@ static void sum_up(struct sim *s, struct sim_result *r)
 		}
 	r->packets = s->watch.packets;
 	r->published = s->published;
+	r->shared = s->shared;
 	r->connections = s->connections;
 	r->steps = s->steps;
 	r->media_bytes = s->media_bytes;

@@ -620,13 +620,13 @@ struct sim {
 	inlay_ns next_check;
 	char failure[512];
 	/* What the run came to, for the curious. */
-	__u64 published, closes, connections;
+	__u64 published, shared, closes, connections; /* |shared|: by both publishers */
 };
 
 struct sim_result {
 	bool failed;
 	char failure[512];
-	__u64 packets, published, delivered, datagrams, connections, steps;
+	__u64 packets, published, shared, delivered, datagrams, connections, steps;
 	inlay_ns time;
 	__u64 resets[INLAY_RELAY_N_RULES];
 	/* Stream bytes and datagrams of the relay's, and those that the forwarder sent. */
