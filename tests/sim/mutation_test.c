@@ -100,7 +100,7 @@ static const struct rule {
 	E(STALE_SUBSCRIBER, 7, "vectors"), /* entries outlive their positions */
 	E(NO_EPOCH, 7, "race"),
 	R(NO_PATH_MTU, 9),
-	E(IGNORE_GRANT, 11, "vectors"),
+	R(IGNORE_GRANT, 11),
 #undef R
 #undef E
 };
