@@ -282,6 +282,17 @@ void scene_forget_peer(__u32 flow)
 	(void)bpf_map_delete_elem(map_fd("turn_peers"), &key);
 }
 
+void scene_tie(const struct scene *s, __u32 flow)
+{
+	const struct inlay_turn_flow *f = &s->flows[flow];
+	struct inlay_turn_ref ref = {.flow = flow, .generation = f->generation};
+	struct inlay_turn_client_key client = {f->client, f->server, f->channel, 0};
+	struct inlay_turn_peer_key peer = {f->relayed, f->peer};
+
+	update("turn_clients", &client, &ref);
+	update("turn_peers", &peer, &ref);
+}
+
 static struct inlay_turn_watched_key watched_key(const struct scene *s, __u32 flow)
 {
 	return (struct inlay_turn_watched_key){

@@ -63,6 +63,8 @@ void scene_link(const struct scene *s, enum link link, __u32 flags);
 void scene_watch(struct scene *s, __u32 flow);
 void scene_forget_channel(__u32 flow);
 void scene_forget_peer(__u32 flow);
+/* What is a flow's leads to it, whatever its addresses have become. */
+void scene_tie(const struct scene *s, __u32 flow);
 /* What the entries of a flow say instead of its generation. */
 void scene_ref(__u32 flow, struct inlay_turn_ref ref);
 
