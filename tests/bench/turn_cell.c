@@ -62,7 +62,7 @@ struct outcome {
 	double cpu_ns; /* of the generator too */
 };
 
-#define MOST_TRIES 5
+#define MOST_TRIES 10
 
 /* What was under way is there, and counted, before the CPU time is read. */
 static int try_load(const struct turn_cell_config *c, unsigned int rate, struct outcome *ret)

@@ -22,7 +22,7 @@
 #define COUNTS_ROOM (TURN_LOAD_CPUS * sizeof(struct turn_load_count))
 #define PACED_BATCH 16
 #define WARM_UP	    5		    /* the window begins after a fifth of the time */
-#define MARGIN	    (20 * INLAY_MS) /* between the end of the window and of the injection */
+#define MARGIN	    (80 * INLAY_MS) /* between the end of the window and of the injection */
 #define MOST_FRAMES (1 << 30)	    /* of one injection: it is ended by a signal */
 
 static int say_errors(enum libbpf_print_level level, const char *format, va_list args)
