@@ -34,6 +34,8 @@ static const char usage[] =
 	"                   asks no inlayd: what network devices report, the profile that speaks "
 	"of\n"
 	"                   each, and the placement that follows\n"
+	"  nic check PROFILE OBJECT.bpf.o [--json]\n"
+	"                   asks no inlayd: whether a NIC would take the programs of an object\n"
 	"  turn [status|counters [--all]|links|on|observe|off] [--json]\n"
 	"                   asks a running inlay-turn: its allocations and channels, or that; "
 	"lets\n"

@@ -5,6 +5,7 @@
 
 #include "control_client.h"
 #include "nic.h"
+#include "nic_check.h"
 #include "nic_probe.h"
 
 static const struct {
@@ -12,6 +13,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{"probe", inlay_nic_probe_run},
+	{"check", inlay_nic_check_run},
 };
 
 int inlay_nic_run(const char *socket_path, int argc, char **argv)

@@ -43,6 +43,7 @@
 	ANSWER(store_immediate, "", "stores of an immediate value (BPF_ST) work")                  \
 	ANSWER(map_store, "", "map values may be written by plain stores")                         \
 	ANSWER(atomic_add, "", "atomic add without fetch, to map values")                          \
+	ANSWER(atomic_other, "", "other atomic operations: fetch, exchange, and, or, xor")         \
 	ANSWER(direct_values, "", "globals: .rodata, .data, .bss, .kconfig")                       \
 	ANSWER(bpf_calls, "", "calls between functions of the program")                            \
 	ANSWER(kfuncs, "", "calls of kernel functions")                                            \

@@ -21,6 +21,17 @@ static const cyaml_strval_t provider_choices[] = {{"local", INLAY_NIC_PROVIDER_L
 						  {"softnic", INLAY_NIC_PROVIDER_SOFTNIC},
 						  {"driver", INLAY_NIC_PROVIDER_DRIVER}};
 static const cyaml_strval_t program_choices[] = {{"xdp", 0}, {"sched_cls", 1}};
+static const cyaml_strval_t rule_choices[] = {
+#define WORD_ALWAYS(id)
+#define WORD_FIELD(id)
+#define WORD_LISTED(id)		 {#id, 0},
+#define RULE(id, how, when, ...) WORD_##when(id)
+#include "check_rules.def"
+#undef RULE
+#undef WORD_ALWAYS
+#undef WORD_FIELD
+#undef WORD_LISTED
+};
 static const cyaml_strval_t capability_choices[] = {
 #define ANSWER(name, ...) {#name, INLAY_NIC_CAP_##name},
 	INLAY_NIC_CAPABILITIES(ANSWER)
@@ -214,8 +225,9 @@ static const struct inlay_yaml_option options[] = {
 	OPTION("ebpf.helpers.value", CHOICE, "whether the NIC has it", REQUIRED,
 	       CHOOSE(answer_choices))
 	SOURCE("ebpf.helpers")
-	OPTION("ebpf.rules", TEXT_LIST, "rules of inlayctl nic check that hold for the NIC; without it "
-	       "none but those of every device", UP_TO(INLAY_NIC_RULES), LONGEST(NAME_ROOM))
+	OPTION("ebpf.rules", CHOICE_LIST, "rules of inlayctl nic check that hold for the NIC besides those "
+	       "of every device and those that follow from the fields here",
+	       CHOOSE(rule_choices), UP_TO(INLAY_NIC_RULES))
 #define SECTION "ebpf."
 	INLAY_NIC_EBPF_ANSWERS(ANSWER)
 	INLAY_NIC_EBPF_LIMITS(LIMIT)

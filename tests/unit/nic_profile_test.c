@@ -83,6 +83,10 @@ static void what_is_wrong_with_a_profile_is_said_with_file_line_and_key(void **s
 		"'0x107' is not an opcode");
 	refused(n, "provider: softnic", "provider: softnic\n    needs: [warp]", "prefer.needs",
 		"'warp' is none of");
+	refused("nfp-cx", "rules: [helper_stack_pointer", "rules: [be_nice", "ebpf.rules",
+		"'be_nice' is none of");
+	refused("nfp-cx", "rules: [helper_stack_pointer", "rules: [opcode", "ebpf.rules",
+		"'opcode' is none of");
 	refused(n, "    hook: tc\n", "", "prefer", "lacks hook");
 }
 
