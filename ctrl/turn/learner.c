@@ -221,8 +221,10 @@ void inlay_turn_learner_lost(struct inlay_turn_learner *l, enum inlay_turn_ring 
 {
 	l->counts.lost += n;
 	/* A request that was not seen makes nothing fast; a response may have been an end. */
-	if (n > 0 && ring == INLAY_TURN_RESPONSES)
-		inlay_turn_learner_reset(l, now);
+	if (n == 0 || ring != INLAY_TURN_RESPONSES)
+		return;
+	end_all(l);
+	inlay_learner_waiting_clear(l);
 }
 
 /* --- Sockets that are gone ----------------------------------------------------------------- */

@@ -209,6 +209,8 @@ void inlay_learner_response(struct inlay_turn_learner *l, const struct inlay_tur
 			    inlay_ns now);
 void inlay_learner_transactions_expire(struct inlay_turn_learner *l, inlay_ns now);
 inlay_ns inlay_learner_transactions_next(const struct inlay_turn_learner *l);
+/* Responses whose requests are not known yet: what they grant may have ended since. */
+void inlay_learner_waiting_clear(struct inlay_turn_learner *l);
 void inlay_learner_transactions_clear(struct inlay_turn_learner *l);
 
 /* learner_grants.c: what a matched pair means. */

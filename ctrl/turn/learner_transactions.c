@@ -250,6 +250,13 @@ static void answer_again(struct inlay_turn_learner *l, struct learner_transactio
 	}
 }
 
+/* Does the request say what it means? Then it is not more than that. */
+static bool is_answer_to(const struct learner_transaction *t, const struct learner_answer *a)
+{
+	return t != NULL && (t->state == LEARNER_ASKED || t->state == LEARNER_GRANTED) &&
+	       t->message.header.method == a->message->header.method && a->time >= t->time;
+}
+
 static void respond(struct inlay_turn_learner *l, const struct learner_tuple *tuple,
 		    const struct learner_answer *a, inlay_ns now)
 {
@@ -257,7 +264,7 @@ static void respond(struct inlay_turn_learner *l, const struct learner_tuple *tu
 	__u64 key;
 
 	t = find(l, tuple, a->message->header.id, &key);
-	if (t == NULL || t->state == LEARNER_WAITING || t->state == LEARNER_POISONED)
+	if (!is_answer_to(t, a))
 		inlay_learner_shrink(l, tuple, a, now);
 	if (t == NULL) {
 		t = begin(l, tuple, key, a->message, LEARNER_WAITING, now);
@@ -267,17 +274,14 @@ static void respond(struct inlay_turn_learner *l, const struct learner_tuple *tu
 		}
 		return;
 	}
-	if (t->message.header.method != a->message->header.method) {
+	if (t->message.header.method != a->message->header.method)
 		poison(l, t, now);
-	} else if (t->state != LEARNER_ASKED) {
-		answer_again(l, t, a, now);
-	} else if (a->time < t->time) {
-		/* Before this request came: to another one, that we have missed. */
-		l->counts.unmatched++;
-		inlay_learner_shrink(l, tuple, a, now);
-	} else {
+	else if (t->state != LEARNER_WAITING && a->time < t->time)
+		l->counts.unmatched++; /* to a request that was missed, before this one came */
+	else if (t->state == LEARNER_ASKED)
 		answer(l, t, a, now);
-	}
+	else
+		answer_again(l, t, a, now);
 }
 
 void inlay_learner_response(struct inlay_turn_learner *l, const struct inlay_turn_event *e,
@@ -344,8 +348,13 @@ inlay_ns inlay_learner_transactions_next(const struct inlay_turn_learner *l)
 	return a < b ? a : b;
 }
 
-void inlay_learner_transactions_clear(struct inlay_turn_learner *l)
+void inlay_learner_waiting_clear(struct inlay_turn_learner *l)
 {
 	expire(l, &l->waiting, INLAY_NEVER);
+}
+
+void inlay_learner_transactions_clear(struct inlay_turn_learner *l)
+{
+	inlay_learner_waiting_clear(l);
 	expire(l, &l->transactions, INLAY_NEVER);
 }

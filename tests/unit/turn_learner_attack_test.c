@@ -20,7 +20,7 @@ static void begin(struct world *w)
 
 static void give_request(struct world *w, const struct message *m, __u16 sum)
 {
-	struct world_event v =
+	union world_event v =
 		event_of(w, INLAY_TURN_MESSAGE, &w->client, &w->server, m->data, m->len);
 
 	v.e.udp_sum = htons(sum);
@@ -31,7 +31,7 @@ static void give_request(struct world *w, const struct message *m, __u16 sum)
 static bool is_believed(const char *client, const char *server, bool wrong, bool pseudo, bool none)
 {
 	struct message m = allocate_request(1), response;
-	struct world_event v;
+	union world_event v;
 	bool believed;
 	struct world w;
 
@@ -165,7 +165,7 @@ static void an_id_that_means_two_requests_means_nothing(void **state)
 /* Whatever was paired: ChannelData alone, relayed to nobody or to another, proves nothing. */
 static void a_pairing_without_the_servers_relaying_is_not_fast(void **state)
 {
-	struct world_event v;
+	union world_event v;
 	struct world w;
 
 	for (size_t i = 0; i < INLAY_ARRAY_SIZE(pairings); i++) {
@@ -309,7 +309,7 @@ enum forgery {
 static void a_response_that_is_not_the_servers_counts_for_nothing(void **state)
 {
 	struct message m, response;
-	struct world_event v;
+	union world_event v;
 	struct world w;
 
 	for (enum forgery f = GENUINE; f < FORGERIES; f++) {
@@ -340,7 +340,7 @@ static void a_response_that_is_not_the_servers_counts_for_nothing(void **state)
 static void a_relayed_socket_cannot_grant_an_allocation(void **state)
 {
 	struct message m = allocate_request(50), forged;
-	struct world_event v;
+	union world_event v;
 	struct world w;
 
 	begin(&w);
@@ -358,7 +358,7 @@ static void a_relayed_socket_cannot_grant_an_allocation(void **state)
 static void a_request_in_the_responses_ring_and_the_reverse_are_nothing(void **state)
 {
 	struct message m = allocate_request(1), response;
-	struct world_event v;
+	union world_event v;
 	struct world w;
 
 	world_init(&w, NULL);
@@ -380,7 +380,7 @@ static void a_request_in_the_responses_ring_and_the_reverse_are_nothing(void **s
 static void events_that_do_not_fit_are_malformed(void **state)
 {
 	struct message m = allocate_request(1);
-	struct world_event v, good;
+	union world_event v, good;
 	struct world w;
 
 	world_init(&w, NULL);

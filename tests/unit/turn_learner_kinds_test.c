@@ -14,8 +14,7 @@ static struct inlay_addr told6, peer6;
 
 static void relay6(struct world *w, __u16 number)
 {
-	struct world_event out =
-		event_of(w, INLAY_TURN_RELAYED, &told6, &peer6, "twelve bytes", 12);
+	union world_event out = event_of(w, INLAY_TURN_RELAYED, &told6, &peer6, "twelve bytes", 12);
 
 	world_up(w, number, "twelve bytes");
 	out.e.flow = world_ref(w, number);

@@ -19,9 +19,9 @@ static void begin(struct world *w)
 
 /* --- Proofs -------------------------------------------------------------------------------- */
 
-static struct world_event up_of(struct world *w, const void *data, size_t len)
+static union world_event up_of(struct world *w, const void *data, size_t len)
 {
-	struct world_event v =
+	union world_event v =
 		event_of(w, INLAY_TURN_CHANNEL_DATA, &w->client, &w->server, data, len);
 
 	v.e.flow = world_ref(w, 0x4001);
@@ -29,9 +29,9 @@ static struct world_event up_of(struct world *w, const void *data, size_t len)
 	return v;
 }
 
-static struct world_event out_of(struct world *w, const void *data, size_t len)
+static union world_event out_of(struct world *w, const void *data, size_t len)
 {
-	struct world_event v = event_of(w, INLAY_TURN_RELAYED, &w->relayed, &peer, data, len);
+	union world_event v = event_of(w, INLAY_TURN_RELAYED, &w->relayed, &peer, data, len);
 
 	v.e.flow = world_ref(w, 0x4001);
 	v.e.cookie = WORLD_RELAY;
@@ -59,7 +59,7 @@ enum flaw {
 	FLAWS,
 };
 
-static void spoil(struct world *w, enum flaw flaw, struct world_event *up, struct world_event *out)
+static void spoil(struct world *w, enum flaw flaw, union world_event *up, union world_event *out)
 {
 	switch (flaw) {
 	case OTHER_BYTES:
@@ -118,7 +118,7 @@ static void spoil(struct world *w, enum flaw flaw, struct world_event *up, struc
 
 static void a_proof_has_one_flaw_and_is_none(void **state)
 {
-	struct world_event up, out;
+	union world_event up, out;
 	struct world w;
 
 	for (enum flaw flaw = NONE; flaw < FLAWS; flaw++) {
@@ -140,7 +140,7 @@ static void a_proof_has_one_flaw_and_is_none(void **state)
 
 static void a_proof_takes_up_to_a_second(void **state)
 {
-	struct world_event up, out;
+	union world_event up, out;
 	struct world w;
 
 	begin(&w);
@@ -174,7 +174,7 @@ static void a_proof_is_found_among_other_data(void **state)
 
 static void data_longer_than_a_sample_count_with_their_length(void **state)
 {
-	struct world_event up, out;
+	union world_event up, out;
 	__u8 data[1200] = {1, 2, 3};
 	struct world w;
 
@@ -240,7 +240,7 @@ static void each_channel_wants_its_own_proof(void **state)
 static void another_socket_than_before_leaves_the_allocation_to_the_server(void **state)
 {
 	struct inlay_addr second = addr_of("203.0.113.8", 5000);
-	struct world_event out;
+	union world_event out;
 	struct world w;
 
 	for (int i = 0; i < 2; i++) {
@@ -290,7 +290,7 @@ static void another_allocations_socket_proves_nothing(void **state)
 			w.relayed = second_told;
 		}
 		world_up(&w, i == 2 ? 0x4006 : 0x4005, "twelve bytes");
-		struct world_event out =
+		union world_event out =
 			event_of(&w, INLAY_TURN_RELAYED, &w.relayed, &peer, "twelve bytes", 12);
 		out.e.flow = world_ref(&w, i == 2 ? 0x4006 : 0x4005);
 		out.e.cookie = i == 0 ? WORLD_RELAY : WORLD_RELAY + 7;
@@ -307,7 +307,7 @@ static void a_peer_that_is_another_allocation_is_proven_like_any(void **state)
 {
 	struct inlay_addr other_client = addr_of("192.0.2.2", 40000), other_told;
 	struct inlay_addr first_told;
-	struct world_event out;
+	union world_event out;
 	struct world w;
 
 	/* Both bind the other's relayed address, as two browsers do. */
@@ -336,7 +336,7 @@ static void a_peer_that_is_another_allocation_is_proven_like_any(void **state)
 static void a_response_may_come_before_its_request(void **state)
 {
 	struct message request = allocate_request(1), response;
-	struct world_event v;
+	union world_event v;
 	inlay_ns asked;
 	struct world w;
 
@@ -363,7 +363,7 @@ static void a_response_may_come_before_its_request(void **state)
 static void a_response_waits_a_second_and_no_longer(void **state)
 {
 	struct message request = allocate_request(1), response;
-	struct world_event v;
+	union world_event v;
 	struct world w;
 
 	world_init(&w, NULL);
@@ -383,7 +383,7 @@ static void a_response_waits_a_second_and_no_longer(void **state)
 static void a_response_is_not_to_a_request_that_came_after_it(void **state)
 {
 	struct message request = allocate_request(1), response;
-	struct world_event early;
+	union world_event early;
 	struct world w;
 
 	/* Handed over in either order. */
@@ -411,7 +411,7 @@ static void a_response_is_not_to_a_request_that_came_after_it(void **state)
 static void answers_that_disagree_before_the_request_is_there_poison(void **state)
 {
 	struct message request = allocate_request(1), response, other;
-	struct world_event v;
+	union world_event v;
 	struct world w;
 
 	world_init(&w, NULL);

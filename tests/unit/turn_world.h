@@ -458,9 +458,9 @@ WORLD_INLINE void message_seal(struct message *m)
 
 /* --- Events -------------------------------------------------------------------------------- */
 
-struct world_event {
+union world_event {
 	struct inlay_turn_event e;
-	__u8 data[INLAY_TURN_MESSAGE_MAX];
+	__u8 room[sizeof(struct inlay_turn_event) + INLAY_TURN_MESSAGE_MAX];
 };
 
 WORLD_INLINE __u16 world_sum(const struct inlay_turn_event *e, bool pseudo_only)
@@ -480,11 +480,11 @@ WORLD_INLINE __u16 world_sum(const struct inlay_turn_event *e, bool pseudo_only)
 	return inlay_net_sum_end(&s) ? inlay_net_sum_end(&s) : 0xffff;
 }
 
-WORLD_INLINE struct world_event event_of(const struct world *w, __u32 kind,
-					 const struct inlay_addr *src, const struct inlay_addr *dst,
-					 const void *data, size_t len)
+WORLD_INLINE union world_event event_of(const struct world *w, __u32 kind,
+					const struct inlay_addr *src, const struct inlay_addr *dst,
+					const void *data, size_t len)
 {
-	struct world_event v;
+	union world_event v;
 
 	memset(&v, 0, sizeof(v.e));
 	v.e.time = w->now;
@@ -501,15 +501,14 @@ WORLD_INLINE struct world_event event_of(const struct world *w, __u32 kind,
 	return v;
 }
 
-WORLD_INLINE void world_give(struct world *w, const struct world_event *v,
-			     enum inlay_turn_ring ring)
+WORLD_INLINE void world_give(struct world *w, const union world_event *v, enum inlay_turn_ring ring)
 {
 	inlay_turn_learner_event(w->l, &v->e, sizeof(v->e) + v->e.len, ring, w->now);
 }
 
 WORLD_INLINE void world_ask(struct world *w, const struct message *m)
 {
-	struct world_event v =
+	union world_event v =
 		event_of(w, INLAY_TURN_MESSAGE, &w->client, &w->server, m->data, m->len);
 
 	world_give(w, &v, INLAY_TURN_REQUESTS);
@@ -517,7 +516,7 @@ WORLD_INLINE void world_ask(struct world *w, const struct message *m)
 
 WORLD_INLINE void world_answer(struct world *w, const struct message *m)
 {
-	struct world_event v =
+	union world_event v =
 		event_of(w, INLAY_TURN_MESSAGE, &w->server, &w->client, m->data, m->len);
 
 	v.e.cookie = WORLD_LISTENER;
@@ -527,7 +526,7 @@ WORLD_INLINE void world_answer(struct world *w, const struct message *m)
 /* ChannelData of the client's, on a channel that is watched. */
 WORLD_INLINE void world_up(struct world *w, __u16 number, const char *data)
 {
-	struct world_event v =
+	union world_event v =
 		event_of(w, INLAY_TURN_CHANNEL_DATA, &w->client, &w->server, data, strlen(data));
 
 	v.e.flow = world_ref(w, number);
@@ -539,7 +538,7 @@ WORLD_INLINE void world_up(struct world *w, __u16 number, const char *data)
 WORLD_INLINE void world_out(struct world *w, __u16 number, const struct inlay_addr *peer,
 			    const char *data)
 {
-	struct world_event v =
+	union world_event v =
 		event_of(w, INLAY_TURN_RELAYED, &w->relayed, peer, data, strlen(data));
 
 	v.e.flow = world_ref(w, number);
