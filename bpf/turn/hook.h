@@ -58,11 +58,16 @@ INLAY_INLINE long inlay_turn_store(enum inlay_turn_hook hook, void *ctx, __u32 a
 		       : bpf_skb_store_bytes(ctx, at, from, len, BPF_F_RECOMPUTE_CSUM);
 }
 
-/* A number that a packet gave, below or equal to |max|: seen so by the verifier, too. */
-INLAY_INLINE __u32 inlay_turn_bounded(__u32 n, __u32 max)
+/*
+ * A length that is known to be 1 to |room|, a power of two, in a form that tells the verifier so:
+ * it does not learn it of comparisons that the compiler has made of it, nor older ones of one with
+ * 0.
+ */
+INLAY_INLINE __u32 inlay_turn_sized(__u32 n, __u32 room)
 {
+	n -= 1;
 	__asm__ volatile("" : "+r"(n));
-	return n > max ? max : n;
+	return (n & (room - 1)) + 1;
 }
 
 #endif

@@ -128,10 +128,10 @@ INLAY_INLINE __u64 inlay_turn_sum_padding(enum inlay_turn_hook hook, void *ctx,
 					  const struct inlay_turn_packet *p)
 {
 	__u8 bytes[4] = {0};
-	__u32 odd = p->data_len & 1, n = inlay_turn_bounded(p->pad_len, 3);
+	__u32 odd = p->data_len & 1;
 
-	if (!n ||
-	    inlay_turn_load(hook, ctx, p->at + INLAY_TURN_CHANNEL_HEADER + p->data_len, bytes, n))
+	if (inlay_turn_load(hook, ctx, p->at + INLAY_TURN_CHANNEL_HEADER + p->data_len, bytes,
+			    inlay_turn_sized(p->pad_len, sizeof(bytes))))
 		return 0;
 	return odd ? (__u64)inlay_turn_pair(bpf_htons(bytes[0]), 0) +
 			       inlay_turn_pair(bpf_htons((__u16)(bytes[1] << 8 | bytes[2])), 0)
@@ -190,8 +190,9 @@ INLAY_INLINE bool inlay_turn_sum_data(enum inlay_turn_hook hook, void *ctx, __u3
 	if (!s || len > INLAY_TURN_ROOM)
 		return false;
 	for (i = 0; i < INLAY_TURN_ROOM / INLAY_TURN_PIECE && len > 0; i++) {
-		n = inlay_turn_bounded(len, INLAY_TURN_PIECE);
-		if (!n || inlay_turn_load(hook, ctx, at, inlay_turn_scratch_bytes(s), n))
+		n = inlay_turn_sized(len < INLAY_TURN_PIECE ? len : INLAY_TURN_PIECE,
+				     INLAY_TURN_PIECE);
+		if (inlay_turn_load(hook, ctx, at, inlay_turn_scratch_bytes(s), n))
 			return false;
 		inlay_view_put32(inlay_turn_scratch_bytes(s) + n, 0);
 		*sum += (__u32)bpf_csum_diff(NULL, 0, (void *)inlay_turn_scratch_bytes(s),

@@ -45,16 +45,19 @@ INLAY_INLINE void inlay_turn_lose(enum inlay_turn_ring ring)
 	inlay_turn_count(INLAY_REASON_TURN_EVENT_LOST);
 }
 
-/* |e| is filled but for what every kind has; |at|: where in the frame its |e->len| bytes begin. */
-INLAY_INLINE void inlay_turn_report(enum inlay_turn_hook hook, void *ctx, __u32 at,
+/* |e| is filled but for what every kind has; |at|: where in the frame its |len| bytes begin. */
+INLAY_INLINE void inlay_turn_report(enum inlay_turn_hook hook, void *ctx, __u32 at, __u32 len,
 				    struct inlay_turn_event *e, enum inlay_turn_ring ring)
 {
-	__u32 len = inlay_turn_bounded(e->len, INLAY_TURN_MESSAGE_MAX);
 	void *map = ring == INLAY_TURN_REQUESTS ? (void *)&turn_requests : (void *)&turn_responses;
 
 	e->time = bpf_ktime_get_ns();
-	if (len > 0 && inlay_turn_load(hook, ctx, at, e->data, len))
-		return;
+	e->len = (__u16)len;
+	if (len > 0) {
+		len = inlay_turn_sized(len, INLAY_TURN_ROOM);
+		if (inlay_turn_load(hook, ctx, at, e->data, len))
+			return;
+	}
 	if (bpf_ringbuf_output(map, e, sizeof(*e) + len, 0))
 		inlay_turn_lose(ring);
 }
@@ -79,10 +82,9 @@ INLAY_INLINE void inlay_turn_report_message(enum inlay_turn_hook hook, void *ctx
 	e->src = p->key.client;
 	e->dst = p->key.server;
 	e->kind = INLAY_TURN_MESSAGE;
-	e->len = (__u16)len;
 	e->data_len = (__u16)len;
 	e->udp_sum = p->sum;
-	inlay_turn_report(hook, ctx, p->at, e, ring);
+	inlay_turn_report(hook, ctx, p->at, len, e, ring);
 }
 
 INLAY_INLINE bool inlay_turn_may_sample(struct inlay_turn_flow *flow, __u32 *samples)
@@ -109,9 +111,10 @@ INLAY_INLINE void inlay_turn_report_sample(enum inlay_turn_hook hook, void *ctx,
 	e->dst = p->key.server;
 	e->channel = p->key.channel;
 	e->data_len = p->data_len;
-	e->len = p->data_len < INLAY_TURN_SAMPLE_MAX ? p->data_len : INLAY_TURN_SAMPLE_MAX;
 	e->udp_sum = 0;
-	inlay_turn_report(hook, ctx, at, e, ring);
+	inlay_turn_report(hook, ctx, at,
+			  p->data_len < INLAY_TURN_SAMPLE_MAX ? p->data_len : INLAY_TURN_SAMPLE_MAX,
+			  e, ring);
 }
 
 /* ChannelData of a flow that is watched. */

@@ -59,8 +59,8 @@ INLAY_INLINE bool inlay_turn_tc_resize(struct __sk_buff *skb, const struct inlay
 {
 	bool was_v4 = p->key.client.family == INLAY_NET_AF_INET;
 	__u32 from = p->at + (p->key.channel ? INLAY_TURN_CHANNEL_HEADER : 0);
-	__u32 n = inlay_turn_bounded(p->data_len, INLAY_TURN_ROOM);
-	bool moves = !p->key.channel != !plan->channel && n;
+	__u32 n = inlay_turn_sized(p->data_len, INLAY_TURN_ROOM);
+	bool moves = !p->key.channel != !plan->channel && p->data_len;
 
 	if (moves && bpf_skb_load_bytes(skb, from, inlay_turn_scratch_bytes(s), n))
 		return false;
@@ -80,7 +80,7 @@ INLAY_INLINE bool inlay_turn_tc_write(struct __sk_buff *skb, const struct inlay_
 				      const struct inlay_turn_plan *plan,
 				      struct inlay_turn_scratch *s)
 {
-	__u32 len = inlay_turn_bounded(plan->front, INLAY_TURN_FRONT_MAX) - INLAY_NET_ETH_LEN;
+	__u32 len = inlay_turn_sized(plan->front - INLAY_NET_ETH_LEN, 64);
 	__u8 *front = inlay_turn_scratch_bytes(s);
 
 	if (plan->v4) {
@@ -92,9 +92,8 @@ INLAY_INLINE bool inlay_turn_tc_write(struct __sk_buff *skb, const struct inlay_
 	}
 	if (bpf_skb_store_bytes(skb, 0, front, INLAY_NET_ETH_LEN, 0))
 		return false;
-	len = inlay_turn_bounded(len, INLAY_TURN_FRONT_MAX - INLAY_NET_ETH_LEN);
-	return len && !bpf_skb_store_bytes(skb, INLAY_NET_ETH_LEN, front + INLAY_NET_ETH_LEN, len,
-					   BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
+	return !bpf_skb_store_bytes(skb, INLAY_NET_ETH_LEN, front + INLAY_NET_ETH_LEN, len,
+				    BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH);
 }
 
 /* TC's verdict; |*ret_why| why it is left alone, or dropped. */

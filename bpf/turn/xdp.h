@@ -20,14 +20,14 @@ static __attribute__((noinline)) bool inlay_turn_xdp_shift(struct xdp_md *ctx, _
 							   __u32 len, __u32 frame_len)
 {
 	struct inlay_turn_scratch *s = inlay_turn_scratch_of();
-	__u32 n = inlay_turn_bounded(len, INLAY_TURN_ROOM);
+	__u32 n = inlay_turn_sized(len, INLAY_TURN_ROOM);
 
-	if (!s || n != len ||
-	    (n && bpf_xdp_load_bytes(ctx, from, inlay_turn_scratch_bytes(s), n)) ||
+	if (!s || len > INLAY_TURN_ROOM ||
+	    (len && bpf_xdp_load_bytes(ctx, from, inlay_turn_scratch_bytes(s), n)) ||
 	    bpf_xdp_adjust_tail(ctx, (int)(to + len - frame_len)))
 		return false;
 	/* It is there: the frame was made as long. */
-	return !n || !bpf_xdp_store_bytes(ctx, to, inlay_turn_scratch_bytes(s), n);
+	return !len || !bpf_xdp_store_bytes(ctx, to, inlay_turn_scratch_bytes(s), n);
 }
 
 /* The frame becomes |plan->front| and the data. False: it is as it was. */
