@@ -89,29 +89,6 @@ int device_answer(struct inlay_dev_error *ret_error, const struct inlay_dev *dev
 	return device_fail(ret_error, dev, step, code, "%s", what);
 }
 
-int inlay_dev_open(const char *name, struct inlay_dev *ret_dev, struct inlay_dev_error *ret_error)
-{
-	int err;
-
-	*ret_error = (struct inlay_dev_error){0};
-	*ret_dev = (struct inlay_dev){0};
-	snprintf(ret_dev->name, sizeof(ret_dev->name), "%s", name);
-	ret_dev->ifindex = (int)if_nametoindex(name);
-	if (!ret_dev->ifindex)
-		return device_fail(ret_error, ret_dev, STEP_OPEN, -ENODEV,
-				   "looking for the device");
-	err = inlay_nl_new(NETLINK_ROUTE, &ret_dev->nl);
-	if (err)
-		return device_fail(ret_error, ret_dev, STEP_OPEN, err, "opening netlink");
-	return 0;
-}
-
-void inlay_dev_close(struct inlay_dev *dev)
-{
-	inlay_nl_free(dev->nl);
-	dev->nl = NULL;
-}
-
 static struct nl_msg *link_message(const struct inlay_dev *dev, int type)
 {
 	struct ifinfomsg info = {.ifi_family = AF_UNSPEC, .ifi_index = dev->ifindex};
@@ -122,6 +99,53 @@ static struct nl_msg *link_message(const struct inlay_dev *dev, int type)
 		return NULL;
 	}
 	return msg;
+}
+
+void inlay_dev_close(struct inlay_dev *dev)
+{
+	inlay_nl_free(dev->nl);
+	dev->nl = NULL;
+}
+
+static void take_ifindex(void *user, struct nlmsghdr *header)
+{
+	const struct ifinfomsg *info = nlmsg_data(header);
+
+	if (header->nlmsg_type == RTM_NEWLINK && nlmsg_datalen(header) >= (int)sizeof(*info))
+		*(int *)user = info->ifi_index;
+}
+
+/* Not by if_nametoindex(): for a name that there is not that has the kernel look for a module. */
+static int find_ifindex(struct inlay_dev *dev)
+{
+	struct nl_msg *msg = link_message(dev, RTM_GETLINK);
+
+	if (msg && nla_put_string(msg, IFLA_IFNAME, dev->name)) {
+		nlmsg_free(msg);
+		return -ENOMEM;
+	}
+	return inlay_nl_ask(dev->nl, msg, take_ifindex, &dev->ifindex);
+}
+
+int inlay_dev_open(const char *name, struct inlay_dev *ret_dev, struct inlay_dev_error *ret_error)
+{
+	struct inlay_dev dev = {0};
+	int err;
+
+	*ret_error = (struct inlay_dev_error){0};
+	snprintf(dev.name, sizeof(dev.name), "%s", name);
+	err = inlay_nl_new(NETLINK_ROUTE, &dev.nl);
+	if (err)
+		return device_fail(ret_error, &dev, STEP_OPEN, err, "opening netlink");
+	err = strlen(name) < sizeof(dev.name) ? find_ifindex(&dev) : -ENODEV;
+	if (!err && !dev.ifindex)
+		err = -ENODEV;
+	if (err) {
+		inlay_dev_close(&dev);
+		return device_fail(ret_error, &dev, STEP_OPEN, err, "looking for the device");
+	}
+	*ret_dev = dev;
+	return 0;
 }
 
 /* |fd| -1 detaches. */

@@ -186,6 +186,26 @@ static int find_feature(const struct inlay_dev *dev, const char *name, __u32 *re
 	return err > 0 ? err - 1 : err ? err : -ENOENT;
 }
 
+int tc_offload_is_on(const struct inlay_dev *dev)
+{
+	struct ethtool_gfeatures *get;
+	__u32 n = 0;
+	int at = find_feature(dev, "hw-tc-offload", &n), ret;
+
+	if (at < 0)
+		return at;
+	get = calloc(1, sizeof(*get) + (n + 31) / 32 * sizeof(get->features[0]));
+	if (!get)
+		return -ENOMEM;
+	get->cmd = ETHTOOL_GFEATURES;
+	get->size = (n + 31) / 32;
+	ret = ethtool(dev, get);
+	if (!ret)
+		ret = get->features[at / 32].active >> at % 32 & 1;
+	free(get);
+	return ret;
+}
+
 int set_tc_offload(const struct inlay_dev *dev, bool on)
 {
 	struct ethtool_sfeatures *set;

@@ -72,6 +72,8 @@ int open_port(struct offload_env *env, const struct sim *sim, __u32 port,
 bool program_is_gone(__u32 id);
 bool map_is_gone(__u32 id);
 
+/* Is hw-tc-offload on? 0, 1; -errno. */
+int tc_offload_is_on(const struct inlay_dev *dev);
 /* ethtool -K DEV hw-tc-offload; ip link set DEV mtu. 0; -errno. */
 int set_tc_offload(const struct inlay_dev *dev, bool on);
 int set_mtu(const struct inlay_dev *dev, int mtu);

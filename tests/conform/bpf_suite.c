@@ -20,6 +20,7 @@ static const struct offload_case cases[] = {
 static __u32 sim_id;
 /* What the tested device answered where its profile says to ask. */
 static bool answers_asked, takes_xdp, takes_tc;
+static bool tc_was_off; /* hw-tc-offload of the tested device before */
 
 /* --- What is claimed -------------------------------------------------------------------------- */
 
@@ -135,6 +136,7 @@ static int ask_device(struct conform_target *target, char why[CONFORM_WHY])
 	if (takes_tc)
 		inlay_dev_unload(&program);
 	answers_asked = true;
+	tc_was_off = tc_offload_is_on(&env.dev) == 0;
 	inlay_dev_close(&env.dev);
 	return 0;
 }
@@ -166,7 +168,22 @@ static void clean(const struct conform_target *target)
 	for (enum inlay_dev_xdp mode = INLAY_DEV_XDP_GENERIC; mode <= INLAY_DEV_XDP_DEVICE; mode++)
 		xdp_detach(&env, mode);
 	inlay_dev_tc_clear(&env.dev, &env.error);
+	if (tc_was_off)
+		set_tc_offload(&env.dev, false);
 	inlay_dev_close(&env.dev);
+}
+
+static bool is_gone(const struct conform_target *target)
+{
+	struct inlay_dev_error error;
+	struct inlay_dev dev;
+
+	if (target->kind != CONFORM_NETDEV)
+		return false;
+	if (inlay_dev_open(target->device, &dev, &error))
+		return error.code == -ENODEV;
+	inlay_dev_close(&dev);
+	return false;
 }
 
 static size_t count(void)
@@ -220,6 +237,7 @@ const struct conform_suite conform_bpf_offload = {
 	.applies = applies,
 	.open = open_suite,
 	.clean = clean,
+	.is_gone = is_gone,
 	.needs = needs,
 	.n_needs = INLAY_ARRAY_SIZE(needs),
 	.count = count,

@@ -203,6 +203,11 @@ bool conform_run(struct conform_report *report, struct conform_target *target,
 			continue;
 		if (!run_case(report, target, suite, &c, format, out))
 			return false;
+		if (suite->is_gone && report->outcomes[report->n - 1].verdict == CONFORM_FAILED &&
+		    suite->is_gone(target))
+			return add_failure(report, suite, "device_stays", "the device is there",
+					   "the device went: the rest of the suite was not run",
+					   format, out);
 	}
 	if (conform_count(report, suite, CONFORM_PASSED) ||
 	    conform_count(report, suite, CONFORM_FAILED))

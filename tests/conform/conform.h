@@ -73,6 +73,8 @@ struct conform_suite {
 	int (*open)(struct conform_target *target, char why[CONFORM_WHY]);
 	/* After each case, however it ended: takes away what it may have left. NULL: nothing. */
 	void (*clean)(const struct conform_target *target);
+	/* Asked after a failure: without its device the suite ends. NULL: that cannot happen. */
+	bool (*is_gone)(const struct conform_target *target);
 	const struct conform_need *needs;
 	size_t n_needs;
 	size_t (*count)(void);

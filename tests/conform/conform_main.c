@@ -12,7 +12,7 @@
 
 #include "check.h"
 #include "conform.h"
-#include "profile.h"
+#include "probe.h"
 #include "provider_local.h"
 
 enum { EXIT_GOOD = 0, EXIT_BAD = 1, EXIT_USAGE = 2 };
@@ -31,6 +31,13 @@ struct options {
 	const struct conform_format *format;
 	unsigned int seconds;
 	bool list;
+};
+
+/* What the profile of the target stands in. */
+struct identity_sources {
+	struct inlay_nic_profile *named;
+	struct inlay_nic_profiles profiles;
+	struct inlay_nic_probe *probe;
 };
 
 static const char usage[] =
@@ -114,33 +121,62 @@ static int open_target(struct conform_target *target, const struct options *opti
 	return 0;
 }
 
-/* What the target claims to be: by name, or as its kind has it. 0; EXIT_USAGE, said. */
-static int find_profile(struct conform_target *target, const char *name,
-			struct inlay_nic_profile **ret_profile)
+/* By what the device reports. 0; EXIT_USAGE, said. */
+static int match_profile(struct conform_target *target, struct identity_sources *ret)
 {
-	static const char *const usual[] = {
-		[CONFORM_NETDEVSIM] = "netdevsim",
-		[CONFORM_NETDEV] = NULL,
-	};
 	char err[INLAY_NIC_ERROR];
+	struct inlay_nic_identity identity;
 
-	if (!name && (target->kind == CONFORM_LOCAL || target->kind == CONFORM_PLUGIN))
-		return 0;
-	if (!name)
-		name = usual[target->kind];
-	if (!name) {
+	if (inlay_nic_probe_new(target->device, &ret->probe) || !ret->probe->n_devices) {
 		fprintf(stderr,
-			"inlay-conform: %s: say which NIC it is: --profile NAME (`inlayctl nic"
-			" probe %s` tells)\n",
-			target->device, target->device);
+			"inlay-conform: %s does not answer; say which NIC it is: --profile\n",
+			target->device);
 		return EXIT_USAGE;
 	}
-	if (inlay_nic_profile_find(name, ret_profile, err)) {
+	if (inlay_nic_profiles_load(NULL, &ret->profiles, err)) {
 		fprintf(stderr, "inlay-conform: %s\n", err);
 		return EXIT_USAGE;
 	}
-	target->profile = *ret_profile;
+	inlay_nic_device_identity(&ret->probe->devices[0], &identity);
+	target->profile = inlay_nic_profiles_best(&ret->profiles, &identity);
+	if (!target->profile) {
+		fprintf(stderr,
+			"inlay-conform: no profile knows %s (driver %s); name one: --profile, or"
+			" write one (docs/nics.md)\n",
+			target->device, identity.driver);
+		return EXIT_USAGE;
+	}
+	snprintf(target->title, sizeof(target->title), "%s: %s (driver %s, firmware %s)",
+		 target->device, target->profile->title, identity.driver,
+		 identity.firmware && identity.firmware[0] ? identity.firmware : "not told");
 	return 0;
+}
+
+/* What the target claims to be: by name, or as its kind has it. 0; EXIT_USAGE, said. */
+static int find_profile(struct conform_target *target, const char *name,
+			struct identity_sources *ret)
+{
+	char err[INLAY_NIC_ERROR];
+
+	if (!name && target->kind == CONFORM_NETDEV)
+		return match_profile(target, ret);
+	if (!name && target->kind == CONFORM_NETDEVSIM)
+		name = "netdevsim";
+	if (!name)
+		return 0;
+	if (inlay_nic_profile_find(name, &ret->named, err)) {
+		fprintf(stderr, "inlay-conform: %s\n", err);
+		return EXIT_USAGE;
+	}
+	target->profile = ret->named;
+	return 0;
+}
+
+static void forget_identity(struct identity_sources *identity)
+{
+	inlay_nic_profile_free(identity->named);
+	inlay_nic_profiles_fini(&identity->profiles);
+	inlay_nic_probe_free(identity->probe);
 }
 
 static int list_cases(void)
@@ -256,7 +292,7 @@ int main(int argc, char **argv)
 {
 	struct conform_report report = {0};
 	struct conform_target target = {0};
-	struct inlay_nic_profile *profile = NULL;
+	struct identity_sources identity = {0};
 	struct options options = {0};
 	FILE *out = stdout;
 	int code;
@@ -270,15 +306,17 @@ int main(int argc, char **argv)
 		return list_cases();
 	code = open_target(&target, &options);
 	if (!code)
-		code = find_profile(&target, options.profile, &profile);
-	if (code)
-		return code;
-	if (options.output) {
+		code = find_profile(&target, options.profile, &identity);
+	if (!code && options.output) {
 		out = fopen(options.output, "w");
 		if (!out) {
 			fprintf(stderr, "inlay-conform: %s: %s\n", options.output, strerror(errno));
-			return EXIT_USAGE;
+			code = EXIT_USAGE;
 		}
+	}
+	if (code) {
+		forget_identity(&identity);
+		return code;
 	}
 	report.target = &target;
 	note_circumstances(&report);
@@ -288,6 +326,6 @@ int main(int argc, char **argv)
 		code = EXIT_BAD;
 	}
 	free(report.outcomes);
-	inlay_nic_profile_free(profile);
+	forget_identity(&identity);
 	return code;
 }
