@@ -14,8 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define LOG_ROOM (1U << 16)
-#define TRIES	 16 /* of a deletion that meets somebody in the same bucket */
+#define LOG_ROOM   (1U << 16)
+#define RING_BYTES (1U << 20)
+#define TRIES	   16 /* of a deletion that meets somebody in the same bucket */
 
 void inlay_turn_say(const struct inlay_turn_error *error, const char *format, ...)
 {
@@ -112,8 +113,8 @@ static int size_maps(struct inlay_turn_maps *maps, const struct inlay_turn_error
 		{"turn_stats", sizeof(struct inlay_turn_stats), maps->n_flows},
 		{"turn_reasons", sizeof(__u64), INLAY_N_REASONS},
 		{"turn_links", sizeof(__u32), 0},
-		{"turn_requests", 0, 0},
-		{"turn_responses", 0, 0},
+		{"turn_requests", 0, RING_BYTES},
+		{"turn_responses", 0, RING_BYTES},
 		{"turn_lost", sizeof(__u64), 2},
 	};
 	struct bpf_map *map;

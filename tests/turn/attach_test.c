@@ -2,7 +2,7 @@
 /*
  * libinlay-turn against the kernel: where its programs stand, beside whom, and that they go.
  *
- * usage: turn_attach OBJECT
+ * usage: turn_attach OBJECT OTHER_OBJECT
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

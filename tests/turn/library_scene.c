@@ -16,17 +16,18 @@
 
 #define TRIES 2000
 
-const char *scene_object;
+const char *scene_object, *scene_other_object;
 
 int scene_begin(int argc, char **argv)
 {
 	int fd;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s OBJECT\n", argv[0]);
+	if (argc != 3) {
+		fprintf(stderr, "usage: %s OBJECT OTHER_OBJECT\n", argv[0]);
 		return 2;
 	}
 	scene_object = argv[1];
+	scene_other_object = argv[2];
 	if (unshare(CLONE_NEWNET)) {
 		printf("1..0 # SKIP a network namespace of its own needs root\n");
 		return 77;
@@ -240,6 +241,26 @@ int scene_map(const char *name)
 		close(fd);
 	}
 	print_error("no map %s\n", name);
+	fail();
+	return -1;
+}
+
+int scene_program(const char *name)
+{
+	struct scene_ids ids;
+
+	scene_read_ids(&ids);
+	for (int i = 0; i < ids.n_programs; i++) {
+		struct bpf_prog_info info = {0};
+		__u32 len = sizeof(info);
+		int fd = bpf_prog_get_fd_by_id(ids.programs[i]);
+
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) &&
+		    !strncmp(info.name, name, sizeof(info.name) - 1))
+			return fd;
+		close(fd);
+	}
+	print_error("no program %s\n", name);
 	fail();
 	return -1;
 }

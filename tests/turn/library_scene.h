@@ -16,9 +16,10 @@
 #include "inlay_turn.h"
 #include "watch.h"
 
-/* Skips (77) without the privilege for all this; else 0. |argv[1]|: the BPF object. */
+/* Skips (77) without the privilege for all this; else 0. |argv|: the BPF object, and one that is
+ * none of inlay-turn's. */
 int scene_begin(int argc, char **argv);
-extern const char *scene_object;
+extern const char *scene_object, *scene_other_object;
 
 /* cmocka's setup: "srv" (192.0.2.1/24, 2001:db8::1/64) and "far", both up, and lo. */
 int scene_make(void **state);
@@ -52,6 +53,8 @@ void scene_close(struct inlay_turn *turn);
 
 /* A map of this process's by its name: a descriptor, to be closed. */
 int scene_map(const char *name);
+/* A program, the same. */
+int scene_program(const char *name);
 __u32 scene_count_keys(const char *map);
 struct inlay_turn_control scene_control(void);
 

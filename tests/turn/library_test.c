@@ -3,12 +3,11 @@
  * libinlay-turn against the kernel: what may go fast, time, the kernel's news, and what is said
  * when it cannot be opened.
  *
- * usage: turn_library OBJECT
+ * usage: turn_library OBJECT OTHER_OBJECT
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -218,13 +217,9 @@ static void test_a_missing_object_is_said(void **state)
 static void test_what_is_no_object_of_ours_is_said(void **state)
 {
 	struct inlay_turn_config config = {.object = "/proc/self/exe"};
-	char other[512];
 
 	scene_open_fails(&config, -ENOEXEC, "no BPF object");
-	/* The forwarder's stands beside it in the build. */
-	snprintf(other, sizeof(other), "%.*sforward.bpf.o",
-		 (int)(strlen(scene_object) - strlen("turn.bpf.o")), scene_object);
-	config.object = other;
+	config.object = scene_other_object;
 	scene_open_fails(&config, -EPROTO, "another version");
 }
 

@@ -22,7 +22,7 @@ static struct memory memory;
 static struct inlay_turn_tables *tables;
 static struct client clients[CLIENTS];
 static struct seeded random_numbers = {.state = 5};
-static __u64 serial, allocated, bound;
+static __u64 serial, allocated, bound, to_peer, over;
 
 static __u64 below(__u64 bound_)
 {
@@ -116,12 +116,27 @@ static void live(struct client *c, inlay_ns now)
 				 0);
 }
 
+/* Media flow; a few packets are under way yet when their channel ends. */
+static void relay(void)
+{
+	struct inlay_turn_allocation *a = &memory.allocations[below(ALLOCATIONS)];
+	__u32 flow = (__u32)below(FLOWS);
+
+	if (memory.flows[flow].state != INLAY_TURN_FAST && !memory.unsettled[flow])
+		return;
+	memory.stats[flow].to_peer_packets += 3;
+	to_peer += 3;
+	a->over_limit += a->until > 0;
+	over += a->until > 0;
+}
+
 static void live_until(inlay_ns *now, inlay_ns end, bool anybody)
 {
 	for (; *now < end; *now += INLAY_S) {
 		(void)inlay_turn_tables_turn(tables, *now);
 		for (int i = 0; anybody && i < CLIENTS; i++)
 			live(&clients[i], *now);
+		relay();
 	}
 }
 
@@ -129,6 +144,7 @@ static void live_until(inlay_ns *now, inlay_ns end, bool anybody)
 static size_t assert_nothing_is_left(inlay_ns *now)
 {
 	struct inlay_turn_tables_counts c;
+	struct inlay_turn_totals totals;
 
 	memset(clients, 0, sizeof(clients));
 	live_until(now, *now + 3600 * INLAY_S, false);
@@ -137,6 +153,9 @@ static size_t assert_nothing_is_left(inlay_ns *now)
 	assert_int_equal(c.resting_flows + c.resting_allocations, 0);
 	assert_int_equal(inlay_turn_tables_turn(tables, *now), INLAY_NEVER);
 	memory_assert_empty(&memory);
+	inlay_turn_tables_totals(tables, &totals);
+	assert_int_equal(totals.to_peer_packets, to_peer);
+	assert_int_equal(totals.over_limit, over);
 	return mallinfo2().uordblks;
 }
 
@@ -172,8 +191,7 @@ static void test_a_day_of_churn_leaves_nothing(void **state)
 	live_until(&now, now + DAY * INLAY_S, true);
 	after_a_day = assert_nothing_is_left(&now);
 	assert_int_equal(after_a_day, after_an_hour);
-	assert_int_equal(memory.adds >= memory.removes, 1);
-	assert_true(allocated > 2000 && bound > 20000);
+	assert_true(allocated > 2000 && bound > 20000 && to_peer > 20000 && over > 10000);
 	assert_every_place_is_free(now);
 	inlay_turn_tables_free(tables);
 	memory_assert_empty(&memory);
