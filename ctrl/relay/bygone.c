@@ -18,7 +18,7 @@ struct relay_bygone {
 
 static __u32 known(const struct relay_bygones *b)
 {
-	return b->n < BYGONES ? (__u32)b->n : BYGONES;
+	return b->n < b->room ? (__u32)b->n : b->room;
 }
 
 void relay_bygones_fini(struct relay_bygones *b)
@@ -26,19 +26,33 @@ void relay_bygones_fini(struct relay_bygones *b)
 	free(b->ring);
 }
 
+/* Without memory for more it is a shorter ring. */
+static void grow(struct relay_bygones *b)
+{
+	__u32 room = b->room > 0 ? 2 * b->room : 16;
+	struct relay_bygone *bigger;
+
+	if (b->n != b->room || room > BYGONES)
+		return;
+	bigger = realloc(b->ring, room * sizeof(*b->ring));
+	if (bigger == NULL)
+		return;
+	b->ring = bigger;
+	b->room = room;
+}
+
 void relay_bygones_on_evict(struct inlay_cache_group *g, const struct inlay_cache_stream *s)
 {
 	struct relay_track *t = inlay_list_entry(g->track, struct relay_track, cache);
+	const struct relay_upstream *owner = g->inherited ? NULL : g->owner;
 	struct relay_bygones *b = &t->bygones;
 
 	/* One who comes later than its group begins above it: see relay_upstream.floor. */
-	if (s != NULL || (g->owner != NULL && !g->inherited && t->n_upstreams < 2))
+	if (s != NULL || (owner != NULL && t->n_upstreams < 2))
 		return;
-	if (b->ring == NULL)
-		b->ring = calloc(BYGONES, sizeof(*b->ring));
-	if (b->ring != NULL)
-		b->ring[b->n++ % BYGONES] = (struct relay_bygone){
-			.group = g->id, .owner = g->inherited ? NULL : g->owner};
+	grow(b);
+	if (b->room > 0)
+		b->ring[b->n++ % b->room] = (struct relay_bygone){.group = g->id, .owner = owner};
 }
 
 void relay_bygones_forget(struct relay_bygones *b, const struct relay_upstream *up)

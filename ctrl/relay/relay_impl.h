@@ -87,6 +87,7 @@ enum relay_track_state {
 
 struct relay_bygones {
 	struct relay_bygone *ring;
+	__u32 room;
 	__u64 n; /* that there ever were */
 };
 

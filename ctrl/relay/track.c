@@ -90,6 +90,7 @@ static void track_free(struct relay_track *t)
 	} else {
 		inlay_map_remove(&r->by_hash, t->hash);
 	}
+	t->cache.on_evict = t->held.on_evict = NULL; /* nobody is left */
 	inlay_track_cache_fini(&t->cache);
 	inlay_track_cache_fini(&t->held);
 	relay_bygones_fini(&t->bygones);

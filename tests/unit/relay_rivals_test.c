@@ -523,6 +523,21 @@ static void a_group_that_the_cache_has_given_up_is_nobody_elses(void **state)
 	rivals_free(&v);
 }
 
+static void groups_of_long_ago_are_remembered(void **state)
+{
+	struct told told;
+	struct rivals v = rivals_in_little(&told, 1 << 20, 1);
+
+	for (__u64 g = 7; g < 107; g++)
+		bring(&v, v.a, g);
+	for (__u64 g = 7; g < 107; g++)
+		bring(&v, v.b, g);
+	world_wait(v.f->w, 120 * INLAY_MS);
+	assert_int_equal(v.sub->n_got, 300);
+	assert_int_equal(stats_of(v.f->w).duplicates, 100);
+	rivals_free(&v);
+}
+
 static void a_group_that_was_taken_over_and_given_up_is_nobodys(void **state)
 {
 	struct told told;
@@ -618,6 +633,7 @@ int main(void)
 		cmocka_unit_test(a_stream_that_lost_its_front_as_it_was_held_is_told_as_lost),
 		cmocka_unit_test(what_is_held_and_is_a_duplicate_is_missed_by_nobody),
 		cmocka_unit_test(a_group_that_the_cache_has_given_up_is_nobody_elses),
+		cmocka_unit_test(groups_of_long_ago_are_remembered),
 		cmocka_unit_test(a_group_that_was_taken_over_and_given_up_is_nobodys),
 		cmocka_unit_test(datagrams_go_on_where_the_former_publisher_ended),
 		cmocka_unit_test(what_is_taken_over_evicts_the_oldest),
