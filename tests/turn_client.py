@@ -22,8 +22,8 @@ FAMILY, TRANSPORT = 0x17, 0x19
 CLONE_NEWNET = 0x40000000
 
 
-def socket_in(namespace, address, port=0):
-    """A UDP socket in a namespace, bound. Only the thread that makes it goes there."""
+def socket_in(namespace, address, port=0, kind=socket.SOCK_DGRAM, protocol=0):
+    """A socket in a namespace, bound. Only the thread that makes it goes there."""
     made = []
 
     def make():
@@ -34,7 +34,7 @@ def socket_in(namespace, address, port=0):
                 return
         try:
             family = socket.AF_INET6 if ":" in address else socket.AF_INET
-            one = socket.socket(family, socket.SOCK_DGRAM)
+            one = socket.socket(family, kind, protocol)
             one.bind((address, port))
             one.settimeout(2)
             made.append(one)
@@ -75,10 +75,12 @@ def message(kind, transaction, attributes, key=None):
 
 
 def parse(packet):
-    """Class and method, transaction, and attributes {kind: first value}; None: no STUN."""
+    """Class and method, transaction, and attributes {kind: first value}; None: no whole STUN."""
     if len(packet) < 20 or struct.unpack(">I", packet[4:8])[0] != COOKIE:
         return None
     kind, length = struct.unpack(">HH", packet[:4])
+    if len(packet) != 20 + length or length % 4:
+        return None
     found, at = {}, 20
     while at + 4 <= 20 + length:
         name, size = struct.unpack(">HH", packet[at:at + 4])

@@ -11,8 +11,8 @@ import turn_client as turn
 class FakeServer:
     """Listens until close(). |seen|: all that came to its port, as it came."""
 
-    def __init__(self, namespace, address, relay, port=3478):
-        self.namespace, self.relay = namespace, relay
+    def __init__(self, namespace, address, relay, port=3478, lifetime=600):
+        self.namespace, self.relay, self.lifetime = namespace, relay, lifetime
         self.front = turn.socket_in(namespace, address, port)
         self.allocations = {}  # of a client: its relayed socket
         self.channels = {}  # of a client: {number: peer}
@@ -34,8 +34,8 @@ class FakeServer:
             self.allocations[client], self.channels[client] = relayed, {}
             attributes = [(turn.XOR_RELAYED, turn.xor_address(relayed.getsockname()[:2],
                                                               transaction)),
-                          (turn.LIFETIME, struct.pack(">I", 600))]
-        elif kind == turn.CHANNEL_BIND:
+                          (turn.LIFETIME, struct.pack(">I", self.lifetime))]
+        elif kind == turn.CHANNEL_BIND and {turn.CHANNEL_NUMBER, turn.XOR_PEER} <= set(found):
             number = struct.unpack(">H", found[turn.CHANNEL_NUMBER][:2])[0]
             self.channels[client][number] = turn.read_xor_address(found[turn.XOR_PEER],
                                                                   transaction)

@@ -85,12 +85,12 @@ class Scene:
             # As on a wire: one datagram a packet, and each with its checksum.
             space.run("ip", "link", "set", name, "gso_max_segs", "1")
             space.run("ethtool", "-K", name, "tx", "off")
-            # A veth takes what XDP redirects to it only where its peer polls.
-            space.run("ethtool", "-K", name, "gro", "on" if gro else "off")
             for family, bits in ((4, 24), (6, 64)):
                 space.run("ip", "address", "add", f"{address(net, host, family)}/{bits}",
                           "dev", name, "nodad")
             space.run("ip", "link", "set", name, "up")
+            # A veth takes what XDP redirects to it only where its peer polls.
+            space.run("ethtool", "-K", name, "gro", "on" if gro else "off")
         for family in (4, 6):
             other.run("ip", f"-{family}", "route", "add", "default", "via",
                       address(net, 1, family))
@@ -164,8 +164,9 @@ class Scene:
         self.processes.finish(child, seconds)
         return uclient_result(self.processes.log(name))
 
-    def start_turn(self, config="", *options, name="inlay-turn"):
-        self.turn = InlayTurn(self, config, options, name)
+    def start_turn(self, config="", *options, name="inlay-turn", outside=False):
+        """|outside|: of the server's namespace."""
+        self.turn = InlayTurn(self, config, options, name, None if outside else self.server)
         return self.turn
 
 
@@ -184,14 +185,14 @@ def uclient_result(log):
 class InlayTurn:
     """inlay-turn in the server's namespace, and inlayctl to ask it."""
 
-    def __init__(self, scene, config, options, name):
+    def __init__(self, scene, config, options, name, namespace):
         self.scene, self.processes = scene, scene.processes
         self.socket = scene.scratch / f"{name}.sock"
         path = scene.scratch / f"{name}.yaml"
         path.write_text(f"object: {self.processes.build / 'bpf/turn.bpf.o'}\n{config}")
         self.child = self.processes.start(name, ["inlay-turn", "--config", path, "--control",
-                                                 self.socket, *options], scene.server)
-        limit = time.monotonic() + 20
+                                                 self.socket, *options], namespace)
+        limit = time.monotonic() + 60  # the kernel verifies, on a busy machine for long
         while not self.socket.exists():
             if self.child.poll() is not None or time.monotonic() > limit:
                 raise HarnessError(f"{name} did not start:\n{self.processes.log(name)[-3000:]}")
@@ -220,7 +221,10 @@ class InlayTurn:
         """Keys in its tables, by the map's name."""
         found = {}
         for info in pathlib.Path(f"/proc/{self.child.pid}/fdinfo").iterdir():
-            number = re.search(r"^map_id:\s*(\d+)", info.read_text(), re.M)
+            try:
+                number = re.search(r"^map_id:\s*(\d+)", info.read_text(), re.M)
+            except FileNotFoundError:
+                continue  # closed meanwhile
             if not number:
                 continue
             shown = json.loads(self.bpftool("map", "show", "id", number.group(1)))

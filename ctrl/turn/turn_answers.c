@@ -110,8 +110,7 @@ static json_t *channels(struct inlay_turn_daemon *d, const json_t *request, cons
 {
 	struct page p = page_of(request);
 
-	if (d->turn)
-		inlay_turn_channels(d->turn, add_channel, &p);
+	inlay_turn_channels(d->turn, add_channel, &p);
 	return finish(&p, "channels");
 }
 
@@ -140,8 +139,7 @@ static json_t *allocations(struct inlay_turn_daemon *d, const json_t *request,
 {
 	struct page p = page_of(request);
 
-	if (d->learner)
-		inlay_turn_learner_allocations(d->learner, add_allocation, &p);
+	inlay_turn_learner_allocations(d->learner, add_allocation, &p);
 	return finish(&p, "allocations");
 }
 
@@ -152,7 +150,7 @@ static json_t *reasons(const struct inlay_turn_daemon *d)
 	struct inlay_reason_counters counts;
 	json_t *list = json_array();
 
-	inlay_turn_daemon_reasons(d, &counts);
+	inlay_turn_reasons(d->turn, &counts);
 	for (__u32 i = 0; list && i < INLAY_N_REASONS; i++)
 		if (inlay_turn_daemon_is_reason(i))
 			json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "reason",
@@ -168,7 +166,7 @@ static json_t *learnt(const struct inlay_turn_daemon *d)
 	struct inlay_turn_learner_counts c;
 	json_t *o = json_object();
 
-	inlay_turn_daemon_learnt(d, &c);
+	inlay_turn_learner_counts(d->learner, &c);
 	set(o, "requests", c.requests);
 	set(o, "successes", c.successes);
 	set(o, "errors", c.errors);
@@ -209,8 +207,7 @@ static json_t *links(struct inlay_turn_daemon *d, const json_t *request, const c
 {
 	json_t *list = json_array();
 
-	if (d->turn)
-		inlay_turn_links(d->turn, add_link, list);
+	inlay_turn_links(d->turn, add_link, list);
 	return json_pack("{s:o}", "links", list);
 }
 
@@ -226,7 +223,7 @@ static json_t *status(struct inlay_turn_daemon *d, const json_t *request, const 
 	for (__u32 i = 0; i < d->options.n_ports; i++)
 		json_array_append_new(ports, json_integer(d->options.ports[i]));
 	json_object_set_new(o, "ports", ports);
-	inlay_turn_daemon_totals(d, &t);
+	inlay_turn_totals(d->turn, &t);
 	set(o, "to_peer_packets", t.to_peer_packets);
 	set(o, "to_peer_bytes", t.to_peer_bytes);
 	set(o, "to_client_packets", t.to_client_packets);
@@ -241,33 +238,28 @@ static json_t *status(struct inlay_turn_daemon *d, const json_t *request, const 
 
 /* --- Modes ------------------------------------------------------------------------------------ */
 
-static json_t *change(struct inlay_turn_daemon *d, enum inlay_turn_mode mode,
-		      const char **ret_error)
+static json_t *change(struct inlay_turn_daemon *d, enum inlay_turn_mode mode)
 {
 	const char *before = inlay_turn_daemon_mode_name(d->mode);
 
-	if (inlay_turn_daemon_set_mode(d, mode)) {
-		inlay_log(INLAY_LOG_ERROR, "%s", d->error);
-		*ret_error = d->error;
-		return NULL;
-	}
+	inlay_turn_daemon_set_mode(d, mode);
 	inlay_log(INLAY_LOG_INFO, "mode %s, was %s", inlay_turn_daemon_mode_name(mode), before);
 	return json_pack("{s:s, s:s}", "mode", inlay_turn_daemon_mode_name(mode), "before", before);
 }
 
 static json_t *off(struct inlay_turn_daemon *d, const json_t *request, const char **ret_error)
 {
-	return change(d, INLAY_TURN_OFF, ret_error);
+	return change(d, INLAY_TURN_OFF);
 }
 
 static json_t *on(struct inlay_turn_daemon *d, const json_t *request, const char **ret_error)
 {
-	return change(d, INLAY_TURN_RELAY, ret_error);
+	return change(d, INLAY_TURN_RELAY);
 }
 
 static json_t *observe(struct inlay_turn_daemon *d, const json_t *request, const char **ret_error)
 {
-	return change(d, INLAY_TURN_OBSERVE, ret_error);
+	return change(d, INLAY_TURN_OBSERVE);
 }
 
 static const struct {

@@ -16,62 +16,6 @@
 /* So that the library's heartbeat never waits for something else. */
 #define TURN_EVERY (200 * INLAY_MS)
 
-/* --- Counts ----------------------------------------------------------------------------------- */
-
-void inlay_turn_daemon_totals(const struct inlay_turn_daemon *d,
-			      struct inlay_turn_totals *ret_totals)
-{
-	struct inlay_turn_totals now = {0};
-
-	if (d->turn)
-		inlay_turn_totals(d->turn, &now);
-	now.to_peer_packets += d->totals.to_peer_packets;
-	now.to_peer_bytes += d->totals.to_peer_bytes;
-	now.to_client_packets += d->totals.to_client_packets;
-	now.to_client_bytes += d->totals.to_client_bytes;
-	now.over_limit += d->totals.over_limit;
-	*ret_totals = now;
-}
-
-void inlay_turn_daemon_reasons(const struct inlay_turn_daemon *d,
-			       struct inlay_reason_counters *ret_counters)
-{
-	struct inlay_reason_counters now = {0};
-
-	if (d->turn)
-		inlay_turn_reasons(d->turn, &now);
-	for (__u32 i = 0; i < INLAY_N_REASONS; i++)
-		now.count[i] += d->reasons.count[i];
-	*ret_counters = now;
-}
-
-bool inlay_turn_daemon_is_reason(__u32 reason)
-{
-	return !strncmp(inlay_reason_name(reason), "TURN_", 5);
-}
-
-void inlay_turn_daemon_learnt(const struct inlay_turn_daemon *d,
-			      struct inlay_turn_learner_counts *ret_counts)
-{
-	struct inlay_turn_learner_counts now = {0};
-
-	if (d->learner)
-		inlay_turn_learner_counts(d->learner, &now);
-	now.requests += d->learnt.requests;
-	now.successes += d->learnt.successes;
-	now.errors += d->learnt.errors;
-	now.unmatched += d->learnt.unmatched;
-	now.poisoned += d->learnt.poisoned;
-	now.malformed += d->learnt.malformed;
-	now.bad_sum += d->learnt.bad_sum;
-	now.evicted += d->learnt.evicted;
-	now.refused += d->learnt.refused;
-	now.lost += d->learnt.lost;
-	now.proven += d->learnt.proven;
-	now.conflicts += d->learnt.conflicts;
-	*ret_counts = now;
-}
-
 /* --- On and off ------------------------------------------------------------------------------- */
 
 const char *inlay_turn_daemon_mode_name(enum inlay_turn_mode mode)
@@ -86,29 +30,7 @@ static void turn_ready(void *user, __u32 events)
 	/* The loop's owner calls inlay_turn_turn() after every wake-up. */
 }
 
-static void stop(struct inlay_turn_daemon *d)
-{
-	struct inlay_turn_totals totals;
-	struct inlay_reason_counters reasons;
-	struct inlay_turn_learner_counts learnt;
-
-	if (!d->turn)
-		return;
-	inlay_loop_unwatch(d->loop, &d->watch);
-	inlay_turn_daemon_totals(d, &totals);
-	inlay_turn_daemon_reasons(d, &reasons);
-	inlay_turn_daemon_learnt(d, &learnt);
-	inlay_turn_learner_free(d->learner);
-	d->learner = NULL;
-	inlay_turn_close(d->turn);
-	d->turn = NULL;
-	d->totals = totals;
-	d->reasons = reasons;
-	d->learnt = learnt;
-	d->mode = INLAY_TURN_OFF;
-}
-
-static int open_turn(struct inlay_turn_daemon *d, enum inlay_turn_mode mode)
+static int open_turn(struct inlay_turn_daemon *d, char *error, size_t room)
 {
 	const struct inlay_turn_options *o = &d->options;
 	const char *interfaces[INLAY_TURN_INTERFACES];
@@ -117,7 +39,7 @@ static int open_turn(struct inlay_turn_daemon *d, enum inlay_turn_mode mode)
 		.interfaces = o->n_interfaces ? interfaces : NULL,
 		.n_interfaces = o->n_interfaces,
 		.attach = (enum inlay_turn_attach)o->attach,
-		.mode = mode,
+		.mode = d->mode,
 		.ports = o->ports,
 		.n_ports = o->n_ports,
 		.denied = o->denied,
@@ -128,8 +50,8 @@ static int open_turn(struct inlay_turn_daemon *d, enum inlay_turn_mode mode)
 
 	for (__u32 i = 0; i < o->n_interfaces; i++)
 		interfaces[i] = o->interfaces[i];
-	d->error[0] = '\0';
-	return inlay_turn_open(&config, &d->turn, d->error, sizeof(d->error));
+	*error = '\0';
+	return inlay_turn_open(&config, &d->turn, error, room);
 }
 
 static int start_learning(struct inlay_turn_daemon *d)
@@ -156,52 +78,48 @@ static int start_learning(struct inlay_turn_daemon *d)
 	ret = inlay_turn_learner_new(&config, &d->learner);
 	if (ret)
 		return ret;
-	d->watch = (struct inlay_watch){inlay_turn_fd(d->turn), turn_ready, d};
+	d->watch = (struct inlay_watch){inlay_turn_fd(d->turn), turn_ready, NULL};
 	ret = inlay_loop_watch(d->loop, &d->watch, EPOLLIN);
 	if (ret)
 		return ret;
+	d->watch.user = d; /* it is watched */
 	listener.user = d;
 	return inlay_turn_listen(d->turn, &listener);
 }
 
-static int start(struct inlay_turn_daemon *d, enum inlay_turn_mode mode)
+static int start(struct inlay_turn_daemon *d, char *error, size_t room)
 {
-	int ret = open_turn(d, mode);
+	int ret = open_turn(d, error, room);
 
 	if (ret) {
 		d->turn = NULL;
-		if (!*d->error)
-			snprintf(d->error, sizeof(d->error), "%s", strerror(-ret));
+		if (!*error)
+			snprintf(error, room, "%s", strerror(-ret));
 		return ret;
 	}
 	ret = start_learning(d);
-	if (ret) {
-		snprintf(d->error, sizeof(d->error), "%s%s", strerror(-ret),
+	if (ret)
+		snprintf(error, room, "%s%s", strerror(-ret),
 			 ret == -EPROTONOSUPPORT || ret == -ENOENT
 				 ? ": this kernel does not tell of sockets that are closed; "
 				   "load or build udp_diag (CONFIG_INET_UDP_DIAG)"
 				 : "");
-		inlay_turn_learner_free(d->learner);
-		inlay_turn_close(d->turn);
-		d->learner = NULL;
-		d->turn = NULL;
-	}
 	return ret;
 }
 
-int inlay_turn_daemon_set_mode(struct inlay_turn_daemon *d, enum inlay_turn_mode mode)
+void inlay_turn_daemon_set_mode(struct inlay_turn_daemon *d, enum inlay_turn_mode mode)
 {
-	int ret = 0;
-
+	/* What the server says from now on is not heard: what it has said may not hold when it is
+	 * heard again. */
 	if (mode == INLAY_TURN_OFF)
-		stop(d);
-	else if (d->turn)
-		inlay_turn_set_mode(d->turn, mode);
-	else
-		ret = start(d, mode);
-	if (!ret)
-		d->mode = mode;
-	return ret;
+		inlay_turn_learner_reset(d->learner, inlay_loop_now());
+	inlay_turn_set_mode(d->turn, mode);
+	d->mode = mode;
+}
+
+bool inlay_turn_daemon_is_reason(__u32 reason)
+{
+	return !strncmp(inlay_reason_name(reason), "TURN_", 5);
 }
 
 /* --- Making ----------------------------------------------------------------------------------- */
@@ -297,10 +215,9 @@ static int set_up(struct inlay_turn_daemon *d, struct inlay_turn_failure *failur
 	}
 	if (enter_namespace(&d->options, failure))
 		return -1;
-	ret = inlay_turn_daemon_set_mode(d, d->options.observe ? INLAY_TURN_OBSERVE
-							       : INLAY_TURN_RELAY);
+	ret = start(d, failure->text, sizeof(failure->text));
 	if (ret) {
-		fail(failure, INLAY_TURN_EXIT_FAILED, "%s", d->error);
+		failure->exit_code = INLAY_TURN_EXIT_FAILED;
 		return ret;
 	}
 	/* Last: who can connect finds everything in place. */
@@ -317,6 +234,7 @@ struct inlay_turn_daemon *inlay_turn_daemon_new(const struct inlay_turn_options 
 		return NULL;
 	}
 	d->options = *options;
+	d->mode = options->observe ? INLAY_TURN_OBSERVE : INLAY_TURN_RELAY;
 	d->started = inlay_loop_now();
 	if (set_up(d, ret_failure)) {
 		inlay_turn_daemon_free(d);
@@ -329,7 +247,10 @@ void inlay_turn_daemon_free(struct inlay_turn_daemon *d)
 {
 	if (!d)
 		return;
-	stop(d);
+	if (d->watch.user)
+		inlay_loop_unwatch(d->loop, &d->watch);
+	inlay_turn_learner_free(d->learner);
+	inlay_turn_close(d->turn);
 	inlay_control_free(d->control);
 	inlay_turn_metrics_free(d->metrics);
 	inlay_loop_free(d->loop);
@@ -352,12 +273,10 @@ static inlay_ns earlier(inlay_ns a, inlay_ns b)
 /* What is due. Returns when something is, next. */
 static inlay_ns turn(struct inlay_turn_daemon *d)
 {
-	inlay_ns now = inlay_loop_now(), next = INLAY_NEVER;
+	inlay_ns now = inlay_loop_now(),
+		 next = earlier(inlay_turn_turn(d->turn, now), now + TURN_EVERY);
 
-	if (d->turn) {
-		next = earlier(inlay_turn_turn(d->turn, now), now + TURN_EVERY);
-		next = earlier(next, inlay_turn_learner_turn(d->learner, now));
-	}
+	next = earlier(next, inlay_turn_learner_turn(d->learner, now));
 	if (d->metrics)
 		next = earlier(next, inlay_turn_metrics_turn(d->metrics, now));
 	return next;

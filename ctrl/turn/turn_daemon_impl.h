@@ -14,17 +14,11 @@ struct inlay_turn_daemon {
 	struct inlay_loop *loop;
 	struct inlay_control *control;
 	struct inlay_turn_metrics *metrics; /* NULL: none */
-	/* NULL, both: off, nothing is attached. */
 	struct inlay_turn *turn;
 	struct inlay_turn_learner *learner;
 	struct inlay_watch watch; /* of |turn| */
 	enum inlay_turn_mode mode;
 	inlay_ns started;
-	/* What was counted before it was switched off: counts only rise. */
-	struct inlay_turn_totals totals;
-	struct inlay_reason_counters reasons;
-	struct inlay_turn_learner_counts learnt;
-	char error[640]; /* of the last command that failed */
 };
 
 /* Where the learner's decisions go. */
@@ -32,16 +26,9 @@ extern const struct inlay_turn_learner_ops inlay_turn_daemon_ops;
 /* What the library hands over goes to the learner; |user| of both is the daemon. */
 extern const struct inlay_turn_listener inlay_turn_daemon_listener;
 
-/* Attaches, or detaches (INLAY_TURN_OFF). Starts with nothing known. 0; -errno, and |d->error| says
- * why: it is off then. */
-int inlay_turn_daemon_set_mode(struct inlay_turn_daemon *d, enum inlay_turn_mode mode);
-/* Since the daemon started. */
-void inlay_turn_daemon_totals(const struct inlay_turn_daemon *d,
-			      struct inlay_turn_totals *ret_totals);
-void inlay_turn_daemon_reasons(const struct inlay_turn_daemon *d,
-			       struct inlay_reason_counters *ret_counters);
-void inlay_turn_daemon_learnt(const struct inlay_turn_daemon *d,
-			      struct inlay_turn_learner_counts *ret_counts);
+/* Attaches, or detaches (INLAY_TURN_OFF) and forgets what was learnt. The programs stay loaded:
+ * to verify them anew takes the kernel seconds. */
+void inlay_turn_daemon_set_mode(struct inlay_turn_daemon *d, enum inlay_turn_mode mode);
 /* Of the one list, those that this program counts. */
 bool inlay_turn_daemon_is_reason(__u32 reason);
 const char *inlay_turn_daemon_mode_name(enum inlay_turn_mode mode);

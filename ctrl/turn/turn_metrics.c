@@ -59,7 +59,7 @@ static void put_reasons(FILE *f, const struct inlay_turn_daemon *d)
 {
 	struct inlay_reason_counters counts;
 
-	inlay_turn_daemon_reasons(d, &counts);
+	inlay_turn_reasons(d->turn, &counts);
 	describe(f, "not_relayed_packets_total", "counter",
 		 "Packets left to the server, or dropped, by reason.");
 	for (__u32 i = 0; i < INLAY_N_REASONS; i++)
@@ -72,7 +72,7 @@ static void put_learnt(FILE *f, const struct inlay_turn_daemon *d)
 {
 	struct inlay_turn_learner_counts c;
 
-	inlay_turn_daemon_learnt(d, &c);
+	inlay_turn_learner_counts(d->learner, &c);
 	describe(f, "responses_total", "counter", "Responses of the server's, by what they were.");
 	fprintf(f, "inlay_turn_responses_total{result=\"success\"} %llu\n",
 		(unsigned long long)c.successes);
@@ -102,7 +102,7 @@ char *inlay_turn_metrics_text(const struct inlay_turn_daemon *d)
 
 	if (!f)
 		return NULL;
-	inlay_turn_daemon_totals(d, &totals);
+	inlay_turn_totals(d->turn, &totals);
 	describe(f, "info", "gauge", "Version and mode.");
 	fprintf(f, "inlay_turn_info{version=\"%s\",mode=\"%s\"} 1\n", INLAY_VERSION,
 		inlay_turn_daemon_mode_name(d->mode));

@@ -162,8 +162,6 @@ static void check_stats(const struct datagram *in, const struct expected *want, 
 
 	for (__u32 i = 0; i < N_FLOWS; i++) {
 		scene_stats(i, &stats);
-		if ((!fast || (i != flow && i != other)) && stats.last)
-			fail("a time is noted of nothing");
 		packets += stats.to_peer_packets + stats.to_client_packets;
 		bytes += stats.to_peer_bytes + stats.to_client_bytes;
 		if (fast && i == flow &&
@@ -306,12 +304,9 @@ static void run_pairs(void)
 				   .len = 18,
 				   .pad = 2,
 				   .pad_byte = 0x5a},
-			.want = {.outcome = RELAYED_TO,
-				 .reason = UNCOUNTED,
-				 .out = TO_CLIENTS,
-				 .src = SERVER4 + other_v6,
-				 .dst = (second ? CLIENT4 : SECOND4) + other_v6,
-				 .channel = (__u16)(INLAY_TURN_CHANNEL_MIN + other)},
+			.want = {RELAYED_TO, UNCOUNTED, TO_CLIENTS, SERVER4 + other_v6,
+				 (second ? CLIENT4 : SECOND4) + other_v6,
+				 (__u16)(INLAY_TURN_CHANNEL_MIN + other)},
 		};
 
 		snprintf(name, sizeof(name), "pair: v%d client by v%d to v%d client", v6 ? 6 : 4,
