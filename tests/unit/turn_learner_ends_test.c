@@ -499,6 +499,94 @@ static void another_allocate_begins_anew(void **state)
 	world_fini(&w);
 }
 
+/* Asked of the first, answered (handed over, at least) when there is a second. */
+static void what_was_asked_of_an_older_allocation_is_not_the_newers(void **state)
+{
+	struct message request = bind_request(50, 0x4001, &peer);
+	struct message response = plain_success(INLAY_STUN_CHANNEL_BIND, 50);
+	union world_event v;
+	struct world w;
+
+	for (int late = 0; late < 2; late++) {
+		begin(&w);
+		w.now += INLAY_S;
+		if (late == 0)
+			world_ask(&w, &request);
+		v = event_of(&w, INLAY_TURN_MESSAGE, &w.server, &w.client, response.data,
+			     response.len);
+		v.e.cookie = WORLD_LISTENER;
+		w.now += INLAY_MS;
+		w.told.port = w.relayed.port = htons(50010);
+		world_allocate(&w, 600);
+		if (late == 0) {
+			world_give(&w, &v, INLAY_TURN_RESPONSES);
+			assert_int_equal(world_counts(&w).channels, 0);
+			v.e.time = w.now;
+			world_give(&w, &v, INLAY_TURN_RESPONSES);
+		} else {
+			/* The request's clock is ahead: the answer's is not. */
+			world_ask(&w, &request);
+			world_give(&w, &v, INLAY_TURN_RESPONSES);
+		}
+		assert_int_equal(world_counts(&w).channels, 0);
+		world_fini(&w);
+	}
+}
+
+/* The same for what ends. */
+static void what_is_said_of_an_older_allocation_does_not_end_the_newer(void **state)
+{
+	struct message request = refresh_request(50, 600), other = refresh_request(50, 700);
+	struct message error = error_of(INLAY_STUN_REFRESH, 50, 437);
+	struct message success = refresh_success(50, 600);
+	union world_event v;
+	struct world w;
+
+	for (int poison = 0; poison < 2; poison++) {
+		begin(&w);
+		w.now += INLAY_S;
+		world_ask(&w, &request);
+		if (poison)
+			world_answer(&w, &success);
+		v = event_of(&w, INLAY_TURN_MESSAGE, &w.server, &w.client, error.data, error.len);
+		v.e.cookie = WORLD_LISTENER;
+		w.now += INLAY_MS;
+		w.told.port = w.relayed.port = htons(50010);
+		world_allocate(&w, 600);
+		if (poison)
+			world_ask(&w, &other);
+		else
+			world_give(&w, &v, INLAY_TURN_RESPONSES);
+		assert_int_equal(world_counts(&w).allocations, 1);
+		assert_int_equal(world_counts(&w).poisoned, poison);
+		world_fini(&w);
+	}
+}
+
+static void an_end_counts_whatever_is_known_of_its_request(void **state)
+{
+	struct message request = refresh_request(50, 600), other = refresh_request(50, 700);
+	struct message zero = refresh_success(50, 0);
+	struct message stale = error_of(INLAY_STUN_REFRESH, 50, 438);
+	struct world w;
+
+	/* Poisoned; refused; of another method. */
+	for (int i = 0; i < 3; i++) {
+		begin(&w);
+		if (i == 2)
+			request = permit_request(50, &peer);
+		world_ask(&w, &request);
+		if (i == 0)
+			world_ask(&w, &other);
+		if (i == 1)
+			world_answer(&w, &stale);
+		assert_int_equal(world_fast(&w, w.now), 1);
+		world_answer(&w, &zero);
+		assert_int_equal(world_entries(&w), 0);
+		world_fini(&w);
+	}
+}
+
 static void a_relayed_address_granted_again_ends_the_older_allocation(void **state)
 {
 	struct world w;
@@ -560,6 +648,9 @@ int main(void)
 		cmocka_unit_test(a_gap_does_not_make_anybody_forget_requests),
 		cmocka_unit_test(a_request_that_was_lost_is_harmless),
 		cmocka_unit_test(another_allocate_begins_anew),
+		cmocka_unit_test(what_was_asked_of_an_older_allocation_is_not_the_newers),
+		cmocka_unit_test(what_is_said_of_an_older_allocation_does_not_end_the_newer),
+		cmocka_unit_test(an_end_counts_whatever_is_known_of_its_request),
 		cmocka_unit_test(a_relayed_address_granted_again_ends_the_older_allocation),
 		cmocka_unit_test(a_restarted_server_is_learnt_anew),
 		cmocka_unit_test(the_end_calls_nobody),

@@ -303,6 +303,27 @@ static void another_allocations_socket_proves_nothing(void **state)
 	}
 }
 
+/* Behind NAT no told address says it: the same address on packets is one allocation's. */
+static void an_address_that_was_seen_is_one_allocations(void **state)
+{
+	struct inlay_addr seen = addr_of("10.9.9.9", 50000);
+	struct world w;
+
+	begin(&w);
+	w.relayed = seen;
+	world_prove(&w, 0x4001, &peer);
+	assert_int_equal(world_fast(&w, w.now), 1);
+	w.client = addr_of("192.0.2.2", 40000);
+	w.told = addr_of("198.51.100.2", 50000);
+	world_allocate(&w, 600);
+	world_bind(&w, 0x4005, &peer);
+	w.cookie++;
+	world_prove(&w, 0x4005, &peer);
+	assert_int_equal(world_fast(&w, w.now), 1);
+	assert_int_equal(world_counts(&w).conflicts, 1);
+	world_fini(&w);
+}
+
 static void a_peer_that_is_another_allocation_is_proven_like_any(void **state)
 {
 	struct inlay_addr other_client = addr_of("192.0.2.2", 40000), other_told;
@@ -557,6 +578,7 @@ int main(void)
 		cmocka_unit_test(each_channel_wants_its_own_proof),
 		cmocka_unit_test(another_socket_than_before_leaves_the_allocation_to_the_server),
 		cmocka_unit_test(another_allocations_socket_proves_nothing),
+		cmocka_unit_test(an_address_that_was_seen_is_one_allocations),
 		cmocka_unit_test(a_peer_that_is_another_allocation_is_proven_like_any),
 		cmocka_unit_test(a_response_may_come_before_its_request),
 		cmocka_unit_test(a_response_waits_a_second_and_no_longer),
