@@ -65,7 +65,9 @@ static void serve(struct inlay_turn *turn, struct inlay_turn_id id)
 	struct inlay_turn_channel_info info;
 	inlay_ns now = clock_now(), said = now;
 
+	printf("channel 0x%x is relayed\n", CHANNEL);
 	while (!inlay_turn_channel_read(turn, id, CHANNEL, &info)) {
+		(void)fflush(stdout);
 		if (now >= said + INLAY_S) {
 			printf("to the peer %llu packets, to the client %llu\n",
 			       (unsigned long long)info.stats.to_peer_packets,

@@ -8,9 +8,11 @@
  * both directions without the server; everything else reaches the server untouched, as if nothing
  * were there. Everything that is added ends by itself at its time, in the programs, whether or not
  * anybody calls; nothing goes fast either when inlay_turn_turn() has not been called for two
- * seconds. Not thread-safe: one thread, or the caller's lock.
+ * seconds. Not thread-safe: one thread, or the caller's lock; it stays in the network namespace in
+ * which it was opened.
  *
- * Times are nanoseconds of CLOCK_MONOTONIC. Functions return 0 or a negative errno.
+ * Times are nanoseconds of CLOCK_MONOTONIC. Functions return 0 or a negative errno. What fails
+ * stays with the server, which is never an error for its client.
  */
 #ifndef INLAY_TURN_H
 #define INLAY_TURN_H
@@ -54,12 +56,14 @@ struct inlay_turn_config {
 /*
  * Loads and attaches. |error|: room for one line that says what failed, on which interface, and
  * what to do. An interface where another program stands is left alone, and said by
- * inlay_turn_links(). -EPERM; -ENOENT: no object, no interface; -ENODEV; -EBUSY: nowhere to attach;
- * -ENOMEM; what the kernel returned.
+ * inlay_turn_links(). Until it is closed, forwarding is on at lo (and there alone): the kernel
+ * tells the programs only then where a packet would go. -EPERM; -ENOENT: no object, no interface;
+ * -EBUSY: nowhere to attach, or another program is where NATIVE was to be; -ENOEXEC, -EPROTO: no
+ * object of this version; -EINVAL; -ENOMEM; what the kernel returned.
  */
 int inlay_turn_open(const struct inlay_turn_config *config, struct inlay_turn **ret_turn,
 		    char *error, size_t error_room);
-/* Detaches everywhere, and frees. Takes NULL. */
+/* Detaches everywhere, leaves nothing in the kernel, and frees. Takes NULL. */
 void inlay_turn_close(struct inlay_turn *turn);
 
 /* Its descriptor is readable when inlay_turn_turn() has work: events, netlink, a deadline. */
@@ -68,6 +72,7 @@ int inlay_turn_fd(const struct inlay_turn *turn);
  * every 500 ms. Returns when it wants to be called next. */
 inlay_ns inlay_turn_turn(struct inlay_turn *turn, inlay_ns now);
 
+/* OFF detaches everywhere at once, from OFF attaches again. What was added stays. */
 void inlay_turn_set_mode(struct inlay_turn *turn, enum inlay_turn_mode mode);
 
 /* --- What may go fast ---------------------------------------------------------------------- */
@@ -77,8 +82,9 @@ struct inlay_turn_allocation_params {
 	struct inlay_addr server; /* where the client sends to */
 	struct inlay_addr relayed;
 	inlay_ns until;
-	__u32 max_packets_per_s; /* 0: no limit */
-	__u32 max_bytes_per_s;
+	__u32 max_packets_per_s; /* both directions together, with bursts of a second's; 0: no limit
+				  */
+	__u32 max_bytes_per_s;	 /* of UDP payload, from 239 up; 0: no limit */
 };
 
 /* Names an allocation; one that is gone is never named again by an old id. */
@@ -88,7 +94,8 @@ struct inlay_turn_id {
 };
 
 /* -EEXIST: this client and server have one of that address family, or the relayed address is
- * another's; -ENOSPC; -EINVAL. */
+ * another's; -ENOSPC; -EINVAL: also an address that means another host on each link, or none:
+ * loopback, link-local, multicast, unspecified, mapped IPv4. */
 int inlay_turn_allocation_add(struct inlay_turn *turn,
 			      const struct inlay_turn_allocation_params *params,
 			      struct inlay_turn_id *ret_id);
@@ -97,8 +104,9 @@ int inlay_turn_allocation_refresh(struct inlay_turn *turn, struct inlay_turn_id 
 /* With its permissions and channels. What is in flight in a program is the last. -ESTALE. */
 int inlay_turn_allocation_remove(struct inlay_turn *turn, struct inlay_turn_id id);
 
-/* Adds or refreshes (section 9). The peer's port means nothing. -ESTALE; -ENOSPC; -EACCES: in a
- * denied range. */
+/* Adds or refreshes (section 9); an end that is past removes it. The peer's port means nothing.
+ * -ESTALE; -ENOSPC: allocations and permissions are bounded, too; -EACCES: in a denied range, or
+ * such an address (counted); -EINVAL: not of the relayed address's family. */
 int inlay_turn_permission_set(struct inlay_turn *turn, struct inlay_turn_id id,
 			      const struct inlay_addr *peer, inlay_ns until);
 /* -ESTALE; -ENOENT. */
@@ -106,8 +114,9 @@ int inlay_turn_permission_remove(struct inlay_turn *turn, struct inlay_turn_id i
 				 const struct inlay_addr *peer);
 
 /*
- * Adds or refreshes (section 12). It is fast while the peer has a permission, too, which this does
- * not give. -ESTALE; -EEXIST: the number is another peer's, or the peer has another number;
+ * Adds or refreshes (section 12); an end that is past removes it. It is fast while the peer has a
+ * permission, too, which this does not give. A place that was left is free again a second or two
+ * later. -ESTALE; -EEXIST: the number is another peer's, or the peer has another number;
  * -EACCES; -ENOSPC: every place is taken, the channel stays with the server (counted); -EINVAL.
  */
 int inlay_turn_channel_set(struct inlay_turn *turn, struct inlay_turn_id id, __u16 number,

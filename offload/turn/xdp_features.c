@@ -63,8 +63,11 @@ int inlay_turn_asker_ask(struct inlay_turn_asker *asker,
 	if (!asker->family)
 		return -EIO;
 	nl_socket_modify_cb(asker->sock, NL_CB_VALID, NL_CB_CUSTOM, on_device, &question);
-	if (genl_send_simple(asker->sock, asker->family, NETDEV_DEV_GET, 1, NLM_F_DUMP) < 0 ||
-	    nl_recvmsgs_default(asker->sock) < 0)
-		return -EIO;
-	return 0;
+	if (genl_send_simple(asker->sock, asker->family, NETDEV_DEV_GET, 1, NLM_F_DUMP) >= 0 &&
+	    nl_recvmsgs_default(asker->sock) >= 0)
+		return 0;
+	/* What is left of an answer would be taken for the next one. */
+	inlay_turn_asker_fini(asker);
+	(void)inlay_turn_asker_init(asker);
+	return -EIO;
 }
