@@ -96,7 +96,7 @@ static void set_up(struct scene *x)
 
 static __u64 forward_at(struct scene *x, struct holder *h, __u64 offset, __u16 len, bool fin)
 {
-	__u64 pn;
+	__u64 pn = 0;
 
 	assert_int_equal(fake_send_at(&x->f, &h->stream, offset, len, fin, x->s.now, &pn),
 			 FAKE_SENT);

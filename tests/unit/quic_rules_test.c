@@ -98,7 +98,7 @@ static void lower_limits_are_ignored(void **state)
 static unsigned int count_frames(struct solo *s, __u64 id, const char *types)
 {
 	__u8 room[INLAY_FRAME_MAX];
-	struct inlay_quic_clear clear;
+	struct inlay_quic_clear clear = {0};
 	struct inlay_quic_frame f;
 	unsigned int n = 0;
 	int i;
@@ -251,7 +251,7 @@ static void the_other_direction_keeps_its_window(void **state)
 static void without_numbers_the_connection_ends_in_silence(void **state)
 {
 	__u8 room[INLAY_FRAME_MAX];
-	struct inlay_quic_clear clear;
+	struct inlay_quic_clear clear = {0};
 	struct solo s;
 	int i;
 
@@ -296,7 +296,7 @@ static void the_latency_spin_bit_is_never_set(void **state)
 			       0x01,					   /* PING */
 			       0,    0, 0, 1, 0, 13, 0, 1, 0, 0, 0, 0, 0,  0, 0, 99};
 	__u8 room[INLAY_FRAME_MAX];
-	struct inlay_quic_clear clear;
+	struct inlay_quic_clear clear = {0};
 	struct solo s;
 	int i;
 
@@ -321,7 +321,7 @@ static void the_latency_spin_bit_is_never_set(void **state)
 static void one_packet_draws_one_ack_in_time(void **state)
 {
 	__u8 room[INLAY_FRAME_MAX];
-	struct inlay_quic_clear clear;
+	struct inlay_quic_clear clear = {0};
 	struct inlay_quic_frame f;
 	struct solo s;
 	int i;
@@ -375,7 +375,7 @@ static void the_ack_delay_is_our_own(void **state)
 static void acks_do_not_answer_each_other(void **state)
 {
 	__u8 room[INLAY_FRAME_MAX];
-	struct inlay_quic_clear clear;
+	struct inlay_quic_clear clear = {0};
 	struct inlay_quic_frame f;
 	unsigned int alone = 0, eliciting = 0, i;
 	struct solo s;
