@@ -23,7 +23,7 @@
 #include "mutant.h"
 #include "sim.h"
 
-#define SEEDS	  120 /* of either sort, at most */
+#define SEEDS	  200 /* of either sort, at most */
 #define WORKERS	  2
 #define CPU_LIMIT 60 /* seconds that a mutant may take; more is a mutant caught */
 
