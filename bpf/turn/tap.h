@@ -58,7 +58,8 @@ INLAY_INLINE void inlay_turn_report(enum inlay_turn_hook hook, void *ctx, __u32 
 		if (inlay_turn_load(hook, ctx, at, e->data, len))
 			return;
 	}
-	if (bpf_ringbuf_output(map, e, sizeof(*e) + len, 0))
+	/* A sample that is lost is one of many: it says nothing about what the server granted. */
+	if (bpf_ringbuf_output(map, e, sizeof(*e) + len, 0) && e->kind == INLAY_TURN_MESSAGE)
 		inlay_turn_lose(ring);
 }
 
@@ -87,10 +88,20 @@ INLAY_INLINE void inlay_turn_report_message(enum inlay_turn_hook hook, void *ctx
 	inlay_turn_report(hook, ctx, p->at, len, e, ring);
 }
 
-INLAY_INLINE bool inlay_turn_may_sample(struct inlay_turn_flow *flow, __u32 *samples)
+/* Samples leave half of a ring to messages: clients can cause any number of them, and a response
+ * that is lost ends everything that is fast. */
+INLAY_INLINE bool inlay_turn_has_room(void *ring)
+{
+	return bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) <
+	       bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 2;
+}
+
+INLAY_INLINE bool inlay_turn_may_sample(struct inlay_turn_flow *flow, __u32 *samples, void *ring)
 {
 	__u64 now = inlay_turn_now();
 
+	if (!inlay_turn_has_room(ring))
+		return false;
 	if (now - flow->sampled_since >= INLAY_TURN_SAMPLE_TIME) {
 		flow->sampled_since = now;
 		flow->samples = 0;
@@ -125,7 +136,7 @@ INLAY_INLINE void inlay_turn_tap_channel(enum inlay_turn_hook hook, void *ctx,
 	struct inlay_turn_scratch *s = inlay_turn_scratch_of();
 	struct inlay_turn_event *e;
 
-	if (!s || !inlay_turn_may_sample(flow, &flow->samples))
+	if (!s || !inlay_turn_may_sample(flow, &flow->samples, &turn_requests))
 		return;
 	e = inlay_turn_scratch_event(s);
 	e->kind = INLAY_TURN_CHANNEL_DATA;
@@ -172,7 +183,7 @@ INLAY_INLINE void inlay_turn_tap_relayed(struct __sk_buff *skb, const struct inl
 	e->cookie = bpf_get_socket_cookie(skb);
 	e->flow.flow = index;
 	e->flow.generation = flow->generation;
-	if (e->cookie && inlay_turn_may_sample(flow, &flow->samples_out))
+	if (e->cookie && inlay_turn_may_sample(flow, &flow->samples_out, &turn_responses))
 		inlay_turn_report_sample(INLAY_TURN_AT_TC, skb, p, p->at, e, INLAY_TURN_RESPONSES);
 }
 

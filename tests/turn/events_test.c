@@ -14,11 +14,13 @@
 #include "datagram.h"
 #include "library_scene.h"
 #include "rings.h"
+#include "watch.h"
 
 enum { STUN_HEADER = 20 };
 
 static struct heard {
-	int events[2];
+	int events[2]; /* messages */
+	int samples;
 	__u64 lost[2];
 	__u32 next[2]; /* serial that comes next, if none was lost */
 	struct inlay_turn_event last;
@@ -36,6 +38,10 @@ static void on_event(void *user, const struct inlay_turn_event *event, size_t le
 	__u32 serial;
 
 	assert_int_equal(len, sizeof(*event) + event->len);
+	if (event->kind != INLAY_TURN_MESSAGE) {
+		heard.samples++;
+		return;
+	}
 	assert_int_equal(event->len, STUN_HEADER);
 	memcpy(&serial, event->data + 8, sizeof(serial));
 	/* Behind a gap only what was told to be lost may be missing. */
@@ -199,6 +205,66 @@ static void test_what_finds_no_room_is_told_before_what_is_behind_it(void **stat
 	lose_some(INLAY_TURN_RESPONSES);
 }
 
+/* ChannelData of a channel that is watched, or what the server made of it. */
+static void send_sample(enum inlay_turn_ring ring)
+{
+	struct datagram d = {.src = scene_v4("203.0.113.5", 4000),
+			     .dst = scene_v4("192.0.2.1", 3478),
+			     .ttl = 64,
+			     .channel = 0x4001,
+			     .len = 12};
+	__u8 frame[FRAME_MAX];
+	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame);
+
+	if (ring == INLAY_TURN_RESPONSES) {
+		d.src = scene_v4("192.0.2.1", 50000);
+		d.dst = scene_v4("198.51.100.9", 5000);
+		d.channel = 0;
+	}
+	run.data_size_in = (__u32)datagram_put(&d, frame);
+	assert_int_equal(bpf_prog_test_run_opts(programs[ring], &run), 0);
+}
+
+static void drain(void)
+{
+	inlay_ns now = scene_now();
+
+	for (int i = 0; i < 1000 && inlay_turn_turn(turn, now) == now; i++)
+		;
+}
+
+static void test_samples_leave_half_of_a_ring_to_messages(void **state)
+{
+	/* Of 1 MiB, with some 120 bytes each. */
+	enum { MORE_THAN_HALF = 5000 };
+	struct inlay_turn_candidate candidate = {.client = scene_v4("203.0.113.5", 4000),
+						 .server = scene_v4("192.0.2.1", 3478),
+						 .peer = scene_v4("198.51.100.9", 5000),
+						 .relayed_port = htons(50000),
+						 .number = 0x4001,
+						 .until = scene_now() + 100 * INLAY_S};
+	struct inlay_turn_ref ref;
+
+	assert_int_equal(inlay_turn_watch_add(turn, &candidate, &ref), 0);
+	for (int ring = 0; ring < 2; ring++) {
+		(void)start(NULL);
+		send_sample(ring);
+		drain();
+		assert_int_equal(heard.samples, 1);
+		send_messages(ring, MORE_THAN_HALF);
+		send_sample(ring);
+		send_messages(ring, 1);
+		drain();
+		assert_int_equal(heard.samples, 1);
+		assert_int_equal(heard.events[ring], MORE_THAN_HALF + 1);
+		assert_int_equal(heard.lost[0] + heard.lost[1], 0);
+		send_sample(ring);
+		drain();
+		assert_int_equal(heard.samples, 2);
+	}
+	assert_int_equal(inlay_turn_watch_remove(turn, ref), 0);
+}
+
 /* A daemon that was stopped has missed what the server said meanwhile. */
 static void test_nothing_is_alive_again_before_all_responses_were_heard(void **state)
 {
@@ -263,6 +329,7 @@ int main(int argc, char **argv)
 			test_a_turn_hands_over_a_bounded_number_and_wants_the_next_at_once, start),
 		cmocka_unit_test_setup(test_what_finds_no_room_is_told_before_what_is_behind_it,
 				       start),
+		cmocka_unit_test_setup(test_samples_leave_half_of_a_ring_to_messages, start),
 		cmocka_unit_test_setup(test_nothing_is_alive_again_before_all_responses_were_heard,
 				       start),
 		cmocka_unit_test(test_records_that_are_not_whole_are_not_handed_over),
