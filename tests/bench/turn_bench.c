@@ -204,6 +204,14 @@ static int measure_all(const struct options *o, const struct turn_net *net, stru
 	return ret;
 }
 
+/* Everything inherits it: with others on the machine, chrt -f makes results repeatable. */
+static const char *priority(void)
+{
+	int policy = sched_getscheduler(0);
+
+	return policy == SCHED_FIFO || policy == SCHED_RR ? "real-time" : "ordinary";
+}
+
 /* --- Telling ---------------------------------------------------------------------------------- */
 
 struct summary {
@@ -292,6 +300,7 @@ static void report(json_t *root, const struct options *o)
 {
 	json_object_set_new(root, "floor", json_array());
 	json_object_set_new(root, "server_cpu", json_integer(o->server_cpu));
+	json_object_set_new(root, "priority", json_string(priority()));
 	printf("\n%-14s%9s %4s %8s %4s %8s %8s %4s %8s\n", "", "packets/s", "", "CPU ns", "",
 	       "full", "p50 us", "", "p99");
 	for (size_t at = 0; at < N_FLOWS; at++)
@@ -517,7 +526,7 @@ int main(int argc, char **argv)
 	look_for_inlay(&o);
 	bench_host_init(&host, o.load_cpu);
 	bench_print_host(&host, o.runs);
-	printf("coturn and inlay-turn on CPU %d\n", o.server_cpu);
+	printf("coturn and inlay-turn on CPU %d, all at %s priority\n", o.server_cpu, priority());
 	root = bench_meta(&host, "turn", o.runs);
 	ret = run(&o, root);
 	if (bench_write_json(root, ret ? NULL : o.json)) {
