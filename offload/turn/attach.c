@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "maps.h"
+
 /* Of the kernel's ABI from 6.6 on; Debian 12's headers lack them. */
 #define TCX_INGRESS ((enum bpf_attach_type)46)
 #define TCX_EGRESS  ((enum bpf_attach_type)47)
@@ -44,12 +46,6 @@ int inlay_turn_hook_tcx(struct inlay_turn_hook *hook, int program, __u32 ifindex
 }
 
 /* --- clsact --------------------------------------------------------------------------------- */
-
-/* libbpf says on standard error what the return value says, too. */
-static int be_silent(enum libbpf_print_level level, const char *format, va_list args)
-{
-	return 0;
-}
 
 /* libbpf wants the padding behind the last member to be zero, too. */
 static void place(struct bpf_tc_hook *ret_hook, __u32 ifindex, enum bpf_tc_attach_point at)
@@ -151,7 +147,7 @@ static int attach_filter(int program, __u32 ifindex, bool egress)
 int inlay_turn_hook_filter(struct inlay_turn_hook *hook, int program, __u32 ifindex, bool egress,
 			   const struct inlay_turn_hook *beside)
 {
-	libbpf_print_fn_t printer = libbpf_set_print(be_silent);
+	libbpf_print_fn_t printer = inlay_turn_hush();
 	struct bpf_tc_hook both;
 	bool made;
 	int err;
@@ -192,7 +188,7 @@ void inlay_turn_hook_drop(struct inlay_turn_hook *hook)
 	if (hook->link >= 0)
 		close(hook->link);
 	if (hook->filter) {
-		printer = libbpf_set_print(be_silent);
+		printer = inlay_turn_hush();
 		(void)detach_filter(hook->ifindex, hook->egress);
 		if (hook->made_clsact)
 			drop_clsact(hook->ifindex);

@@ -23,8 +23,9 @@ struct link {
 	bool decided; /* between XDP and TC */
 	bool generic;
 	__u64 features;
-	__u32 flags;	  /* as turn_links has them */
-	char trouble[96]; /* why not better; empty: nothing */
+	__u32 flags; /* as turn_links has them */
+	/* Why not better; empty: nothing. XDP is decided once, TC tried again. */
+	char no_xdp[96], no_tc[96];
 };
 
 /* --- Records -------------------------------------------------------------------------------- */
@@ -51,7 +52,8 @@ static void detach(struct inlay_turn_links *links, struct link *link)
 	inlay_turn_hook_drop(&link->egress);
 	link->decided = false;
 	link->generic = false;
-	link->trouble[0] = 0;
+	link->no_xdp[0] = 0;
+	link->no_tc[0] = 0;
 }
 
 static void forget(struct inlay_turn_links *links, struct link *link)
@@ -85,12 +87,14 @@ static bool is_wanted(const struct inlay_turn_links *links, const char *name)
 
 /* --- Attaching ------------------------------------------------------------------------------ */
 
-static void note(struct link *link, const char *what, int err)
+enum { TROUBLE = sizeof(((struct link *)NULL)->no_tc) };
+
+static void note(char *trouble, const char *what, int err)
 {
 	if (err)
-		snprintf(link->trouble, sizeof(link->trouble), "%s: %s", what, strerror(-err));
+		snprintf(trouble, TROUBLE, "%s: %s", what, strerror(-err));
 	else
-		snprintf(link->trouble, sizeof(link->trouble), "%s", what);
+		snprintf(trouble, TROUBLE, "%s", what);
 }
 
 static void attach_xdp(struct inlay_turn_links *links, struct link *link)
@@ -103,11 +107,11 @@ static void attach_xdp(struct inlay_turn_links *links, struct link *link)
 	link->generic = links->attach == INLAY_TURN_ATTACH_GENERIC;
 	err = inlay_turn_hook_xdp(&link->xdp, links->maps->xdp, link->ifindex, link->generic);
 	if (err == -EBUSY)
-		note(link, "another XDP program stands there, which is left alone", 0);
+		note(link->no_xdp, "another XDP program stands there, which is left alone", 0);
 	else if (err == -EOPNOTSUPP)
-		note(link, "its driver has no XDP", 0);
+		note(link->no_xdp, "its driver has no XDP", 0);
 	else if (err)
-		note(link, "its driver refuses XDP", err);
+		note(link->no_xdp, "its driver refuses XDP", err);
 }
 
 /* TC stands behind XDP, too, and relays what XDP passed for want of a way out. */
@@ -119,11 +123,12 @@ static void attach_link(struct inlay_turn_links *links, struct link *link)
 	if (links->off || !link->up || port || !(link->ethernet || link->loopback))
 		return;
 	ingress = link->ethernet && link->wanted;
+	link->no_tc[0] = 0;
 	if (!inlay_turn_hook_is_set(&link->egress)) {
 		err = inlay_turn_hook_tc(&link->egress, links->maps->egress, link->ifindex, true,
 					 &link->ingress);
 		if (err)
-			note(link, "what the server sends there cannot be seen", err);
+			note(link->no_tc, "what the server sends there cannot be seen", err);
 	}
 	if (ingress && !link->decided)
 		attach_xdp(links, link);
@@ -132,7 +137,7 @@ static void attach_link(struct inlay_turn_links *links, struct link *link)
 		err = inlay_turn_hook_tc(&link->ingress, links->maps->ingress, link->ifindex, false,
 					 &link->egress);
 		if (err)
-			note(link, "TC cannot be attached", err);
+			note(link->no_tc, "TC cannot be attached", err);
 	}
 }
 
@@ -351,7 +356,8 @@ int inlay_turn_links_check(const struct inlay_turn_links *links,
 	}
 	if (!worst || (attached && !links->names))
 		return 0;
-	inlay_turn_say(error, "%s: cannot be attached: %s", worst->name, worst->trouble);
+	inlay_turn_say(error, "%s: cannot be attached: %s", worst->name,
+		       worst->no_tc[0] ? worst->no_tc : worst->no_xdp);
 	return -EBUSY;
 }
 
@@ -369,8 +375,10 @@ static const char *why(const struct inlay_turn_links *links, const struct link *
 		return "a port of a bridge or bond, which is attached in its place";
 	if (!link->up)
 		return "it is down";
-	if (link->trouble[0])
-		return link->trouble;
+	if (link->no_tc[0])
+		return link->no_tc;
+	if (link->no_xdp[0])
+		return link->no_xdp;
 	if (links->attach == INLAY_TURN_ATTACH_TC)
 		return "as configured";
 	if (link->generic)

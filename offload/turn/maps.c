@@ -36,6 +36,11 @@ static int be_silent(enum libbpf_print_level level, const char *format, va_list 
 	return 0;
 }
 
+libbpf_print_fn_t inlay_turn_hush(void)
+{
+	return libbpf_set_print(be_silent);
+}
+
 /* The verifier's complaint: its log's last line but the statistics. */
 static const char *complaint(char *log)
 {
@@ -253,8 +258,6 @@ static int open_object(struct inlay_turn_maps *maps, const char *path,
 int inlay_turn_maps_init(struct inlay_turn_maps *maps, const char *path, __u32 n_flows,
 			 __u32 n_allocations, const struct inlay_turn_error *error)
 {
-	libbpf_print_fn_t printer;
-	int err;
 
 	*maps = (struct inlay_turn_maps){.n_flows = n_flows, .n_allocations = n_allocations};
 	maps->n_cpus = libbpf_num_possible_cpus();
@@ -263,11 +266,7 @@ int inlay_turn_maps_init(struct inlay_turn_maps *maps, const char *path, __u32 n
 	maps->cpu_stats = calloc((size_t)maps->n_cpus, sizeof(*maps->cpu_stats));
 	if (!maps->cpu_stats)
 		return -ENOMEM;
-	/* A library does not print: what there is to say is in |error|. */
-	printer = libbpf_set_print(be_silent);
-	err = open_object(maps, path, error);
-	libbpf_set_print(printer);
-	return err;
+	return open_object(maps, path, error);
 }
 
 void inlay_turn_maps_fini(struct inlay_turn_maps *maps)

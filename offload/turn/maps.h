@@ -6,9 +6,9 @@
 #ifndef INLAY_OFFLOAD_TURN_MAPS_H
 #define INLAY_OFFLOAD_TURN_MAPS_H
 
-#include "tables.h"
+#include <bpf/libbpf.h>
 
-struct bpf_object;
+#include "tables.h"
 
 struct inlay_turn_maps {
 	struct bpf_object *object;
@@ -30,6 +30,10 @@ struct inlay_turn_error {
 };
 void inlay_turn_say(const struct inlay_turn_error *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* libbpf says on standard error what its return values say: from now on it does not, until what is
+ * returned is given to libbpf_set_print(). */
+libbpf_print_fn_t inlay_turn_hush(void);
 
 /* |path|: the object. -EPERM; -ENOENT; -ENOMEM; -EPROTO: of another version; what the kernel
  * returned. |maps| is to be given to fini() in any case. */

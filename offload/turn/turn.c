@@ -183,6 +183,7 @@ int inlay_turn_open(const struct inlay_turn_config *config, struct inlay_turn **
 {
 	struct inlay_turn_error say = {error, error_room};
 	struct inlay_turn *turn = calloc(1, sizeof(*turn));
+	libbpf_print_fn_t printer = inlay_turn_hush();
 	int err = -ENOMEM;
 
 	if (error_room)
@@ -192,6 +193,7 @@ int inlay_turn_open(const struct inlay_turn_config *config, struct inlay_turn **
 		turn->timer = -1;
 		err = open_all(turn, config, &say);
 	}
+	libbpf_set_print(printer);
 	if (err) {
 		if (error_room && !error[0])
 			inlay_turn_say(&say, "%s", strerror(-err));

@@ -7,9 +7,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "attach.h"
@@ -268,6 +270,78 @@ static void test_native_where_it_cannot_be_is_said_and_leaves_nothing(void **sta
 	assert_int_equal(xdp_program("far"), 0);
 }
 
+/* Of the kernel's ABI; Debian 12's headers lack it. */
+#define TCX_INGRESS ((enum bpf_attach_type)46)
+
+static void test_tcx_stands_behind_those_that_are_there(void **state)
+{
+	int theirs = their_program(BPF_PROG_TYPE_SCHED_CLS, "theirs", -1), ours;
+	int ifindex = (int)if_nametoindex("srv"), link;
+	__u32 ids[4] = {0}, n = 4, len = sizeof(struct bpf_prog_info);
+	struct bpf_prog_info their_info = {0}, our_info = {0};
+	struct inlay_turn *turn;
+
+	link = bpf_link_create(theirs, ifindex, TCX_INGRESS, NULL);
+	if (link == -EINVAL) {
+		close(theirs);
+		skip(); /* a kernel before 6.6 */
+	}
+	assert_true(link >= 0);
+	turn = scene_open_plainly();
+	ours = scene_program("turn_ingress");
+	assert_int_equal(bpf_obj_get_info_by_fd(theirs, &their_info, &len), 0);
+	assert_int_equal(bpf_obj_get_info_by_fd(ours, &our_info, &len), 0);
+	assert_int_equal(bpf_prog_query(ifindex, TCX_INGRESS, 0, NULL, ids, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(ids[0], their_info.id);
+	assert_int_equal(ids[1], our_info.id);
+	close(ours);
+	inlay_turn_close(turn);
+	n = 4;
+	assert_int_equal(bpf_prog_query(ifindex, TCX_INGRESS, 0, NULL, ids, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(ids[0], their_info.id);
+	close(link);
+	close(theirs);
+}
+
+static int open_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* Wherever it stops half way through, nothing stays behind. */
+static void test_too_few_descriptors_at_any_point_leave_nothing(void **state)
+{
+	struct inlay_turn_config config = only(INLAY_TURN_ATTACH_AUTO);
+	int before = open_descriptors(), failures = 0, err = -1;
+	struct rlimit old, few;
+	struct inlay_turn *turn;
+	char error[256];
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	for (int n = 0; n < 100 && err; n++) {
+		few = (struct rlimit){(rlim_t)(before + n), old.rlim_max};
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		err = inlay_turn_open(&config, &turn, error, sizeof(error));
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+		failures += err != 0;
+		assert_true(err == 0 || error[0]);
+		if (!err)
+			inlay_turn_close(turn);
+		assert_int_equal(open_descriptors(), before);
+		assert_int_equal(xdp_program("srv"), 0);
+	}
+	assert_int_equal(err, 0);
+	assert_true(failures > 20);
+	assert_forwarding(false);
+	scene_run("! tc qdisc show dev srv | grep clsact");
+}
+
 static void test_a_filter_goes_with_its_qdisc_unless_somebody_else_uses_it(void **state)
 {
 	int ours = their_program(BPF_PROG_TYPE_SCHED_CLS, "turn_ingress", -1);
@@ -335,6 +409,8 @@ int main(int argc, char **argv)
 		IN_SCENE(test_a_named_interface_that_is_not_there_is_said),
 		IN_SCENE(test_another_xdp_program_is_left_alone_and_tc_used),
 		IN_SCENE(test_native_where_it_cannot_be_is_said_and_leaves_nothing),
+		IN_SCENE(test_tcx_stands_behind_those_that_are_there),
+		IN_SCENE(test_too_few_descriptors_at_any_point_leave_nothing),
 		IN_SCENE(test_a_filter_goes_with_its_qdisc_unless_somebody_else_uses_it),
 		IN_SCENE(test_a_filter_that_was_left_behind_is_replaced_and_another_is_not),
 	};

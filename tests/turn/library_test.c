@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "library_scene.h"
+#include "monitor.h"
 
 static struct inlay_turn_allocation_params params(void)
 {
@@ -205,6 +206,29 @@ static void test_the_end_of_a_udp_socket_is_told_by_its_cookie(void **state)
 	scene_close(turn);
 }
 
+/* More than the socket has room for, while nobody reads. */
+static void test_ends_of_sockets_that_were_not_heard_are_told_as_lost(void **state)
+{
+	struct inlay_turn_monitor monitor;
+	struct inlay_turn_news news = {0};
+	int fds[2], little = 1;
+
+	assert_int_equal(inlay_turn_monitor_init(&monitor), 0);
+	assert_int_equal(monitor.sockets_err, 0);
+	inlay_turn_monitor_fds(&monitor, fds);
+	assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_RCVBUF, &little, sizeof(little)), 0);
+	for (int i = 0; i < 100 && !news.lost; i++) {
+		struct pollfd fd = {.fd = fds[1], .events = POLLIN};
+
+		for (int k = 0; k < 50; k++)
+			(void)open_and_close_socket(AF_INET);
+		(void)poll(&fd, 1, 50);
+		inlay_turn_monitor_read(&monitor, NULL, NULL, &news);
+	}
+	assert_true(news.lost > 0);
+	inlay_turn_monitor_fini(&monitor);
+}
+
 /* --- What is said when it cannot be opened --------------------------------------------------- */
 
 static void test_a_missing_object_is_said(void **state)
@@ -284,6 +308,7 @@ int main(int argc, char **argv)
 			test_nothing_is_alive_before_the_first_turn_nor_two_seconds_after_the_last),
 		IN_SCENE(test_what_changes_the_way_of_packets_outdates_the_known_hops),
 		IN_SCENE(test_the_end_of_a_udp_socket_is_told_by_its_cookie),
+		IN_SCENE(test_ends_of_sockets_that_were_not_heard_are_told_as_lost),
 		IN_SCENE(test_a_missing_object_is_said),
 		IN_SCENE(test_what_is_no_object_of_ours_is_said),
 		IN_SCENE(test_settings_that_make_no_sense_are_said),
