@@ -22,6 +22,7 @@ enum inlay_turn_sum {
 };
 
 struct inlay_turn_plan {
+	__u64 now;
 	__u32 ingress;		   /* where it came in: the caller's to set */
 	struct inlay_turn_leg in;  /* whose packet it is */
 	struct inlay_turn_leg out; /* another one, if it goes straight to another client */
@@ -287,7 +288,7 @@ INLAY_INLINE __u32 inlay_turn_plan_make(enum inlay_turn_hook hook, void *ctx,
 		return inlay_turn_plan_unknown(hook, ctx, p, c, tap);
 	if (why != INLAY_TURN_GO)
 		return why;
-	plan->in.stats->last = now;
+	plan->now = now;
 	why = plan->to_client ? inlay_turn_plan_to_client(ctx, c, now, plan)
 			      : inlay_turn_plan_to_peer(ctx, c, now, plan);
 	if (why == INLAY_TURN_GO)
@@ -313,6 +314,7 @@ INLAY_INLINE void inlay_turn_plan_account(const struct inlay_turn_packet *p,
 {
 	struct inlay_turn_stats *stats = plan->in.stats;
 
+	stats->last = plan->now;
 	if (plan->to_client) {
 		stats->to_client_packets++;
 		stats->to_client_bytes += p->data_len;
@@ -324,7 +326,7 @@ INLAY_INLINE void inlay_turn_plan_account(const struct inlay_turn_packet *p,
 		return;
 	plan->out.stats->to_client_packets++;
 	plan->out.stats->to_client_bytes += p->data_len;
-	plan->out.stats->last = stats->last;
+	plan->out.stats->last = plan->now;
 }
 
 #endif

@@ -10,7 +10,21 @@
 
 #include "headers.h"
 
-/* A whole datagram at our feet? Not of a VLAN, whose own interface sees it next or has seen it. */
+/* Headers that lie apart are brought together, but for UDP only: of what TCP sends nearly every
+ * buffer is shared and in pieces, and to bring those together is to copy them. */
+INLAY_INLINE void inlay_turn_tc_gather(struct __sk_buff *skb)
+{
+	__u32 at = skb->protocol == bpf_htons(INLAY_NET_TYPE_IPV4) ? 9 : 6;
+	__u8 proto = 0;
+
+	if (skb->data + INLAY_TURN_LOOK <= skb->data_end || skb->len == skb->data_end - skb->data ||
+	    bpf_skb_load_bytes(skb, INLAY_NET_ETH_LEN + at, &proto, 1) ||
+	    proto != INLAY_NET_PROTO_UDP)
+		return;
+	(void)bpf_skb_pull_data(skb, skb->len < INLAY_TURN_LOOK ? skb->len : INLAY_TURN_LOOK);
+}
+
+/* Not of a VLAN, whose own interface sees it next or has seen it. */
 INLAY_INLINE __u32 inlay_turn_tc_read(struct __sk_buff *skb, struct inlay_turn_packet *p)
 {
 	struct inlay_view view;
@@ -19,12 +33,10 @@ INLAY_INLINE __u32 inlay_turn_tc_read(struct __sk_buff *skb, struct inlay_turn_p
 	     skb->protocol != bpf_htons(INLAY_NET_TYPE_IPV6)) ||
 	    skb->vlan_present)
 		return INLAY_TURN_STRANGER;
-	if (skb->data + INLAY_TURN_LOOK > skb->data_end && skb->len > skb->data_end - skb->data)
-		(void)bpf_skb_pull_data(skb,
-					skb->len < INLAY_TURN_LOOK ? skb->len : INLAY_TURN_LOOK);
+	inlay_turn_tc_gather(skb);
 	view.data = (const __u8 *)(long)skb->data;
 	view.end = (const __u8 *)(long)skb->data_end;
-	p->segments = skb->gso_segs > 1;
+	p->segments = skb->gso_size != 0;
 	return inlay_turn_read(&view, skb->len, p);
 }
 
@@ -181,7 +193,7 @@ INLAY_INLINE int inlay_turn_at_egress(struct __sk_buff *skb)
 	const struct inlay_turn_control *c = inlay_turn_settings();
 	struct inlay_turn_packet p;
 
-	if (!c || INLAY_TURN_READ(c->mode) == INLAY_TURN_OFF || skb->gso_segs > 1)
+	if (!c || INLAY_TURN_READ(c->mode) == INLAY_TURN_OFF || skb->gso_size)
 		return TC_ACT_UNSPEC;
 	if (inlay_turn_tc_read(skb, &p) != INLAY_TURN_GO)
 		return TC_ACT_UNSPEC;

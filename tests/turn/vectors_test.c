@@ -162,6 +162,8 @@ static void check_stats(const struct datagram *in, const struct expected *want, 
 
 	for (__u32 i = 0; i < N_FLOWS; i++) {
 		scene_stats(i, &stats);
+		if ((!fast || (i != flow && i != other)) && stats.last)
+			fail("a time is noted of nothing");
 		packets += stats.to_peer_packets + stats.to_client_packets;
 		bytes += stats.to_peer_bytes + stats.to_client_bytes;
 		if (fast && i == flow &&
