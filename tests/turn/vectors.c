@@ -16,15 +16,18 @@
 /* ChannelData of FLOW_44, and of others; and what a peer sends to them. */
 #define FROM_CLIENT4 .in = TO_CLIENTS, .src = CLIENT4, .dst = SERVER4
 #define FROM_CLIENT6 .in = TO_CLIENTS, .src = CLIENT6, .dst = SERVER6
-#define TO_PEER(flow, family)                                                                      \
-	.want = {RELAYED_TO, UNCOUNTED, TO_PEERS, RELAYED + (flow), PEER##family}
+#define RELAYED_AS(link, from, to)                                                                 \
+	.outcome = RELAYED_TO, .reason = UNCOUNTED, .out = (link), .src = (from), .dst = (to)
+#define TO_PEER(flow, family) .want = {RELAYED_AS(TO_PEERS, RELAYED + (flow), PEER##family)}
 #define TO_CLIENT(flow, family)                                                                    \
-	.want = {RELAYED_TO, UNCOUNTED, TO_CLIENTS, SERVER##family, CLIENT##family, CHANNEL(flow)}
-#define LEFT(reason)   .want = {PASSES, INLAY_REASON_TURN_##reason}
-#define LEFT_UNCOUNTED .want = {PASSES, UNCOUNTED}
-
-#define LEFT_LOCAL LEFT(UNKNOWN_PEER)
-#define TOLD(kind) .want = {PASSES, UNCOUNTED, .told = {INLAY_TURN_##kind, 1}}
+	.want = {RELAYED_AS(TO_CLIENTS, SERVER##family, CLIENT##family), .channel = CHANNEL(flow)}
+#define TO_SECOND      .want = {RELAYED_AS(TO_CLIENTS, RELAYED + FLOW_44, SECOND4)}
+#define OVER	       .want = {.outcome = DROPPED, .reason = INLAY_REASON_TURN_OVER_LIMIT}
+#define LEFT(why)      .want = {.reason = INLAY_REASON_TURN_##why}
+#define LEFT_UNCOUNTED .want = {.reason = UNCOUNTED}
+#define SAMPLED	       .want = {.reason = INLAY_REASON_TURN_WATCHED, .told = {INLAY_TURN_CHANNEL_DATA, 1}}
+#define LEFT_LOCAL     LEFT(UNKNOWN_PEER)
+#define TOLD(kind)     .want = {PASSES, UNCOUNTED, .told = {INLAY_TURN_##kind, 1}}
 
 #define DATA_44	  FROM_CLIENT4, .packet = {.channel = CHANNEL(FLOW_44)}
 #define PAIR_DATA FROM_CLIENT4, .packet = {.channel = CHANNEL(PAIR(0))}
@@ -213,13 +216,7 @@ static void no_cookie(struct datagram *d, __u8 *frame, size_t *len)
 
 /* --- The table ------------------------------------------------------------------------------- */
 
-static const struct expected relayed_by_tc = {
-	.outcome = RELAYED_TO,
-	.reason = UNCOUNTED,
-	.out = TO_PEERS,
-	.src = RELAYED + FLOW_44,
-	.dst = PEER4,
-};
+static const struct expected relayed_by_tc = {RELAYED_AS(TO_PEERS, RELAYED + FLOW_44, PEER4)};
 static const struct expected not_by_tc = {.reason = INLAY_REASON_TURN_NO_XMIT};
 
 const struct vector vectors[] = {

@@ -306,9 +306,12 @@ static void run_pairs(void)
 				   .len = 18,
 				   .pad = 2,
 				   .pad_byte = 0x5a},
-			.want = {RELAYED_TO, UNCOUNTED, TO_CLIENTS, SERVER4 + other_v6,
-				 (second ? CLIENT4 : SECOND4) + other_v6,
-				 (__u16)(INLAY_TURN_CHANNEL_MIN + other)},
+			.want = {.outcome = RELAYED_TO,
+				 .reason = UNCOUNTED,
+				 .out = TO_CLIENTS,
+				 .src = SERVER4 + other_v6,
+				 .dst = (second ? CLIENT4 : SECOND4) + other_v6,
+				 .channel = (__u16)(INLAY_TURN_CHANNEL_MIN + other)},
 		};
 
 		snprintf(name, sizeof(name), "pair: v%d client by v%d to v%d client", v6 ? 6 : 4,
