@@ -115,10 +115,9 @@ static void alu(struct inlay_flow_place *p)
 		return;
 	}
 	if (p->flow->is_reporting && (op == BPF_MUL || op == BPF_DIV)) {
+		/* Whole registers count, for operations of 32 bits as well. */
 		__u64 a = dst->max, b = BPF_SRC(insn->code) == BPF_X ? src.max : 0;
 
-		if (!wide)
-			a = b = 0; /* cut to 32 bits first */
 		if (a > INLAY_VALUE_U32_MAX || b > INLAY_VALUE_U32_MAX)
 			inlay_nic_flag(p->flow->ck, rule, p->f, p->insn, "up to 0x%llx and 0x%llx",
 				       (unsigned long long)a, (unsigned long long)src.max);
@@ -157,37 +156,53 @@ static void wide(struct inlay_flow_place *p)
 	}
 }
 
-static bool takes_verdict(const __s64 *list, size_t n, __s64 verdict)
+static bool takes_verdict(const struct inlay_nic_checker *ck, __s64 verdict)
 {
+	const struct inlay_nic_ebpf *e = ck->ebpf;
+	const __s64 *list = ck->is_xdp ? e->xdp_returns : e->tc_returns;
+	size_t n = ck->is_xdp ? e->n_xdp_returns : e->n_tc_returns;
+
 	for (size_t i = 0; i < n; i++)
 		if (list[i] == (__s32)verdict)
 			return true;
-	return !n;
+	return !n || (ck->is_tc && e->tc_return_open.kind == INLAY_NIC_LIMIT_NUMBER &&
+		      (__s32)verdict >= e->tc_return_open.number);
+}
+
+/* A variable, but of verdicts that are taken whichever it is. */
+static bool takes_any(const struct inlay_nic_checker *ck, const struct inlay_value *r0)
+{
+	if (!ck->ebpf->n_xdp_returns)
+		return true;
+	if (r0->kind != INLAY_VALUE_SCALAR || r0->max >= INLAY_NIC_FIELDS)
+		return false;
+	for (__s64 v = 0; v <= (__s64)r0->max; v++)
+		if (!takes_verdict(ck, v))
+			return false;
+	return true;
 }
 
 static void check_exit(struct inlay_flow_place *p)
 {
 	struct inlay_nic_checker *ck = p->flow->ck;
-	const struct inlay_nic_ebpf *e = ck->ebpf;
 	const struct inlay_value *r0 = &p->state->regs[BPF_REG_0];
 	enum inlay_nic_rule rule =
 		ck->is_xdp ? INLAY_NIC_RULE_xdp_return : INLAY_NIC_RULE_tc_return;
 
 	/* A tc program's verdict must be constant wherever it exits, in functions as well. */
-	if (!ck->is_xdp && !ck->is_tc)
+	if (ck->is_xdp ? p->function != ck->program
+		       : !ck->is_tc || ck->ebpf->direct_action.answer != INLAY_NIC_YES)
 		return;
-	if (ck->is_xdp ? p->function != ck->program : e->direct_action.answer != INLAY_NIC_YES)
+	if (r0->kind != INLAY_VALUE_SCALAR || !r0->n) {
+		if (ck->is_tc || !takes_any(ck, r0))
+			inlay_nic_flag(ck, rule, p->f, p->insn,
+				       "returns no constant that could be followed");
 		return;
+	}
 	for (__u8 i = 0; i < r0->n; i++)
-		if (r0->kind == INLAY_VALUE_SCALAR &&
-		    !takes_verdict(ck->is_xdp ? e->xdp_returns : e->tc_returns,
-				   ck->is_xdp ? e->n_xdp_returns : e->n_tc_returns,
-				   r0->constants[i]))
+		if (!takes_verdict(ck, r0->constants[i]))
 			inlay_nic_flag(ck, rule, p->f, p->insn, "may return %d",
 				       (__s32)r0->constants[i]);
-	if (!ck->is_xdp && (r0->kind != INLAY_VALUE_SCALAR || !r0->n))
-		inlay_nic_flag(ck, rule, p->f, p->insn,
-			       "returns no constant that could be followed");
 }
 
 static bool calls(const struct inlay_bpf_function *f, __u32 callee)

@@ -86,6 +86,8 @@ static void write_context(struct inlay_flow_place *p, const struct access *a,
 
 	if (!ck->is_xdp && !ck->is_tc)
 		return;
+	if (ck->is_tc && ck->ebpf->tc_context_store.answer == INLAY_NIC_YES)
+		return;
 	if (!ck->is_xdp || !field || strcmp(field, "rx_queue_index") || a->bytes != 4 ||
 	    ck->ebpf->queue_select.answer == INLAY_NIC_NO) {
 		flag(p, INLAY_NIC_RULE_context_write, field ? field : "part of a field");
@@ -269,6 +271,9 @@ static void atomic(struct inlay_flow_place *p, struct access *a)
 		use_map_value(p, a, false);
 	if (a->base.kind == INLAY_VALUE_STACK)
 		use_stack(p, a, &number);
+	if (!inlay_value_is_number(&p->state->regs[insn->src_reg]) &&
+	    p->state->regs[insn->src_reg].kind != INLAY_VALUE_ANY)
+		flag(p, INLAY_NIC_RULE_atomic_target, "adds a pointer");
 	if (insn->imm == BPF_CMPXCHG)
 		p->state->regs[BPF_REG_0] = number;
 	else if (insn->imm & BPF_FETCH)

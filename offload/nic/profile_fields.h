@@ -39,6 +39,7 @@
 
 #define INLAY_NIC_EBPF_ANSWERS(ANSWER)                                                             \
 	ANSWER(queue_select, "", "programs may write rx_queue_index")                              \
+	ANSWER(tc_context_store, "", "tc programs may write fields of the context")                \
 	ANSWER(live_replace, "", "a running program is replaced without a stop")                   \
 	ANSWER(store_immediate, "", "stores of an immediate value (BPF_ST) work")                  \
 	ANSWER(map_store, "", "map values may be written by plain stores")                         \
@@ -64,6 +65,7 @@
 	LIMIT(map_key_bytes, 65536, "a map's key")                                                 \
 	LIMIT(map_value_bytes, 65536, "a map's value")                                             \
 	LIMIT(map_entry_bytes, 65536, "key and value, each rounded up to 8")                       \
+	LIMIT(tc_return_open, 1 << 30, "tc verdicts from this one up are taken, as TC_ACT_UNSPEC") \
 	LIMIT(map_flags, 0x7fffffff, "map_flags that may be set, as one mask")
 
 #endif
