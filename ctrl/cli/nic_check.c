@@ -80,8 +80,8 @@ void inlay_nic_check_print(const struct inlay_nic_profile *profile, const char *
 			   const struct inlay_nic_report *report, FILE *out)
 {
 	if (report->n_refused)
-		fprintf(out, "%s does not fit %s: %u places\n", name, profile->title,
-			report->n_refused);
+		fprintf(out, "%s does not fit %s: refused in %u place%s\n", name, profile->title,
+			report->n_refused, report->n_refused == 1 ? "" : "s");
 	else
 		fprintf(out, "%s fits %s\n", name, profile->title);
 	for (__u32 i = 0; i < report->n_programs; i++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * docs/man/inlay-nic-profile.5 has every field of a profile and every rule of the checker, as the
- * tables in the sources have them.
- * usage: nic_document_test PAGE [--write]
+ * What documents say is what the sources say: the fields of a profile and the rules of the checker
+ * in docs/man/inlay-nic-profile.5, and what the shipped profiles say of cards in docs/nics.md.
+ * usage: nic_document_test fields|cards DOCUMENT [--write]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,7 +90,56 @@ static void print_rules(FILE *out)
 	}
 }
 
-/* --- In the page -------------------------------------------------------------------------------
+/* --- From the profiles -------------------------------------------------------------------------
+ */
+
+static struct inlay_nic_profiles profiles;
+
+static void print_cards(FILE *out)
+{
+	fputs("| |", out);
+	for (size_t i = 0; i < profiles.n; i++)
+		fprintf(out, " %s |", profiles.list[i]->name);
+	fputs("\n| --- |", out);
+	for (size_t i = 0; i < profiles.n; i++)
+		fputs(" --- |", out);
+	for (int cap = 0; cap < INLAY_NIC_N_CAPS; cap++) {
+		fprintf(out, "\n| `%s`: %s |", inlay_nic_cap_name(cap), inlay_nic_cap_text(cap));
+		for (size_t i = 0; i < profiles.n; i++) {
+			enum inlay_nic_answer answer = profiles.list[i]->caps[cap].answer;
+
+			fprintf(out, " %s |",
+				answer == INLAY_NIC_UNKNOWN ? "?" : inlay_nic_answer_name(answer));
+		}
+	}
+	fputs("\n| runs eBPF itself |", out);
+	for (size_t i = 0; i < profiles.n; i++)
+		fprintf(out, " %s |", profiles.list[i]->has_ebpf ? "yes" : "no");
+	fputs("\n", out);
+}
+
+static void print_uses(FILE *out)
+{
+	for (size_t i = 0; i < profiles.n; i++) {
+		const struct inlay_nic_profile *p = profiles.list[i];
+
+		fprintf(out, "* **%s** (`%s`):", p->title, p->name);
+		for (size_t j = 0; j < p->n_prefer; j++) {
+			const struct inlay_nic_choice *c = &p->prefer[j];
+
+			fprintf(out, "%s %s by %s, provider %s", j ? ";" : "",
+				inlay_nic_placement_name(c->placement),
+				inlay_nic_hook_name(c->hook), inlay_nic_provider_name(c->provider));
+			for (size_t k = 0; k < c->n_needs; k++)
+				fprintf(out, "%s`%s`", k ? ", " : " if ",
+					inlay_nic_cap_name(c->needs[k]));
+		}
+		fputs("\n", out);
+	}
+}
+
+/* --- In the document
+ * -------------------------------------------------------------------------------
  */
 
 static char *read_page(const char *path)
@@ -110,12 +159,14 @@ static char *read_page(const char *path)
 static char *with_part(const char *page, const char *name, void (*print)(FILE *out))
 {
 	char begin[64], end[64], *text = NULL;
+	bool is_page = strstr(page, ".TH ");
 	const char *from, *to;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
 
-	snprintf(begin, sizeof(begin), ".\\\" %s: begin\n", name);
-	snprintf(end, sizeof(end), ".\\\" %s: end\n", name);
+	snprintf(begin, sizeof(begin), is_page ? ".\\\" %s: begin\n" : "<!-- %s: begin -->\n",
+		 name);
+	snprintf(end, sizeof(end), is_page ? ".\\\" %s: end\n" : "<!-- %s: end -->\n", name);
 	from = strstr(page, begin);
 	to = strstr(page, end);
 	if (!out || !from || !to || to < from) {
@@ -130,30 +181,38 @@ static char *with_part(const char *page, const char *name, void (*print)(FILE *o
 	return text;
 }
 
+static int write_page(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	return !f || fputs(text, f) < 0 || fclose(f) ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
-	char *page, *fields, *whole;
-	bool same;
+	char err[INLAY_NIC_ERROR], *page, *half, *whole;
+	bool cards, same;
 
-	if (argc < 2)
+	if (argc < 3)
 		return 2;
-	page = read_page(argv[1]);
-	fields = with_part(page, "fields", print_fields);
-	whole = with_part(fields, "rules", print_rules);
-	same = !strcmp(page, whole);
-	if (argc == 3 && !strcmp(argv[2], "--write")) {
-		FILE *f = fopen(argv[1], "w");
-
-		if (!f || fputs(whole, f) < 0 || fclose(f))
-			return 1;
-		same = true;
+	cards = !strcmp(argv[1], "cards");
+	if (cards && inlay_nic_profiles_load(NULL, &profiles, err)) {
+		fprintf(stderr, "%s\n", err);
+		return 1;
 	}
-	printf("1..1\n%s 1 - the manual page has every field and rule as the sources have them\n",
-	       same ? "ok" : "not ok");
+	page = read_page(argv[2]);
+	half = with_part(page, cards ? "cards" : "fields", cards ? print_cards : print_fields);
+	whole = with_part(half, cards ? "uses" : "rules", cards ? print_uses : print_rules);
+	same = !strcmp(page, whole);
+	if (argc == 4 && !strcmp(argv[3], "--write"))
+		same = !write_page(argv[2], whole);
+	printf("1..1\n%s 1 - the document says what the %s say\n", same ? "ok" : "not ok",
+	       cards ? "profiles" : "tables");
 	if (!same)
-		printf("# write it anew: %s %s --write\n", argv[0], argv[1]);
+		printf("# write it anew: %s %s %s --write\n", argv[0], argv[1], argv[2]);
 	free(page);
-	free(fields);
+	free(half);
 	free(whole);
+	inlay_nic_profiles_fini(&profiles);
 	return same ? 0 : 1;
 }
