@@ -51,6 +51,7 @@ struct inlay_dev_load {
 	size_t len;
 	const char *label;   /* what to call it in errors: its file's name */
 	const char *program; /* the function; NULL: the object's only one */
+	bool as_is;	     /* of the type that its section says; else: */
 	bool tc;	     /* a classifier; else XDP */
 	bool for_host;	     /* run by the host's CPU, not by the device */
 	const struct inlay_dev_map *maps;

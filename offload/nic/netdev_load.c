@@ -131,8 +131,11 @@ static int load_object(const struct inlay_dev *dev, const struct inlay_dev_load 
 				  load->program ? load->program : "");
 		goto fail;
 	}
-	bpf_program__set_type(program, load->tc ? BPF_PROG_TYPE_SCHED_CLS : BPF_PROG_TYPE_XDP);
-	bpf_program__set_expected_attach_type(program, load->tc ? 0 : BPF_XDP);
+	if (!load->as_is) {
+		bpf_program__set_type(program,
+				      load->tc ? BPF_PROG_TYPE_SCHED_CLS : BPF_PROG_TYPE_XDP);
+		bpf_program__set_expected_attach_type(program, load->tc ? 0 : BPF_XDP);
+	}
 	bpf_program__set_log_buf(program, log, log_room);
 	/* Level 1 forgets what was said of a program that passes. */
 	bpf_program__set_log_level(program, load->log ? 2 : 0);
@@ -154,7 +157,7 @@ static int load_object(const struct inlay_dev *dev, const struct inlay_dev_load 
 	*ret_program = (struct inlay_dev_program){
 		.fd = bpf_program__fd(program),
 		.id = info.id,
-		.tc = load->tc,
+		.tc = bpf_program__type(program) == BPF_PROG_TYPE_SCHED_CLS,
 		.object = object,
 	};
 	return 0;

@@ -3,7 +3,7 @@
 #ifndef INLAY_TESTS_BPF_ENV_H
 #define INLAY_TESTS_BPF_ENV_H
 
-#include "check.h"
+#include "case_check.h"
 #include "conform.h"
 #include "netdev.h"
 #include "netlink.h"
@@ -15,9 +15,9 @@ enum offload_need {
 	NEED_TC = 1 << 1,    /* tc programs on the device */
 	NEED_ARRAY = 1 << 2, /* maps on the device */
 	NEED_HASH = 1 << 3,
-	NEED_DRIVER = 1 << 4, /* XDP in its driver */
-	NEED_SIM = 1 << 5,    /* knobs, more ports, a second device, and it may be removed */
-	NEED_CHECKER = 1 << 6,
+	NEED_DRIVER = 1 << 4,  /* XDP in its driver */
+	NEED_SIM = 1 << 5,     /* knobs, more ports, a second device, and it may be removed */
+	NEED_OBJECTS = 1 << 6, /* the checker's objects */
 };
 
 struct offload_env {
@@ -27,7 +27,7 @@ struct offload_env {
 	struct inlay_dev_error error; /* of the last call */
 	struct sim sim;		      /* with NEED_SIM */
 	struct inlay_dev dev;	      /* its first port, or the device under test */
-	char detail[256];
+	char detail[CONFORM_WHY];
 };
 
 struct offload_case {
@@ -40,6 +40,15 @@ struct offload_case {
 #define CASE(case_name, needs, words) int offload_##case_name(struct offload_env *env);
 #include "bpf_cases.def"
 #undef CASE
+
+/* --- What the checker predicts (bpf_predict.c) ------------------------------------------------ */
+
+size_t predict_count(void);
+void predict_describe(size_t i, struct conform_case *ret_case);
+/* 0, -1, CONFORM_SKIP */
+int predict_run(struct offload_env *env, size_t i);
+/* NULL: the objects are there. Else why not. */
+const char *predict_missing(void);
 
 /* Objects that the build compiled. */
 extern const unsigned char object_ret[], object_maps[];

@@ -64,6 +64,7 @@ int offload_driver_words_on_success(struct offload_env *env)
 	CHECK(!inlay_dev_load(&env->dev, &load, &program, &env->error));
 	snprintf(env->detail, sizeof(env->detail), "log: %.200s", log);
 	CHECK(strstr(log, HELLO));
+	env->detail[0] = 0;
 	return 0;
 }
 

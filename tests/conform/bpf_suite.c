@@ -82,6 +82,11 @@ static const char *lacks_sim(const struct conform_target *target)
 		       : "only a simulated device can be told to refuse, be doubled or removed";
 }
 
+static const char *lacks_objects(const struct conform_target *target)
+{
+	return predict_missing();
+}
+
 static const struct conform_need needs[] = {
 	{NEED_XDP, "XDP programs on the device", lacks_xdp},
 	{NEED_TC, "tc programs on the device", lacks_tc},
@@ -89,6 +94,7 @@ static const struct conform_need needs[] = {
 	{NEED_HASH, "hash maps on the device", lacks_hash},
 	{NEED_DRIVER, "XDP programs in the driver", lacks_driver},
 	{NEED_SIM, "a simulated device", lacks_sim},
+	{NEED_OBJECTS, "the checker's objects", lacks_objects},
 };
 
 static bool applies(const struct conform_target *target)
@@ -188,15 +194,19 @@ static bool is_gone(const struct conform_target *target)
 
 static size_t count(void)
 {
-	return INLAY_ARRAY_SIZE(cases);
+	return INLAY_ARRAY_SIZE(cases) + predict_count();
 }
 
 static void describe(size_t i, struct conform_case *ret_case)
 {
+	ret_case->index = i;
+	if (i >= INLAY_ARRAY_SIZE(cases)) {
+		predict_describe(i - INLAY_ARRAY_SIZE(cases), ret_case);
+		return;
+	}
 	snprintf(ret_case->name, sizeof(ret_case->name), "%s", cases[i].name);
 	ret_case->text = cases[i].text;
 	ret_case->needs = cases[i].needs;
-	ret_case->index = i;
 }
 
 static int open_device(struct offload_env *env, __u32 case_needs)
@@ -219,12 +229,14 @@ static int run(struct conform_env *conform, const struct conform_case *c)
 	int verdict = open_device(&env, c->needs);
 
 	if (!verdict)
-		verdict = cases[c->index].run(&env);
+		verdict = c->index < INLAY_ARRAY_SIZE(cases)
+				  ? cases[c->index].run(&env)
+				  : predict_run(&env, c->index - INLAY_ARRAY_SIZE(cases));
 	conform->failed_at = env.failed_at;
 	conform->failed_what = env.failed_what;
 	if (env.detail[0])
 		snprintf(conform->detail, sizeof(conform->detail), "%s", env.detail);
-	else if (env.error.code)
+	else if (verdict && env.error.code)
 		snprintf(conform->detail, sizeof(conform->detail), "last error: %.900s",
 			 env.error.text);
 	return verdict;

@@ -46,7 +46,7 @@ struct conform_need {
 	const char *(*lacks)(const struct conform_target *target);
 };
 
-/* Of one case while it runs, in its own process. The first check that failed (check.h). */
+/* Of one case while it runs, in its own process. The first check that failed (case_check.h). */
 struct conform_env {
 	const struct conform_target *target;
 	const char *failed_at;
@@ -95,7 +95,7 @@ struct conform_outcome {
 	const struct conform_suite *suite;
 	struct conform_case c;
 	enum conform_verdict verdict;
-	char why[CONFORM_WHY]; /* of a failure or a skip */
+	char why[CONFORM_WHY]; /* of a failure or a skip; what to know of a case that passed */
 	double seconds;
 };
 

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "case_check.h"
 #include "conform.h"
 #include "probe.h"
 #include "provider_local.h"

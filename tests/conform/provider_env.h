@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "check.h"
+#include "case_check.h"
 #include "protection.h"
 #include "provider_cases.h"
 

@@ -32,6 +32,8 @@ static void outcome(const struct conform_report *report, const struct conform_ou
 	if (o->verdict == CONFORM_FAILED) {
 		fprintf(out, "#   should hold: %s\n", o->c.text);
 		put_lines(o->why, out);
+	} else if (o->verdict == CONFORM_PASSED) {
+		put_lines(o->why, out);
 	}
 	fflush(out);
 }

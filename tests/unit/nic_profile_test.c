@@ -77,9 +77,9 @@ static void what_is_wrong_with_a_profile_is_said_with_file_line_and_key(void **s
 		"none of: unknown, none, ask");
 	refused(n, "programs: [xdp, sched_cls]", "programs: [xdp, lsm]", "ebpf.programs",
 		"'lsm' is none of: xdp, sched_cls");
-	refused(n, "map_types: [array, hash]", "opcodes: [0x07, 7]", "ebpf.opcodes",
-		"'7' is not an opcode");
-	refused(n, "map_types: [array, hash]", "opcodes: [0x107]", "ebpf.opcodes",
+	refused(n, "map_types: [array, hash, perf_event_array]", "opcodes: [0x07, 7]",
+		"ebpf.opcodes", "'7' is not an opcode");
+	refused(n, "map_types: [array, hash, perf_event_array]", "opcodes: [0x107]", "ebpf.opcodes",
 		"'0x107' is not an opcode");
 	refused(n, "provider: softnic", "provider: softnic\n    needs: [warp]", "prefer.needs",
 		"'warp' is none of");
@@ -134,7 +134,7 @@ static void a_profile_is_what_its_file_says(void **state)
 	assert_int_equal(p->caps[INLAY_NIC_CAP_psp].answer, INLAY_NIC_NO);
 	assert_non_null(strstr(p->caps[INLAY_NIC_CAP_psp].source, "psp.c"));
 	assert_true(p->has_ebpf && p->ebpf.programs_xdp && p->ebpf.programs_tc);
-	assert_int_equal(p->ebpf.n_map_types, 2);
+	assert_int_equal(p->ebpf.n_map_types, 3);
 	assert_string_equal(p->ebpf.map_types[1], "hash");
 	assert_int_equal(p->ebpf.map_entries_each.kind, INLAY_NIC_LIMIT_NUMBER);
 	assert_int_equal(p->ebpf.map_entries_each.number, 2);

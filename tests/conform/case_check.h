@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Checks of conformance cases: |env| is any struct with failed_at and failed_what. */
-#ifndef INLAY_TESTS_CONFORM_CHECK_H
-#define INLAY_TESTS_CONFORM_CHECK_H
+#ifndef INLAY_TESTS_CONFORM_CASE_CHECK_H
+#define INLAY_TESTS_CONFORM_CASE_CHECK_H
 
 #define CHECK_TEXT_(x) #x
 #define CHECK_TEXT(x)  CHECK_TEXT_(x)
