@@ -4,20 +4,45 @@
  * section 8). Sans-I/O: events and the time go in, calls of |ops| come out.
  *
  * What makes a channel fast, all of it:
- *  - an Allocate, ChannelBind or CreatePermission request of a UDP client's at one of the server's
- *    ports, its UDP checksum right; and the success response with the same method, transaction ID
- *    and 5-tuple, sent by a socket of this namespace. Two differing requests under one 5-tuple and
- *    ID poison it: no answer to it counts.
+ *  - a request of a UDP client's at one of the server's ports, its UDP checksum one that a receiver
+ *    takes, and the success with the same method, transaction ID and 5-tuple, sent no earlier by a
+ *    socket of this namespace from one of those ports that is no relayed one: of Allocate, and of
+ *    ChannelBind. ChannelBind gives the permission, too; CreatePermission refreshes it. Only the
+ *    first eight peers of a CreatePermission count.
  *  - ChannelData on that channel was seen to go up, and within INLAY_TURN_PROOF_TIME a socket of
  *    this namespace sent the same bytes to the very peer that the request named, from the port of
  *    the allocation's XOR-RELAYED-ADDRESS. Its source address is the relayed address, its cookie
- *    the allocation's.
- *  - no doubt: a mobility ticket (RFC 8016), a transport other than UDP, a second Allocate on the
- *    5-tuple, a relayed address or cookie that differs from what was seen: the allocation stays
- *    with the server.
- * What ends it: lifetime 0, an error response other than 401, 438 and 300, expiry (counted from the
- * request), the destruction of the relayed or the listening socket, records lost from the ring of
- * responses (then everything), and the caller's own end.
+ *    the allocation's. Fewer than eight bytes count only from the address that was told.
+ *  - no doubt. The allocation stays with the server until its end if: REQUESTED-TRANSPORT is not
+ *    UDP; a mobility ticket (RFC 8016) goes by; what was granted is not what was asked for (address
+ *    families, a Refresh of one that is not there), names no relayed address, port or lifetime, or
+ * a relayed port where the server listens; its data leave from another socket or address than
+ *    before, from another allocation's, or from a listening one.
+ *
+ * An ID means one request, for 40 s: byte for byte the same is a retransmission (its time is the
+ * first one's); any difference, an answer of another method or with another meaning, and anything
+ * that does not parse or that two could read differently (inlay_stun.h) poisons it. No answer to it
+ * counts, and what it has granted already is taken back. Responses may be handed over up to a
+ * second before their requests; which came first is decided by the events' times.
+ *
+ * What ends it:
+ *  - a Refresh with lifetime 0, or shorter, also without its request; expiry, of each of the three
+ *    lifetimes, counted from the request. A permission that has run out takes its channels' proofs
+ *    with it.
+ *  - error responses. 300, 401, 420, 438 and 441 say nothing, nor does 400 but to ChannelBind. 437
+ *    ends the allocation, also without its request (but is what an Allocate gets where there is
+ *    one). Any other: to Allocate and Refresh (but 443) ends the allocation; to CreatePermission
+ * the permissions that it names, to ChannelBind that channel and permission. 400 to ChannelBind:
+ * that channel.
+ *  - another Allocate that succeeds on the 5-tuple, or with the relayed address: it begins anew. A
+ *    number bound to another peer, or a peer bound to another number, is proven anew.
+ *  - the destruction of the relayed socket, or of the one that granted the allocation; what such a
+ *    socket has sent and is handed over later begins nothing.
+ *  - records lost from the ring of responses: then everything. Lost requests end nothing.
+ *
+ * What it cannot see: a server that comes to deny a peer without telling the client. A client that
+ * refreshes is told (403); one that has its refreshes of that peer reach this host and not the
+ * server, and others in fragments under the same IDs, can keep a channel that was proven before.
  */
 #ifndef INLAY_TURN_LEARNER_H
 #define INLAY_TURN_LEARNER_H
@@ -67,8 +92,8 @@ int inlay_turn_learner_new(const struct inlay_turn_learner_config *config,
 /* Removes nothing through |ops|: whoever ends it closes the tables. Takes NULL. */
 void inlay_turn_learner_free(struct inlay_turn_learner *learner);
 
-/* As the listener of watch.h hands them over. Events may be up to a second out of order between the
- * two rings: each bears its time, and |now| is the caller's. */
+/* As the listener of watch.h hands them over; nothing of |event| is trusted. |now| is the caller's,
+ * and never goes back. */
 void inlay_turn_learner_event(struct inlay_turn_learner *learner,
 			      const struct inlay_turn_event *event, size_t len,
 			      enum inlay_turn_ring ring, inlay_ns now);
@@ -78,13 +103,13 @@ void inlay_turn_learner_gone(struct inlay_turn_learner *learner, __u64 cookie, i
 
 /* Forgets what has run out. Returns the next deadline, or INLAY_NEVER. */
 inlay_ns inlay_turn_learner_turn(struct inlay_turn_learner *learner, inlay_ns now);
-/* Forgets everything, through |ops| too. */
+/* Forgets everything, through |ops| too: for whoever was not listening for a while. */
 void inlay_turn_learner_reset(struct inlay_turn_learner *learner, inlay_ns now);
 
 /* What it knows, for people and tests. */
 struct inlay_turn_learner_counts {
 	__u64 requests, successes, errors; /* responses that matched a request */
-	__u64 unmatched;		   /* responses without a request */
+	__u64 unmatched; /* responses without a request, or not of the server's own */
 	__u64 poisoned, malformed, bad_sum, evicted, lost;
 	__u64 refused;	 /* allocations, permissions and channels that found no room here */
 	__u64 proven;	 /* channels that were seen relayed */
