@@ -59,15 +59,12 @@ static bool is_wanted(const struct inlay_nic_checker *ck, enum inlay_nic_rule ru
 static void add(struct inlay_nic_checker *ck, const struct inlay_nic_finding *f)
 {
 	struct inlay_nic_report *report = ck->report;
-	__u32 n = 0;
 
-	for (__u32 i = 0; i < report->n_findings; i++)
-		n += report->findings[i].rule == f->rule;
 	if (f->level == INLAY_NIC_REFUSED) {
 		report->refused[f->rule]++;
 		report->n_refused++;
 	}
-	if (n < INLAY_NIC_FINDINGS)
+	if (ck->shown[f->rule]++ < INLAY_NIC_FINDINGS)
 		report->findings[report->n_findings++] = *f;
 }
 
@@ -227,8 +224,7 @@ static int check_program(struct inlay_nic_checker *ck, __u32 *stack)
 		       program.stack_bytes);
 	inlay_nic_hold(ck, INLAY_NIC_RULE_packet_offset, f->name, &ck->ebpf->packet_offset_bytes,
 		       program.packet_reach);
-	if (ck->report->n_programs < INLAY_NIC_PROGRAMS)
-		ck->report->programs[ck->report->n_programs++] = program;
+	ck->report->programs[ck->report->n_programs++] = program;
 	return 0;
 }
 
@@ -259,7 +255,11 @@ static int check(struct inlay_nic_checker *ck)
 	list_rules(ck);
 	if (!ret)
 		inlay_nic_check_maps(ck);
-	for (__u32 i = 0; i < o->n_programs && !ret; i++) {
+	if (o->n_programs > INLAY_NIC_PROGRAMS)
+		inlay_nic_flag_named(ck, INLAY_NIC_RULE_analysis_limit, "programs",
+				     "%u programs, of which %d are looked at", o->n_programs,
+				     INLAY_NIC_PROGRAMS);
+	for (__u32 i = 0; i < o->n_programs && i < INLAY_NIC_PROGRAMS && !ret; i++) {
 		ck->program = o->programs[i];
 		ret = check_program(ck, stack);
 	}

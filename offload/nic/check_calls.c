@@ -38,10 +38,7 @@ struct walk {
 	struct frame frames[FRAMES];
 	__u32 n;
 	__u32 deepest;
-	__u32 steps; /* a graph of calls has more paths than functions */
 };
-
-#define STEPS 200000
 
 static void enter(struct walk *w, __u32 function, __u32 below)
 {
@@ -68,13 +65,15 @@ static void call(struct walk *w, __u32 callee)
 /* Every path, in the order of the instructions. */
 static void walk(struct walk *w)
 {
-	while (w->n && w->steps++ < STEPS) {
+	/* A graph of calls has more paths than functions. */
+	while (w->n && w->ck->work++ < INLAY_NIC_WORK_MAX) {
 		struct frame *top = &w->frames[w->n - 1];
 		const struct inlay_bpf_function *f = &w->ck->object->functions[top->function];
 		const struct inlay_bpf_ref *ref;
 
 		while (top->insn < f->n && f->refs[top->insn].kind != INLAY_BPF_REF_FUNCTION)
 			top->insn++;
+		w->ck->work += f->n / 64;
 		if (top->insn == f->n) {
 			w->n--;
 			if (w->n)
@@ -97,7 +96,7 @@ void inlay_nic_check_calls(struct inlay_nic_checker *ck, struct inlay_nic_progra
 
 	enter(&w, ck->program, 0);
 	walk(&w);
-	if (w.steps >= STEPS)
+	if (w.n)
 		inlay_nic_flag(ck, INLAY_NIC_RULE_analysis_limit,
 			       &ck->object->functions[ck->program], -1, "too many paths of calls");
 	ret_program->stack_bytes = w.deepest;

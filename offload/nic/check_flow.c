@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define STATES_MAX 6144 /* of about 5 KB */
-#define STEPS_MAX  3000000
+#define STATE_WORK 16	/* to copy or to join one */
 
 /* --- States ----------------------------------------------------------------------------------- */
 
@@ -45,6 +45,7 @@ static void arrive(struct inlay_flow *flow, __u32 function, __u32 insn,
 
 	if (flow->is_reporting)
 		return;
+	flow->ck->work += STATE_WORK;
 	if (ff->at && ff->at[insn]) {
 		if (inlay_state_join(ff->at[insn], state))
 			queue(flow, function, insn);
@@ -230,6 +231,7 @@ static void leave(struct inlay_flow_place *p)
 	if (!inlay_value_join(&flow->functions[p->function].result, &result))
 		return;
 	/* Whoever calls it goes on from there. */
+	flow->ck->work += flow->ck->n_insns / 16;
 	for (__u32 i = 0; i < o->n_functions; i++)
 		if (flow->functions[i].at && calls(&o->functions[i], p->function))
 			for (__u32 j = 0; j < o->functions[i].n; j++)
@@ -320,7 +322,7 @@ static void follow(struct inlay_flow *flow, __u32 function, __u32 insn)
 	if (!ff->leads[0])
 		find_leads(p.f, ff->leads);
 	for (;;) {
-		if (flow->steps++ >= STEPS_MAX)
+		if (flow->ck->work++ >= INLAY_NIC_WORK_MAX)
 			flow->gave_up = true;
 		if (flow->gave_up || flow->no_memory || !step(&p))
 			return;
@@ -340,6 +342,7 @@ static void follow_function(struct inlay_flow *flow, __u32 function)
 	const struct inlay_bpf_function *f = &flow->ck->object->functions[function];
 
 	ff->is_queued = false;
+	flow->ck->work += f->n / 16;
 	for (__u32 i = 0; i < f->n && !flow->gave_up && !flow->no_memory; i++) {
 		if (!ff->waiting[i])
 			continue;
@@ -368,7 +371,6 @@ static void report(struct inlay_flow *flow)
 	const struct inlay_bpf_object *o = flow->ck->object;
 
 	flow->is_reporting = true;
-	flow->steps = 0;
 	for (__u32 i = 0; i < o->n_functions; i++) {
 		if (!flow->functions[i].at)
 			continue;
@@ -416,7 +418,8 @@ int inlay_nic_check_flow(struct inlay_nic_checker *ck)
 		if (flow->gave_up)
 			inlay_nic_flag(ck, INLAY_NIC_RULE_analysis_limit,
 				       &ck->object->functions[ck->program], -1,
-				       "%u states, %u steps", flow->n_states, flow->steps);
+				       "%u states, %llu steps", flow->n_states,
+				       (unsigned long long)ck->work);
 	}
 	ret = !flow->functions || flow->no_memory ? -ENOMEM : 0;
 	flow_fini(flow);

@@ -40,7 +40,6 @@ struct inlay_flow {
 	struct inlay_flow_update updates[INLAY_FLOW_UPDATES];
 	__u32 n_updates;
 	__u32 n_states;
-	__u32 steps;
 	bool is_reporting;
 	bool gave_up;
 	bool no_memory;

@@ -27,9 +27,13 @@ struct inlay_nic_checker {
 	struct inlay_nic_function *functions; /* as many as the object has */
 	__u8 *seen; /* a bit for each rule and instruction: found already */
 	__u32 n_insns;
-	__u32 program;	    /* a function: the program that is looked at */
+	__u32 shown[INLAY_NIC_N_RULES]; /* findings that were kept */
+	__u64 work;    /* done, in steps of about 50 ns; bounded over all programs of the object */
+	__u32 program; /* a function: the program that is looked at */
 	bool is_xdp, is_tc; /* neither: its context is not known */
 };
+
+#define INLAY_NIC_WORK_MAX (40u << 20)
 
 /* One finding; a rule that the profile does not list is none. |function| may be NULL. */
 void inlay_nic_flag(struct inlay_nic_checker *ck, enum inlay_nic_rule rule,

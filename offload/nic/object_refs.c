@@ -77,8 +77,9 @@ static int refer(struct inlay_object_reader *r, const struct inlay_bpf_section *
 	return 0;
 }
 
-/* The relocations |rel| of a section of code. */
-static int read_relocations(struct inlay_object_reader *r, const struct inlay_bpf_section *rel)
+/* The relocations |rel| of a section of code. |left|: bytes of them that are still taken. */
+static int read_relocations(struct inlay_object_reader *r, const struct inlay_bpf_section *rel,
+			    __u64 *left)
 {
 	const struct inlay_bpf_object *o = r->object;
 	const struct inlay_bpf_section *code = &o->sections[rel->info];
@@ -87,6 +88,10 @@ static int read_relocations(struct inlay_object_reader *r, const struct inlay_bp
 	__u64 offset, info;
 	int ret = 0;
 
+	/* Sections may lie upon each other in the file. */
+	*left -= *left < rel->bytes ? *left : rel->bytes;
+	if (!*left)
+		return inlay_object_refuse(r, "more relocations than instructions");
 	if (rel->bytes % REL_BYTES || !inlay_object_bytes(r, rel, &c) || rel->link >= o->n_sections)
 		return inlay_object_refuse(r, "truncated: section %s is not whole", rel->name);
 	while (!ret && inlay_cursor_le(&c, 8, &offset) && inlay_cursor_le(&c, 8, &info)) {
@@ -131,12 +136,13 @@ static int refer_rest(struct inlay_object_reader *r, __u32 section)
 int inlay_object_read_refs(struct inlay_object_reader *r)
 {
 	const struct inlay_bpf_object *o = r->object;
+	__u64 left = INLAY_BPF_INSNS * REL_BYTES;
 	int ret = 0;
 
 	for (__u32 i = 0; i < o->n_sections && !ret; i++)
 		if (o->sections[i].elf_type == SHT_REL && o->sections[i].info < o->n_sections &&
 		    o->sections[o->sections[i].info].is_code)
-			ret = read_relocations(r, &o->sections[i]);
+			ret = read_relocations(r, &o->sections[i], &left);
 	for (__u32 i = 0; i < o->n_sections && !ret; i++)
 		if (o->sections[i].is_code)
 			ret = refer_rest(r, i);
