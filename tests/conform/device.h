@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a device implements to be held against the crypto suite: this header and offload/provider.h,
- * nothing else of inlay. docs/nics.md tells how; tests/conform/example_device.c is one, in full.
+ * nothing else of inlay. docs/nics.md tells how; tests/conform/example/ is one, in full.
  *
  * A device is a shared object that exports
  *
