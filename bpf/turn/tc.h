@@ -134,8 +134,9 @@ INLAY_INLINE int inlay_turn_tc_leave(struct __sk_buff *skb, const struct inlay_t
 INLAY_INLINE bool inlay_turn_tc_is_xdps(const struct inlay_turn_plan *plan)
 {
 	return plan->sum_kind != INLAY_TURN_SUM_MAYBE &&
-	       plan->hop->flags & (plan->hop->ifindex == plan->ingress ? INLAY_TURN_LINK_TX
-								       : INLAY_TURN_LINK_XMIT);
+	       plan->hop->flags & (plan->hop->ifindex == plan->ingress
+					   ? INLAY_TURN_LINK_TX | INLAY_TURN_LINK_XMIT
+					   : INLAY_TURN_LINK_XMIT);
 }
 
 /* What XDP has passed up it has told of and counted; only what happens here is counted here. */

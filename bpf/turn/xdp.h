@@ -12,7 +12,15 @@
 INLAY_INLINE bool inlay_turn_xdp_may(const struct inlay_turn_plan *plan)
 {
 	return plan->hop->flags &
-	       (plan->hop->ifindex == plan->ingress ? INLAY_TURN_LINK_TX : INLAY_TURN_LINK_XMIT);
+	       (plan->hop->ifindex == plan->ingress ? INLAY_TURN_LINK_TX | INLAY_TURN_LINK_XMIT
+						    : INLAY_TURN_LINK_XMIT);
+}
+
+INLAY_INLINE int inlay_turn_xdp_send(const struct inlay_turn_plan *plan)
+{
+	if (plan->hop->ifindex == plan->ingress && plan->hop->flags & INLAY_TURN_LINK_TX)
+		return XDP_TX;
+	return (int)bpf_redirect(plan->hop->ifindex, 0);
 }
 
 /* No room in front, but behind: the data move instead. False: nothing was changed. */
@@ -88,8 +96,7 @@ INLAY_INLINE int inlay_turn_xdp_leave(struct xdp_md *ctx, const struct inlay_tur
 		return XDP_DROP;
 	*ret_why = INLAY_TURN_GO;
 	inlay_turn_plan_account(p, plan);
-	return plan->hop->ifindex == plan->ingress ? XDP_TX
-						   : (int)bpf_redirect(plan->hop->ifindex, 0);
+	return inlay_turn_xdp_send(plan);
 }
 
 INLAY_INLINE int inlay_turn_at_xdp(struct xdp_md *ctx)

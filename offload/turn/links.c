@@ -157,8 +157,10 @@ static __u32 flags_of(const struct link *link)
 		flags |= INLAY_TURN_LINK_XDP;
 	if (xmit && link->up)
 		flags |= INLAY_TURN_LINK_XMIT;
-	/* Whatever has native XDP has XDP_TX; a veth's needs room at its peer, as redirection. */
-	if (xdp && link->up && (!link->veth || xmit))
+	/* Whatever has native XDP has XDP_TX. But a veth wakes its peer for what was sent so only
+	 * where that has an XDP program of its own: elsewhere frames lie there until others come.
+	 * Frames that are redirected back do not. */
+	if (xdp && link->up && !link->veth)
 		flags |= INLAY_TURN_LINK_TX;
 	return flags;
 }

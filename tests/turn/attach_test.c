@@ -66,8 +66,8 @@ static void test_it_attaches_native_and_leaves_nothing_when_it_closes(void **sta
 
 	assert_string_equal(info.ingress, "native");
 	/* Both ends of the pair have a program, so each takes what is redirected to it. */
-	assert_true(info.xdp_tx);
 	assert_true(info.xdp_redirect_to);
+	assert_false(info.xdp_tx); /* a veth's may lie about: see links.c */
 	assert_null(info.why);
 	assert_string_equal(scene_link(turn, "lo").ingress, "none");
 	scene_read_ids(&ids);
@@ -122,7 +122,6 @@ static void test_what_a_veth_takes_follows_its_peer_within_a_second(void **state
 	scene_run("ethtool -K far gro on");
 	(void)inlay_turn_turn(turn, now + 2 * INLAY_S);
 	assert_true(scene_link(turn, "srv").xdp_redirect_to);
-	assert_true(scene_link(turn, "srv").xdp_tx);
 	scene_run("ethtool -K far gro off");
 	(void)inlay_turn_turn(turn, now + 4 * INLAY_S);
 	assert_false(scene_link(turn, "srv").xdp_redirect_to);

@@ -92,6 +92,7 @@ STATE(only_xdp, scene_link(s, TO_PEERS, INLAY_TURN_LINK_TX | INLAY_TURN_LINK_XMI
 STATE(only_tx, scene_link(s, TO_PEERS, INLAY_TURN_LINK_TX))
 STATE(back_only_xmit, f->peer = end_addr(SECOND4);
       scene_link(s, TO_CLIENTS, INLAY_TURN_LINK_XMIT | INLAY_TURN_LINK_TC))
+STATE(back_only_tc, f->peer = end_addr(SECOND4); scene_link(s, TO_CLIENTS, INLAY_TURN_LINK_TC))
 STATE(back, f->peer = end_addr(SECOND4))
 STATE(behind_xdp, scene_link(s, TO_CLIENTS, INLAY_TURN_LINK_XDP | INLAY_TURN_LINK_TC))
 STATE(behind_xdp_watched, behind_xdp(s); scene_watch(s, FLOW_44))

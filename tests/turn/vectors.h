@@ -39,6 +39,7 @@ struct expected {
 	enum link out;
 	int src, dst;
 	__u16 channel;
+	bool redirected; /* from XDP, though it goes back where it came from */
 	struct told told;
 };
 

@@ -136,10 +136,10 @@ static void check_relayed(const struct datagram *in, const __u8 *in_frame, size_
 static __u32 verdict_of(const struct expected *want, const struct run *run)
 {
 	if (run->program == XDP)
-		return want->outcome == PASSES	  ? XDP_PASS
-		       : want->outcome == DROPPED ? XDP_DROP
-		       : want->out == run->in	  ? XDP_TX
-						  : XDP_REDIRECT;
+		return want->outcome == PASSES			   ? XDP_PASS
+		       : want->outcome == DROPPED		   ? XDP_DROP
+		       : want->out == run->in && !want->redirected ? XDP_TX
+								   : XDP_REDIRECT;
 	if (want->outcome == PASSES)
 		return (__u32)TC_ACT_UNSPEC;
 	return want->outcome == DROPPED ? (__u32)TC_ACT_SHOT : (__u32)TC_ACT_REDIRECT;
