@@ -379,6 +379,8 @@ static const char *why(const struct inlay_turn_links *links, const struct link *
 		return "it is down";
 	if (link->no_tc[0])
 		return link->no_tc;
+	if (links->hindrance)
+		return links->hindrance;
 	if (link->no_xdp[0])
 		return link->no_xdp;
 	if (links->attach == INLAY_TURN_ATTACH_TC)

@@ -21,7 +21,8 @@ struct inlay_turn_links {
 	char (*names)[16]; /* NULL: all */
 	size_t n_names;
 	struct inlay_list links;
-	bool off; /* attach nowhere */
+	bool off;	       /* attach nowhere */
+	const char *hindrance; /* why nothing goes fast anywhere; NULL: nothing is in the way */
 };
 
 /* -ENOMEM; what socket(2) returned. To be given to fini() in any case. */

@@ -16,7 +16,8 @@
 
 #define LOG_ROOM   (1U << 16)
 #define RING_BYTES (1U << 20)
-#define TRIES	   16 /* of a deletion that meets somebody in the same bucket */
+#define MAX_LINKS  4096 /* TC and the server have what is beyond */
+#define TRIES	   16	/* of a deletion that meets somebody in the same bucket */
 
 void inlay_turn_say(const struct inlay_turn_error *error, const char *format, ...)
 {
@@ -117,7 +118,7 @@ static int size_maps(struct inlay_turn_maps *maps, const struct inlay_turn_error
 		{"turn_control", sizeof(struct inlay_turn_control), 1},
 		{"turn_stats", sizeof(struct inlay_turn_stats), maps->n_flows},
 		{"turn_reasons", sizeof(__u64), INLAY_N_REASONS},
-		{"turn_links", sizeof(__u32), 0},
+		{"turn_links", sizeof(__u32), MAX_LINKS},
 		{"turn_requests", 0, RING_BYTES},
 		{"turn_responses", 0, RING_BYTES},
 		{"turn_lost", sizeof(__u64), 2},
@@ -258,7 +259,6 @@ static int open_object(struct inlay_turn_maps *maps, const char *path,
 int inlay_turn_maps_init(struct inlay_turn_maps *maps, const char *path, __u32 n_flows,
 			 __u32 n_allocations, const struct inlay_turn_error *error)
 {
-
 	*maps = (struct inlay_turn_maps){.n_flows = n_flows, .n_allocations = n_allocations};
 	maps->n_cpus = libbpf_num_possible_cpus();
 	if (maps->n_cpus < 1)
@@ -368,7 +368,9 @@ void inlay_turn_maps_reasons(const struct inlay_turn_maps *maps,
 	__u64 *cpus = calloc((size_t)maps->n_cpus, sizeof(*cpus));
 
 	*ret_counters = (struct inlay_reason_counters){0};
-	for (__u32 reason = 0; cpus && reason < INLAY_N_REASONS; reason++) {
+	/* Ours are the last ones of the list. */
+	for (__u32 reason = INLAY_REASON_TURN_UNKNOWN_CHANNEL; cpus && reason < INLAY_N_REASONS;
+	     reason++) {
 		if (bpf_map_lookup_elem(maps->reasons, &reason, cpus))
 			continue;
 		for (int i = 0; i < maps->n_cpus; i++)

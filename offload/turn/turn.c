@@ -135,6 +135,9 @@ static int open_links(struct inlay_turn *turn, const struct inlay_turn_config *c
 {
 	int err = inlay_turn_links_init(&turn->links, &turn->maps, config);
 
+	if (!turn->forwarding.works[0])
+		turn->links.hindrance = "the kernel tells no ways: net.ipv4.conf.lo.forwarding "
+					"could not be set to 1 (is /proc/sys writable?)";
 	if (!err)
 		err = inlay_turn_links_sync(&turn->links);
 	if (err) {

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -139,6 +140,21 @@ static void test_lo_forwards_while_it_is_open(void **state)
 	assert_forwarding(true);
 	scene_close(turn);
 	assert_forwarding(false);
+}
+
+/* As in a container: said, since nothing goes fast then unless the host forwards anyway. */
+static void test_a_way_that_cannot_be_asked_for_is_said(void **state)
+{
+	struct inlay_turn *turn;
+
+	assert_int_equal(unshare(CLONE_NEWNS), 0);
+	scene_run("mount --make-rprivate / && mount --bind /proc/sys /proc/sys && "
+		  "mount -o remount,ro,bind /proc/sys");
+	turn = scene_open_plainly();
+	scene_run("umount /proc/sys");
+	assert_string_equal(scene_link(turn, "srv").ingress, "native");
+	assert_non_null(strstr(scene_link(turn, "srv").why, "lo.forwarding"));
+	scene_close(turn);
 }
 
 static void test_off_detaches_at_once_and_on_attaches_again(void **state)
@@ -401,6 +417,7 @@ int main(int argc, char **argv)
 		IN_SCENE(test_tc_and_generic_are_used_where_they_are_asked_for),
 		IN_SCENE(test_what_a_veth_takes_follows_its_peer_within_a_second),
 		IN_SCENE(test_lo_forwards_while_it_is_open),
+		IN_SCENE(test_a_way_that_cannot_be_asked_for_is_said),
 		IN_SCENE(test_off_detaches_at_once_and_on_attaches_again),
 		IN_SCENE(test_an_interface_that_comes_later_is_attached_and_forgotten_again),
 		IN_SCENE(test_an_interface_is_attached_when_it_comes_up),
