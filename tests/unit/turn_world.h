@@ -368,13 +368,19 @@ WORLD_INLINE struct inlay_turn_learner_counts world_counts(const struct world *w
 	return counts;
 }
 
-/* The only watched channel's, or that of |number|. */
+/* Of the client's channel, if it is watched. */
 WORLD_INLINE struct inlay_turn_ref world_ref(const struct world *w, __u16 number)
 {
-	for (__u32 i = 0; i < WORLD_WATCHES; i++)
-		if (w->watches[i].used && w->watches[i].candidate.number == number)
+	const struct inlay_turn_candidate *c;
+
+	for (__u32 i = 0; i < WORLD_WATCHES; i++) {
+		c = &w->watches[i].candidate;
+		if (w->watches[i].used && c->number == number &&
+		    memcmp(&c->client, &w->client, sizeof(c->client)) == 0 &&
+		    memcmp(&c->server, &w->server, sizeof(c->server)) == 0)
 			return (struct inlay_turn_ref){.flow = i,
 						       .generation = w->watches[i].generation};
+	}
 	return (struct inlay_turn_ref){.flow = ~0U};
 }
 
