@@ -382,6 +382,17 @@ void scene_stats(__u32 flow, struct inlay_turn_stats *ret)
 	}
 }
 
+void scene_age_hops(__u32 flow)
+{
+	static struct inlay_turn_stats all[MAX_CPUS];
+
+	if (bpf_map_lookup_elem(map_fd("turn_stats"), &flow, all))
+		die("turn_stats");
+	for (int i = 0; i < n_cpus; i++)
+		all[i].to_peer.until = all[i].to_client.until = 1;
+	update("turn_stats", &flow, all);
+}
+
 size_t scene_event(enum inlay_turn_ring ring, struct inlay_turn_event *event)
 {
 	popped.to = event;

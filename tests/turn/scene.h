@@ -68,6 +68,9 @@ void scene_tie(const struct scene *s, __u32 flow);
 /* What the entries of a flow say instead of its generation. */
 void scene_ref(__u32 flow, struct inlay_turn_ref ref);
 
+/* What every CPU has kept of a flow's next hops is a second old. */
+void scene_age_hops(__u32 flow);
+
 /* Sums over CPUs. */
 __u64 scene_reason(__u32 reason);
 void scene_stats(__u32 flow, struct inlay_turn_stats *ret);

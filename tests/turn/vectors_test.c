@@ -352,10 +352,47 @@ static void hops_are_kept_until_they_change(enum program program)
 	scene.control->hop_generation--;
 	if (send_one(program, 1) != there)
 		fail("what is kept is not used");
-	scene.control->hop_generation++;
+	scene_age_hops(FLOW_44);
+	if (send_one(program, 1) == there)
+		fail("what is old is kept");
+	scene_link(&scene, TO_PEERS, INLAY_TURN_LINK_XMIT | INLAY_TURN_LINK_TC);
+	if (send_one(program, 1) != there)
+		fail("what has changed is not found");
+	scene_link(&scene, TO_PEERS, flags);
 	if (send_one(program, 1) == there)
 		fail("what has changed is kept");
 	say("a next hop is kept until it changes", where[program], false);
+}
+
+/* Of data that make the checksum of what goes out zero, which is sent as its other form. */
+static void a_sum_of_zero_is_sent(enum program program, enum sum_kind sum)
+{
+	__u8 data[20] = {0}, frame[FRAME_MAX];
+	struct vector v = {
+		.name = sum == SUM_ZERO ? "a whole sum of zero is sent" : "a sum of zero is sent",
+		.in = TO_CLIENTS,
+		.src = CLIENT4,
+		.dst = SERVER4,
+		.packet = {.channel = INLAY_TURN_CHANNEL_MIN + FLOW_46, .data = data, .sum = sum},
+		.want = {.outcome = RELAYED_TO,
+			 .reason = UNCOUNTED,
+			 .out = TO_PEERS,
+			 .src = RELAYED + FLOW_46,
+			 .dst = PEER6},
+	};
+	struct datagram in = packet_of(&v), out = relayed_of(&in, &v.want);
+	size_t at = datagram_udp_at(&out) + 6;
+
+	for (__u32 i = 0; i < 0x10000; i++) {
+		data[0] = (__u8)i;
+		data[1] = (__u8)(i >> 8);
+		datagram_put(&out, frame);
+		if (get16(frame + at) == 0xffff)
+			break;
+	}
+	if (get16(frame + at) != 0xffff)
+		fail("there are no such data");
+	run_vector(&v, program, FLOW_46, N_FLOWS);
 }
 
 /* The clock of packets moves on by their cost, and is never behind now. */
@@ -422,6 +459,8 @@ int main(int argc, char **argv)
 	run_pairs();
 	for (enum program p = XDP; p <= INGRESS; p++) {
 		hops_are_kept_until_they_change(p);
+		a_sum_of_zero_is_sent(p, SUM_RIGHT);
+		a_sum_of_zero_is_sent(p, SUM_ZERO);
 		a_limit_is_one_of_packets_a_second(p);
 		what_is_lost_is_counted(p);
 	}
