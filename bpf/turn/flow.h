@@ -39,12 +39,12 @@ INLAY_INLINE struct inlay_turn_control *inlay_turn_settings(void)
 
 INLAY_INLINE bool inlay_turn_is_server_port(const struct inlay_turn_control *c, __be16 port)
 {
-	bool found = false;
 	__u32 i;
 
-	for (i = 0; i < INLAY_TURN_PORTS; i++)
-		found |= i < c->n_ports && c->ports[i] == port;
-	return found;
+	for (i = 0; i < INLAY_TURN_PORTS && i < c->n_ports; i++)
+		if (c->ports[i] == port)
+			return true;
+	return false;
 }
 
 /* Userspace writes these while we read. */

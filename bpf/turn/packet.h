@@ -41,7 +41,7 @@ struct inlay_turn_packet {
 	__u16 pad_len;	/* behind ChannelData */
 	__u8 tos;
 	__u8 ttl;
-	bool df;
+	__u8 df;
 	bool segments; /* several datagrams in one buffer: the caller's to set */
 };
 
@@ -127,7 +127,7 @@ INLAY_INLINE __u32 inlay_turn_read_v4(const struct inlay_view *v, struct inlay_t
 		return INLAY_TURN_STRANGER;
 	p->tos = ip[1];
 	p->ttl = ip[8];
-	p->df = fragment & INLAY_NET_IPV4_DF;
+	p->df = (fragment & INLAY_NET_IPV4_DF) != 0;
 	p->udp_len = bpf_ntohs(inlay_view_16(udp + 4));
 	p->sum = inlay_view_16(udp + 6);
 	inlay_turn_addr_v4(&p->key.client, inlay_view_16(udp), ip + 12);
@@ -174,6 +174,21 @@ INLAY_INLINE __u32 inlay_turn_read_v6(const struct inlay_view *v, struct inlay_t
 							      : INLAY_REASON_TURN_MALFORMED;
 }
 
+/* A packet is one to the verifier from here on, of whichever family, however long: it went through
+ * all that follows for each kind. (inlay_cursor_zero is zero.) */
+INLAY_INLINE void inlay_turn_read_merge(struct inlay_turn_packet *p)
+{
+	__u32 zero = inlay_cursor_zero;
+
+	p->at ^= zero;
+	p->head ^= (__u16)zero;
+	p->head_len ^= (__u16)zero;
+	p->cookie ^= zero;
+	p->df ^= (__u8)zero;
+	p->data_len = (__u16)(p->udp_len - INLAY_NET_UDP_LEN);
+	p->pad_len = (__u16)zero;
+}
+
 /* GO; a reason; STRANGER. |frame_len|: of the whole frame, which may reach further than the view.
  */
 INLAY_INLINE __u32 inlay_turn_read(const struct inlay_view *v, __u32 frame_len,
@@ -196,8 +211,7 @@ INLAY_INLINE __u32 inlay_turn_read(const struct inlay_view *v, __u32 frame_len,
 	if (p->udp_len < INLAY_NET_UDP_LEN || p->at - INLAY_NET_UDP_LEN + p->udp_len > frame_len)
 		return INLAY_REASON_TURN_MALFORMED;
 	p->frame_len = frame_len;
-	p->data_len = p->udp_len - INLAY_NET_UDP_LEN;
-	p->pad_len = 0;
+	inlay_turn_read_merge(p);
 	return INLAY_TURN_GO;
 }
 

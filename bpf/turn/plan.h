@@ -29,14 +29,14 @@ struct inlay_turn_plan {
 	const struct inlay_turn_hop *hop;
 	const struct inlay_addr *src;
 	const struct inlay_addr *dst;
-	bool to_client; /* the flow's own packet, from its peer */
-	bool v4;	/* in which it goes out */
-	bool df;
+	__u32 to_client; /* the flow's own packet, from its peer */
+	__u32 v4;	 /* in which it goes out */
+	__u32 df;
 	__be16 channel;	  /* 0: without ChannelData's header */
 	__u16 udp_len;	  /* host order */
 	__u16 sum;	  /* as it lies in the packet */
 	__u16 pseudo_sum; /* folded */
-	__u8 sum_kind;	  /* enum inlay_turn_sum */
+	__u32 sum_kind;	  /* enum inlay_turn_sum */
 	__u32 front;	  /* bytes before the application's data, from the link layer on */
 };
 
@@ -273,6 +273,25 @@ INLAY_INLINE __u32 inlay_turn_plan_unknown(enum inlay_turn_hook hook, void *ctx,
 	return INLAY_TURN_STRANGER;
 }
 
+/* As inlay_turn_read_merge(): what leaves is one to the verifier. */
+INLAY_INLINE void inlay_turn_plan_merge(struct inlay_turn_packet *p, struct inlay_turn_plan *plan)
+{
+	__u32 zero = inlay_cursor_zero;
+
+	plan->to_client ^= zero;
+	plan->v4 ^= zero;
+	plan->df ^= zero;
+	plan->sum_kind ^= zero;
+	plan->sum ^= (__u16)zero;
+	plan->pseudo_sum ^= (__u16)zero;
+	plan->channel ^= (__u16)zero;
+	plan->udp_len ^= (__u16)zero;
+	plan->front ^= zero;
+	p->pad_len ^= (__u16)zero;
+	p->data_len ^= (__u16)zero;
+	inlay_view_put32((__u8 *)&p->key.channel, inlay_turn_pair(p->key.channel, 0) ^ zero);
+}
+
 /* GO: it can leave by |plan|, if the way out takes packets from |hook|. */
 INLAY_INLINE __u32 inlay_turn_plan_make(enum inlay_turn_hook hook, void *ctx,
 					struct inlay_turn_packet *p,
@@ -295,6 +314,8 @@ INLAY_INLINE __u32 inlay_turn_plan_make(enum inlay_turn_hook hook, void *ctx,
 		why = inlay_turn_plan_lengths(p, plan);
 	if (why == INLAY_TURN_GO)
 		why = inlay_turn_plan_sum(hook, ctx, p, plan);
+	if (why == INLAY_TURN_GO)
+		inlay_turn_plan_merge(p, plan);
 	return why;
 }
 
