@@ -22,10 +22,8 @@ static struct heard {
 	int events[2]; /* messages */
 	int samples;
 	__u64 lost[2];
-	__u32 next[2]; /* serial that comes next, if none was lost */
-	struct inlay_turn_event last;
-	__u8 data[64];
-	size_t len;
+	__u32 next[2];		      /* serial that comes next, if none was lost */
+	struct inlay_turn_event last; /* without its data */
 } heard;
 
 static __u32 sent[2];
