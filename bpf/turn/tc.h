@@ -148,10 +148,21 @@ INLAY_INLINE void inlay_turn_tc_count(__u32 why, bool behind_xdp, int verdict)
 		inlay_turn_count(why);
 }
 
+/* What was read of a packet: in memory of which the verifier keeps no values, so that its paths
+ * through the reading of headers meet again behind it. */
+INLAY_TURN_PERCPU(turn_packet, struct inlay_turn_packet, 1);
+
+INLAY_INLINE struct inlay_turn_packet *inlay_turn_tc_packet(void)
+{
+	__u32 first = 0;
+
+	return bpf_map_lookup_elem(&turn_packet, &first);
+}
+
 INLAY_INLINE int inlay_turn_at_ingress(struct __sk_buff *skb)
 {
 	const struct inlay_turn_control *c = inlay_turn_settings();
-	struct inlay_turn_packet p;
+	struct inlay_turn_packet *p;
 	struct inlay_turn_plan plan;
 	int verdict = TC_ACT_UNSPEC;
 	__u32 why, mode, *link;
@@ -163,26 +174,29 @@ INLAY_INLINE int inlay_turn_at_ingress(struct __sk_buff *skb)
 	/* What an interface in promiscuous mode sees of others' packets is theirs. */
 	if (mode == INLAY_TURN_OFF || skb->pkt_type != PACKET_HOST)
 		return TC_ACT_UNSPEC;
-	why = inlay_turn_tc_read(skb, &p);
+	p = inlay_turn_tc_packet();
+	if (!p)
+		return TC_ACT_UNSPEC;
+	why = inlay_turn_tc_read(skb, p);
 	if (why == INLAY_TURN_STRANGER)
 		return TC_ACT_UNSPEC;
 	plan.ingress = INLAY_TURN_READ(skb->ifindex);
 	link = bpf_map_lookup_elem(&turn_links, &plan.ingress);
 	behind_xdp = link && *link & INLAY_TURN_LINK_XDP;
 	if (why == INLAY_TURN_GO)
-		why = inlay_turn_plan_make(INLAY_TURN_AT_TC, skb, &p, c, !behind_xdp, &plan);
+		why = inlay_turn_plan_make(INLAY_TURN_AT_TC, skb, p, c, !behind_xdp, &plan);
 	if (why == INLAY_TURN_GO && !(plan.hop->flags & INLAY_TURN_LINK_TC))
 		why = INLAY_REASON_TURN_NO_XMIT;
 	if (why == INLAY_TURN_GO && plan.sum_kind == INLAY_TURN_SUM_OWED)
-		why = inlay_turn_plan_owed(INLAY_TURN_AT_TC, skb, &p, &plan);
+		why = inlay_turn_plan_owed(INLAY_TURN_AT_TC, skb, p, &plan);
 	if (why == INLAY_TURN_GO && mode == INLAY_TURN_OBSERVE) {
 		why = behind_xdp && inlay_turn_tc_is_xdps(&plan) ? INLAY_TURN_STRANGER
 								 : INLAY_REASON_TURN_OBSERVED;
 		if (why == INLAY_REASON_TURN_OBSERVED)
-			inlay_turn_plan_account(&p, &plan);
+			inlay_turn_plan_account(p, &plan);
 	}
 	if (why == INLAY_TURN_GO)
-		verdict = inlay_turn_tc_leave(skb, &p, &plan, &why);
+		verdict = inlay_turn_tc_leave(skb, p, &plan, &why);
 	inlay_turn_tc_count(why, behind_xdp, verdict);
 	return verdict;
 }
