@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Groups that the cache has given up, of a track with several publishers. Subscribers have had
- * them: one who is behind brings them again, and they are duplicates as much as those that the
- * cache still holds. The newest |BYGONES| are remembered, which is how far behind a publisher may
- * be.
+ * Groups that the cache has given up, of a track with several publishers, or that it never had:
+ * what a forwarder has sent, and the control plane will never hear of. Subscribers have had them:
+ * one who is behind brings them again, and they are duplicates as much as those that the cache
+ * still holds. The newest |BYGONES| are remembered, which is how far behind a publisher may be.
  */
 #include <stdlib.h>
 
@@ -41,18 +41,21 @@ static void grow(struct relay_bygones *b)
 	b->room = room;
 }
 
+void relay_bygones_add(struct relay_bygones *b, __u64 group, const struct relay_upstream *owner)
+{
+	grow(b);
+	if (b->room > 0)
+		b->ring[b->n++ % b->room] = (struct relay_bygone){.group = group, .owner = owner};
+}
+
 void relay_bygones_on_evict(struct inlay_cache_group *g, const struct inlay_cache_stream *s)
 {
 	struct relay_track *t = inlay_list_entry(g->track, struct relay_track, cache);
 	const struct relay_upstream *owner = g->inherited ? NULL : g->owner;
-	struct relay_bygones *b = &t->bygones;
 
 	/* One who comes later than its group begins above it: see relay_upstream.floor. */
-	if (s != NULL || (owner != NULL && t->n_upstreams < 2))
-		return;
-	grow(b);
-	if (b->room > 0)
-		b->ring[b->n++ % b->room] = (struct relay_bygone){.group = g->id, .owner = owner};
+	if (s == NULL && (owner == NULL || t->n_upstreams > 1))
+		relay_bygones_add(&t->bygones, g->id, owner);
 }
 
 void relay_bygones_forget(struct relay_bygones *b, const struct relay_upstream *up)

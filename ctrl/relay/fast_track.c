@@ -147,6 +147,13 @@ static bool is_forgotten(const struct inlay_relay *r, const struct inlay_slot *s
 	return age > (__s32)(FORGOTTEN_AFTER / INLAY_US); /* it may lie ahead of our clock */
 }
 
+/* Subscribers have had some of the group: it is nobody else's, now or later. */
+static void disown_unknown(const struct relay_fast_track *ft, const struct inlay_slot *s)
+{
+	relay_bygones_add(&ft->track->bygones, s->group, ft->upstream);
+	relay_held_drop(ft->track, s->group, INLAY_MOQ_RESET_CANCELLED);
+}
+
 void relay_fast_track_sweep(struct inlay_relay *r, struct relay_fast_track *ft)
 {
 	struct relay_slot *slot;
@@ -156,8 +163,8 @@ void relay_fast_track_sweep(struct inlay_relay *r, struct relay_fast_track *ft)
 
 		if (!is_unknown(r, ft, i) || !is_forgotten(r, s))
 			continue;
-		if (ft->track != NULL) /* subscribers have had some of it */
-			relay_held_drop(ft->track, s->group, INLAY_MOQ_RESET_CANCELLED);
+		if (ft->track != NULL)
+			disown_unknown(ft, s);
 		slot = relay_slot_new(r, ft, i);
 		if (slot != NULL)
 			relay_slot_end(r, slot);
@@ -183,8 +190,7 @@ static void drop_unknown(struct inlay_relay *r, const struct relay_fast_track *f
 {
 	for (__u32 i = 0; ft->track != NULL && i < r->fast.tables->n_slots; i++)
 		if (is_unknown(r, ft, i))
-			relay_held_drop(ft->track, r->fast.tables->slots[i].group,
-					INLAY_MOQ_RESET_CANCELLED);
+			disown_unknown(ft, &r->fast.tables->slots[i]);
 }
 
 bool relay_fast_may_have(const struct relay_fast_track *ft, __u64 group)

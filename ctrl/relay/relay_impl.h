@@ -260,6 +260,8 @@ void relay_held_check(struct relay_track *t);
 
 /* For inlay_track_cache.on_evict. */
 void relay_bygones_on_evict(struct inlay_cache_group *g, const struct inlay_cache_stream *s);
+/* |owner| NULL: nobody goes on with it. */
+void relay_bygones_add(struct relay_bygones *b, __u64 group, const struct relay_upstream *owner);
 /* Has another than |up| brought |group|? */
 bool relay_bygones_has(const struct relay_bygones *b, __u64 group, const struct relay_upstream *up);
 /* The first group above all that others than |up| have brought. */

@@ -274,6 +274,25 @@ static void what_a_forwarder_has_begun_is_nobody_elses(void **state)
 	rivals_free(&v);
 }
 
+static void what_a_forwarder_has_begun_is_nobody_elses_later_either(void **state)
+{
+	struct rivals v = rivals_new();
+	__u64 g = 8;
+
+	while (object_len(v.f->w, g, 0, 0) > 0)
+		g++;
+	forward_only(&v, v.a, g);
+	end_session(&v, v.a);
+	world_wait(v.f->w, 20 * INLAY_MS);
+	assert_true(view_of(v.sub).fast);
+	bring(&v, v.b, g);
+	bring(&v, v.b, g + 1);
+	world_wait(v.f->w, 20 * INLAY_MS);
+	assert_null(find_got(v.sub, g, 0, 1));
+	assert_group(v.sub, g + 1, 0, 3);
+	rivals_free(&v);
+}
+
 static void publishers_of_a_namespace_are_asked_though_another_has_come_by_publish(void **state)
 {
 	struct fast_world *f = fast_new();
@@ -627,6 +646,7 @@ int main(void)
 		cmocka_unit_test(what_is_held_is_not_lost_when_its_publisher_leaves),
 		cmocka_unit_test(datagrams_come_from_the_fast_one),
 		cmocka_unit_test(what_a_forwarder_has_begun_is_nobody_elses),
+		cmocka_unit_test(what_a_forwarder_has_begun_is_nobody_elses_later_either),
 		cmocka_unit_test(
 			publishers_of_a_namespace_are_asked_though_another_has_come_by_publish),
 		cmocka_unit_test(who_wants_a_group_that_is_evicted_as_it_is_held_is_told),
