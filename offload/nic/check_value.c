@@ -132,9 +132,10 @@ static __u64 ones(__u64 v)
 	return v;
 }
 
-static __u64 max_of(__u8 op, __u64 a, const struct inlay_value *b)
+static __u64 max_of(__u8 op, bool wide, __u64 a, const struct inlay_value *b)
 {
 	__u64 k = b->n == 1 ? (__u64)b->constants[0] : 0;
+	__u64 shift = k & (wide ? 63 : 31);
 
 	switch (op) {
 	case BPF_ADD:
@@ -145,9 +146,9 @@ static __u64 max_of(__u8 op, __u64 a, const struct inlay_value *b)
 	case BPF_XOR:
 		return ones(a | b->max);
 	case BPF_LSH:
-		return b->n == 1 && k < 64 && a << k >> k == a ? a << k : INLAY_VALUE_ANY_MAX;
+		return b->n == 1 && a << shift >> shift == a ? a << shift : INLAY_VALUE_ANY_MAX;
 	case BPF_RSH:
-		return b->n == 1 && k < 64 ? a >> k : a;
+		return b->n == 1 ? a >> shift : a;
 	case BPF_MUL:
 		return !a || b->max <= INLAY_VALUE_ANY_MAX / a ? a * b->max : INLAY_VALUE_ANY_MAX;
 	case BPF_DIV:
@@ -205,7 +206,7 @@ static struct inlay_value number(__u8 op, bool wide, struct inlay_value a, struc
 	}
 	if (fold_all(op, wide, &a, &b, &ret))
 		return ret;
-	ret = inlay_value_scalar(max_of(op, a.max, &b));
+	ret = inlay_value_scalar(max_of(op, wide, a.max, &b));
 	if (!wide && ret.max > INLAY_VALUE_U32_MAX)
 		ret.max = INLAY_VALUE_U32_MAX;
 	return ret;
