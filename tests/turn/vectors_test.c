@@ -7,6 +7,7 @@
  * usage: turn_vectors OBJECT
  */
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <stdarg.h>
@@ -14,6 +15,8 @@
 #include <string.h>
 
 #include "vectors.h"
+
+#define VERIFIED_MAX 200000
 
 static struct scene scene;
 static char problem[512];
@@ -445,6 +448,19 @@ static void what_is_lost_is_counted(enum program program)
 	say("what is lost is counted", where[program], false);
 }
 
+/* It stops at a million, older ones at less than newer ones need. */
+static void the_verifier_has_room(enum program program)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(scene.programs[program], &info, &len))
+		die("program");
+	if (info.verified_insns > VERIFIED_MAX)
+		fail("it goes through %u instructions", info.verified_insns);
+	say("the verifier has room", where[program], false);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -457,6 +473,8 @@ int main(int argc, char **argv)
 			if (vectors[i].at & 1 << p)
 				run_vector(&vectors[i], p, flow_of(&vectors[i]), N_FLOWS);
 	run_pairs();
+	for (enum program p = 0; p < N_PROGRAMS; p++)
+		the_verifier_has_room(p);
 	for (enum program p = XDP; p <= INGRESS; p++) {
 		hops_are_kept_until_they_change(p);
 		a_sum_of_zero_is_sent(p, SUM_RIGHT);
