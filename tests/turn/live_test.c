@@ -253,6 +253,27 @@ static void several_datagrams_pass(void)
 									   : NULL);
 }
 
+/* What reaches TC otherwise than BPF_PROG_TEST_RUN has it, and is to be left alone. */
+static const char *leave(bool tagged)
+{
+	struct datagram in = packet(TO_CLIENTS, CLIENT4, SERVER4, INLAY_TURN_CHANNEL_MIN + FLOW_44);
+	struct virtio_net_hdr header = {0};
+	__u8 frame[FRAME_MAX];
+	size_t len = datagram_put(&in, frame);
+
+	if (tagged) {
+		memmove(frame + 16, frame + 12, len - 12);
+		memcpy(frame + 12, "\x81\0\0\5", 4);
+		len += 4;
+	} else {
+		frame[5] ^= 0x40;
+	}
+	drain();
+	if (put(TO_CLIENTS, &header, frame, len) < 0)
+		return strerror(errno);
+	return get(TO_PEERS, &header, frame, SILENCE) ? "it is relayed" : NULL;
+}
+
 /* --- What leaves ----------------------------------------------------------------------------- */
 
 static const __u8 success[20] = {1, 3, 0, 0, 0x21, 0x12, 0xa4, 0x42};
@@ -295,23 +316,23 @@ static const char *tell(int from, int to, __u32 kind)
 	return NULL;
 }
 
-/* A packet that this host forwards looks like a response: it comes from a port that is listed. */
-static const char *tell_forwarded(void)
+/* A packet that this host forwards looks like what its server sends: of a port that it has. */
+static const char *tell_forwarded(enum link in_link, int from, __be16 port, int to)
 {
-	struct datagram in = packet(TO_PEERS, PEER4, CLIENT4, 0);
+	struct datagram in = packet(in_link, from, to, 0);
 	struct virtio_net_hdr header = {0};
 	__u8 frame[FRAME_MAX] __attribute__((aligned(8)));
 	size_t len;
 
-	in.src.port = htons(3478);
+	in.src.port = port;
 	in.data = success;
 	in.len = sizeof(success);
 	len = datagram_put(&in, frame);
 	drain();
 	if (system("echo 1 >/proc/sys/net/ipv4/ip_forward") ||
-	    put(TO_PEERS, &header, frame, len) < 0)
+	    put(in_link, &header, frame, len) < 0)
 		die("forward");
-	if (!get(TO_CLIENTS, &header, frame, PATIENCE))
+	if (!get(!in_link, &header, frame, PATIENCE))
 		return "it is not forwarded";
 	return scene_event(INLAY_TURN_RESPONSES, (void *)frame) ? "it is believed" : NULL;
 }
@@ -352,6 +373,8 @@ int main(int argc, char **argv)
 	carry_pair("TC", SUM_RIGHT);
 	carry_pair("TC, checksum left to a device", SUM_PARTIAL);
 	several_datagrams_pass();
+	say("what is of a VLAN is left alone", leave(true));
+	say("what is for another host is left alone", leave(false));
 
 	attach_tc(BPF_TC_EGRESS, EGRESS);
 	say("a response of a socket's is told with its cookie",
@@ -359,7 +382,10 @@ int main(int argc, char **argv)
 	scene_watch(&scene, FLOW_44);
 	say("a relayed datagram of a socket's is told with its cookie",
 	    tell(end_relayed(FLOW_44), PEER4, INLAY_TURN_RELAYED));
-	say("what has no socket is not believed", tell_forwarded());
+	say("a response without a socket is not believed",
+	    tell_forwarded(TO_PEERS, PEER4, htons(3478), CLIENT4));
+	say("a relayed datagram without a socket is not believed",
+	    tell_forwarded(TO_CLIENTS, CLIENT4, scene.flows[FLOW_44].relayed.port, PEER4));
 
 	attach_xdp();
 	scene_reset(&scene);
