@@ -87,10 +87,12 @@ void inlay_nic_check_print(const struct inlay_nic_profile *profile, const char *
 	for (__u32 i = 0; i < report->n_programs; i++) {
 		const struct inlay_nic_program *p = &report->programs[i];
 
-		fprintf(out,
-			"%s, section %s: %u instructions, %u bytes of stack, reaches %u bytes "
-			"into the packet\n",
-			p->name, p->section, p->n_insns, p->stack_bytes, p->packet_reach);
+		fprintf(out, "%s, section %s: %u instructions, %u bytes of stack, ", p->name,
+			p->section, p->n_insns, p->stack_bytes);
+		if (p->packet_reach == 0xffff)
+			fputs("reaches further into the packet than could be followed\n", out);
+		else
+			fprintf(out, "reaches %u bytes into the packet\n", p->packet_reach);
 	}
 	print_refused(report, out);
 	print_depends(report, out);

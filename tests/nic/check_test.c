@@ -135,7 +135,7 @@ static void each_rule_is_found_in_an_object_that_breaks_it_alone(void **state)
 
 static void objects_that_break_no_rule_fit(void **state)
 {
-	static const char *const names[] = {"fits_xdp", "fits_tc", "fits_calls"};
+	static const char *const names[] = {"fits_xdp", "fits_tc", "fits_calls", "fits_relay"};
 	struct inlay_nic_report report;
 
 	for (size_t i = 0; i < INLAY_ARRAY_SIZE(names); i++) {
