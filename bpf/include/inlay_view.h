@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * A packet where it lies, for programs that have 150 ns for it: the cursor's second form, beside
- * inlay_cursor.h, whose BPF form reads a copy in a map's value. A copy alone would cost a third of
- * that time. What makes it safe is the same: nothing is read that was not asked for by length
- * first; and the kernel's verifier refuses the program that would. Offsets are constants: it
- * follows no others for nothing.
+ * inlay_cursor.h, whose BPF form reads a copy in a map's value; to copy would cost a third of that
+ * time. What makes it safe is the same: nothing is read whose presence was not asked for first, and
+ * the kernel's verifier refuses the program that would. Offsets are constants, which the verifier
+ * follows most cheaply.
  */
 #ifndef INLAY_VIEW_H
 #define INLAY_VIEW_H
