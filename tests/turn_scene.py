@@ -159,10 +159,15 @@ class Scene:
 
     def uclient(self, name, *options, family=4, seconds=60):
         """coturn's own client, to its end. What it says of messages sent, received and lost."""
-        child = self.processes.start(name, ["turnutils_uclient", "-u", USER, "-w", PASSWORD,
-                                            *options, server_address(family)], self.client)
+        return self.finish_uclient(self.start_uclient(name, *options, family=family), seconds)
+
+    def start_uclient(self, name, *options, family=4):
+        return self.processes.start(name, ["turnutils_uclient", "-u", USER, "-w", PASSWORD,
+                                           *options, server_address(family)], self.client)
+
+    def finish_uclient(self, child, seconds):
         self.processes.finish(child, seconds)
-        return uclient_result(self.processes.log(name))
+        return uclient_result(self.processes.log(child.inlay_name))
 
     def start_turn(self, config="", *options, name="inlay-turn", outside=False):
         """|outside|: of the server's namespace."""
