@@ -194,7 +194,7 @@ class InlayTurn:
         self.scene, self.processes = scene, scene.processes
         self.socket = scene.scratch / f"{name}.sock"
         path = scene.scratch / f"{name}.yaml"
-        path.write_text(f"object: {self.processes.build / 'bpf/turn.bpf.o'}\n{config}")
+        path.write_text(config)
         self.child = self.processes.start(name, ["inlay-turn", "--config", path, "--control",
                                                  self.socket, *options], namespace)
         limit = time.monotonic() + 60  # the kernel verifies, on a busy machine for long

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,12 +31,30 @@ static void turn_ready(void *user, __u32 events)
 	/* The loop's owner calls inlay_turn_turn() after every wake-up. */
 }
 
+/* In a folder where it was built, the programs lie beside this one. NULL: as installed. */
+static const char *find_object(const struct inlay_turn_options *o, char *path, size_t room)
+{
+	static const char beside[] = "bpf/turn.bpf.o";
+	ssize_t len;
+
+	if (*o->object)
+		return o->object;
+	len = readlink("/proc/self/exe", path, room - sizeof(beside));
+	while (len > 0 && path[len - 1] != '/')
+		len--;
+	if (len <= 0)
+		return NULL;
+	memcpy(path + len, beside, sizeof(beside));
+	return access(path, R_OK) ? NULL : path;
+}
+
 static int open_turn(struct inlay_turn_daemon *d, char *error, size_t room)
 {
 	const struct inlay_turn_options *o = &d->options;
 	const char *interfaces[INLAY_TURN_INTERFACES];
+	char path[PATH_MAX];
 	const struct inlay_turn_config config = {
-		.object = *o->object ? o->object : NULL,
+		.object = find_object(o, path, sizeof(path)),
 		.interfaces = o->n_interfaces ? interfaces : NULL,
 		.n_interfaces = o->n_interfaces,
 		.attach = (enum inlay_turn_attach)o->attach,
