@@ -45,10 +45,18 @@ class Channel:
         """Throws away what has come to either end."""
         self.client.drain()
         self.client.received.clear()
-        self.peer.settimeout(0.05)
-        with contextlib.suppress(TimeoutError):
-            while True:
-                self.peer.recv(65536)
+        self.quiet_socket(self.peer)
+
+    @staticmethod
+    def quiet_socket(one):
+        """How many datagrams it had."""
+        one.settimeout(0.05)
+        for n in range(100000):
+            try:
+                one.recv(65536)
+            except TimeoutError:
+                return n
+        raise HarnessError("it is never quiet")
 
     def to_peer(self, data=None, padded=False, seconds=1):
         """Sends one; returns whether it arrived as it is."""
@@ -541,18 +549,23 @@ def ssrf(processes):
         scene.start_turn()
         client = TurnClient(scene.client, client_address(), server_address())
         client.allocate()
-        good = socket_in(scene.peer, allowed, 4000)
-        bad = socket_in(scene.peer, forbidden, 4000)
-        for order in ("bad first", "good first", "bad with a bad checksum"):
-            number = NUMBER + len(order)
+        for number, order in enumerate(("bad first", "good first", "bad with a bad checksum",
+                                        "good in fragments"), NUMBER):
             transaction = os.urandom(12)
+            good = socket_in(scene.peer, allowed, number)
+            bad = socket_in(scene.peer, forbidden, number)
             requests = {address: client.make(CHANNEL_BIND, [
                 (CHANNEL_NUMBER, struct.pack(">HH", number, 0)),
-                (XOR_PEER, xor_address((address, 4000), transaction))], transaction)
+                (XOR_PEER, xor_address((address, number), transaction))], transaction)
                 for address in (allowed, forbidden)}
             if order == "bad with a bad checksum":
                 send_with_bad_checksum(scene, client, requests[forbidden])
                 client.send_raw(requests[allowed])
+            elif order == "good in fragments":
+                # What the watcher sees is a request for the denied peer, and a success for its ID.
+                client.send_raw(requests[forbidden][:-1] + b"?")
+                client.drain(0.2)
+                send_in_fragments(scene, client, requests[allowed])
             else:
                 first, second = (forbidden, allowed) if order == "bad first" else (allowed,
                                                                                   forbidden)
@@ -562,12 +575,11 @@ def ssrf(processes):
             for n in range(20):
                 client.channel_data(number, b"%d" % n)
                 time.sleep(0.01)
-            fast = [one["peer"] for one in scene.turn.channels() if one["state"] == "fast"]
-            assert not any(one.startswith(f"{forbidden}:") for one in fast), (order, fast)
-        bad.settimeout(0.2)
-        with contextlib.suppress(TimeoutError):
-            raise AssertionError(f"the denied peer got {bad.recv(100)}")
-        good.recv(100)
+            states = [one["state"] for one in scene.turn.channels()
+                      if one["peer"] == f"{forbidden}:{number}"]
+            assert "fast" not in states, order
+            assert Channel.quiet_socket(good), f"{order}: the server did not bind the channel"
+            assert not Channel.quiet_socket(bad), f"{order}: the denied peer got something"
 
 
 def send_with_bad_checksum(scene, client, payload):
@@ -576,6 +588,18 @@ def send_with_bad_checksum(scene, client, payload):
     raw = socket_in(scene.client, source, kind=socket.SOCK_RAW, protocol=socket.IPPROTO_UDP)
     raw.sendto(struct.pack(">HHHH", port, PORT, 8 + len(payload), 0xdead) + payload,
                (server_address(), 0))
+    raw.close()
+
+
+def send_in_fragments(scene, client, payload):
+    """As two IP fragments, from the client's own port; the server's kernel puts them together."""
+    source, port = client.socket.getsockname()
+    udp = struct.pack(">HHHH", port, PORT, 8 + len(payload), 0) + payload
+    raw = socket_in(scene.client, source, kind=socket.SOCK_RAW, protocol=socket.IPPROTO_RAW)
+    for at, part, more in ((0, udp[:48], 0x2000), (6, udp[48:], 0)):
+        head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(part), 0x7707, more | at, 64, 17, 0)
+        raw.sendto(head + socket.inet_aton(source) + socket.inet_aton(server_address()) + part,
+                   (server_address(), 0))
     raw.close()
 
 
