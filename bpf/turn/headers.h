@@ -56,14 +56,13 @@ INLAY_INLINE void inlay_turn_put_v4(__u8 *p, const struct inlay_turn_plan *plan,
 	inlay_turn_put_udp(ip + INLAY_NET_IPV4_LEN, plan);
 }
 
-/* RFC 6437 section 3: the same for all of a flow, and like no other's; no packet's own is passed
- * on, which means nothing from other addresses. */
+/* RFC 6437 section 3: the same for all of a flow, and unlike others'; no packet's own is passed on,
+ * which means nothing from other addresses. */
 INLAY_INLINE __u32 inlay_turn_label(const struct inlay_turn_plan *plan)
 {
-	const struct inlay_turn_leg *leg = plan->out.flow ? &plan->out : &plan->in;
-	__u32 name = leg->flow->generation << 1 | (plan->channel != 0);
+	const struct inlay_turn_flow *flow = plan->out.flow ? plan->out.flow : plan->in.flow;
 
-	return (name * 2654435761U ^ leg->flow->allocation * 2246822519U) >> 12;
+	return (flow->generation * 2654435761U ^ flow->allocation * 2246822519U) >> 12;
 }
 
 INLAY_INLINE void inlay_turn_put_v6(__u8 *p, const struct inlay_turn_plan *plan,

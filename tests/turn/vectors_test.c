@@ -12,6 +12,7 @@
 #include <linux/pkt_cls.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vectors.h"
@@ -367,6 +368,33 @@ static void hops_are_kept_until_they_change(enum program program)
 	say("a next hop is kept until it changes", where[program], false);
 }
 
+static void forward_at(const char *interface, int on)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "echo %d >/proc/sys/net/ipv4/conf/%s/forwarding", on,
+		 interface);
+	if (system(command))
+		die(command);
+}
+
+/* Where lo does not forward, the interface is asked for that the packet came in by. */
+static void a_way_is_asked_for_where_it_is_told(enum program program)
+{
+	__u32 there = program == XDP ? (__u32)XDP_REDIRECT : (__u32)TC_ACT_REDIRECT;
+
+	scene_reset(&scene);
+	forward_at("lo", 0);
+	if (send_one(program, 1) == there || scene_reason(INLAY_REASON_TURN_NO_HOP) != 1)
+		fail("there is a way where nothing forwards");
+	forward_at("c0", 1);
+	if (send_one(program, 1) != there)
+		fail("there is no way where the interface forwards");
+	forward_at("c0", 0);
+	forward_at("lo", 1);
+	say("a way is asked for where it is told", where[program], false);
+}
+
 /* Of data that make the checksum of what goes out zero, which is sent as its other form. */
 static void a_sum_of_zero_is_sent(enum program program, enum sum_kind sum)
 {
@@ -477,6 +505,7 @@ int main(int argc, char **argv)
 		the_verifier_has_room(p);
 	for (enum program p = XDP; p <= INGRESS; p++) {
 		hops_are_kept_until_they_change(p);
+		a_way_is_asked_for_where_it_is_told(p);
 		a_sum_of_zero_is_sent(p, SUM_RIGHT);
 		a_sum_of_zero_is_sent(p, SUM_ZERO);
 		a_limit_is_one_of_packets_a_second(p);
