@@ -12,7 +12,6 @@ import shutil
 import signal
 import statistics
 import struct
-import subprocess
 import sys
 import tempfile
 import time
@@ -63,13 +62,6 @@ def traffic(args, scene, server, look):
     return result
 
 
-def inlayctl(scene, *words):
-    done = subprocess.run([str(scene.processes.build / "inlayctl"), "--socket",
-                           str(scene.turn.socket), "turn", *words], stdout=subprocess.PIPE,
-                          check=True, text=True)
-    return done.stdout.rstrip()
-
-
 def alone(args, processes):
     with Scene(processes) as scene:
         say("demo: coturn alone")
@@ -90,8 +82,8 @@ def beside(args, processes):
 
         def look():
             # Each client of turnutils_uclient allocates twice: the first time to probe the server.
-            shown.extend(inlayctl(scene).split("\n\n"))
-            shown.append(inlayctl(scene, "links"))
+            shown.extend(turn.say().split("\n\n"))
+            shown.append(turn.say("links"))
         result = traffic(args, scene, server, look)
         result["fast"] = sum(turn.totals()) / result["relayed"]
         result["round_trip_us"] = round_trip_us(scene)

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import time
 
-from harness import HarnessError, Namespace
+from harness import HarnessError, Namespace, certificate
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 
@@ -54,7 +54,7 @@ def lacking(build, programs=("turnserver", "turnutils_uclient", "turnutils_peer"
     """Why scenes cannot be played here; empty: they can."""
     if os.geteuid():
         return "needs root, for namespaces and BPF"
-    for word in (*programs, "ip", "ethtool", "nsenter", "setpriv"):
+    for word in (*programs, "ip", "ethtool", "bpftool", "nsenter", "setpriv"):
         if not shutil.which(word):
             return f"needs {word} (scripts/setup installs it)"
     for word in ("inlay-turn", "inlayctl"):
@@ -109,11 +109,16 @@ class Scene:
 
     # --- What runs there --------------------------------------------------------------------
 
-    def coturn(self, *options, name="turnserver"):
-        words = ["turnserver", "-n", "-f", "--no-cli", "--no-tls", "--no-dtls", "-a",
+    def coturn(self, *options, name="turnserver", tls=False):
+        words = ["turnserver", "-n", "-f", "--no-cli", "-a",
                  "-u", f"{USER}:{PASSWORD}", "-r", REALM, "-p", PORT, "-m", 1, "-l", "stdout",
                  "--simple-log", "--no-rfc5780", "--pidfile", self.scratch / f"{name}.pid",
                  "--db", self.scratch / f"{name}.db"]
+        if tls:
+            cert, key = certificate(self.scratch, "turn", server_address())
+            words += ["--cert", cert, "--pkey", key]
+        else:
+            words += ["--no-tls", "--no-dtls"]
         for family in (4, 6):
             words += ["-L", server_address(family), "-E", relay_address(family)]
         child = self.processes.start(name, [*words, *options], self.server)
@@ -210,6 +215,12 @@ class InlayTurn:
         if done.returncode:
             raise HarnessError(f"inlayctl: {done.stderr.decode(errors='replace').strip()}")
         return json.loads(done.stdout)
+
+    def say(self, *words):
+        """What inlayctl shows people."""
+        return subprocess.run([str(self.processes.build / "inlayctl"), "--socket",
+                               str(self.socket), "turn", *words], stdout=subprocess.PIPE,
+                              check=True, text=True).stdout.rstrip()
 
     def channels(self):
         return self.ask()["channels"]

@@ -231,6 +231,36 @@ def a_neighbour_that_moves(processes):
         assert channel.went_fast(5) == (5, 5)
 
 
+def encrypted(way, *options):
+    def case(processes):
+        with Scene(processes) as scene:
+            scene.coturn(tls=True)
+            scene.start_turn()
+            scene.echo()
+            done = scene.uclient("uclient", *options, "-e", peer_address(), "-c", "-n", 100)
+            assert done["sent"] == done["received"] == 100 and not done["lost"], done
+            assert scene.turn.totals() == (0, 0)
+    case.__doc__ = f"Clients over {way} stay with the server."
+    return case
+
+
+def shown(processes):
+    """What inlayctl shows people has the channels, the reasons and the interfaces."""
+    with played(processes) as scene:
+        channel = Channel(scene).make_fast()
+        channel.went_fast(7)
+        tables, counters = scene.turn.say(), scene.turn.say("counters")
+        peer = f"{channel.at[0]}:{channel.at[1]}"
+        line, = (line.split() for line in tables.splitlines() if peer in line)
+        assert line[2:5] == [peer, f"0x{NUMBER:x}", "fast"] and line[8] == line[10] == "7", tables
+        assert "TURN_WATCHED" in counters and "TURN_EXPIRED" not in counters, counters
+        assert "TURN_EXPIRED" in scene.turn.say("counters", "--all")
+        assert "native" in scene.turn.say("links")
+        assert "7 packets" in scene.turn.say("status")
+        assert scene.turn.say("off") == "off, was relay"
+        assert scene.turn.say("observe") == "observe, was off"
+
+
 # --- Ends ----------------------------------------------------------------------------------------
 
 def ends_in_time(scene, channel, seconds):
@@ -604,9 +634,10 @@ def send_in_fragments(scene, client, payload):
 
 
 CASES = {one.__name__: one for one in (
-    both_ways, lengths, families, tc_behind_xdp, hairpin, larger_than_the_next_link, fragments,
+    both_ways, lengths, families, tc_behind_xdp, hairpin, shown, larger_than_the_next_link, fragments,
     a_neighbour_that_moves, channel_expiry, permission_expiry, allocation_expiry, refreshes,
     a_refresh_of_zero, server_restart, killed, stopped, ended, off_and_on, observe,
     another_namespace, denied, full, byte_for_byte, flood, strangers, ssrf)}
+CASES.update({"dtls": encrypted("DTLS", "-S"), "tls": encrypted("TLS", "-S", "-t")})
 CASES.update({f"attach_{way}": attach(way) for way in ("native", "generic", "tc")})
 CASES.update({"packet_rate": rate("packets_per_s: 200"), "byte_rate": rate("bytes_per_s: 20000")})

@@ -111,7 +111,7 @@ def main():
         return 77
     if why_no_pion:
         print(f"# SKIP the cases of pion's server: {why_no_pion}")
-    return run_cases([cases[name] for name in sys.argv[2:] or cases], build, jobs=4)
+    return run_cases([cases[name] for name in sys.argv[2:] or cases], build, jobs=6)
 
 
 if __name__ == "__main__":
