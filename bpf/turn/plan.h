@@ -90,6 +90,12 @@ INLAY_INLINE __u32 inlay_turn_plan_to_client(void *ctx, const struct inlay_turn_
 {
 	struct inlay_turn_flow *flow = plan->in.flow;
 
+	/* RFC 1812 section 5.3.7: the host takes nothing from outside that says to be from itself,
+	 * as a spoofed peer that is another client's relayed address would. */
+	if (inlay_turn_hop_ready(ctx, &plan->in.stats->to_peer, &flow->relayed, &flow->peer,
+				 plan->ingress, c, now) &&
+	    plan->in.stats->to_peer.flags & INLAY_TURN_HOP_LOCAL)
+		return INLAY_REASON_TURN_NO_HOP;
 	plan->src = &flow->server;
 	plan->dst = &flow->client;
 	plan->channel = flow->channel;
