@@ -434,6 +434,7 @@ static void run_tc(const struct scene *s, struct run *run)
 {
 	struct __sk_buff ctx = {
 		.ifindex = s->ifindex[run->in],
+		.ingress_ifindex = run->through ? s->ifindex[!run->in] : 0,
 		.gso_segs = run->segments,
 		.gso_size = run->segments ? 100 : 0,
 	};

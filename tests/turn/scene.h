@@ -83,6 +83,7 @@ struct run {
 	enum link in;
 	__u32 segments;
 	bool no_headroom;
+	bool through; /* it leaves by |in|, and came in by another */
 	const __u8 *frame;
 	size_t len;
 	__u32 repeat; /* 0: once */

@@ -53,6 +53,7 @@ struct vector {
 	void (*change)(struct datagram *d, __u8 *frame, size_t *len);
 	__u32 segments;
 	bool no_headroom;
+	bool through;
 	struct expected want;
 	const struct expected *want_tc; /* NULL: the same */
 };

@@ -256,6 +256,7 @@ static void run_vector(const struct vector *v, enum program program, __u32 flow,
 		.in = v->in,
 		.segments = v->segments,
 		.no_headroom = v->no_headroom,
+		.through = v->through,
 		.frame = frame,
 	};
 
