@@ -164,6 +164,26 @@ INLAY_INLINE bool inlay_turn_is_response(const struct inlay_turn_packet *p,
 		inlay_turn_is_method(p->head, INLAY_TURN_ERROR));
 }
 
+/*
+ * An error that strangers can cause any number of without credentials, and that says nothing about
+ * what is there (the learner's list): it is shed as samples are. Servers have ERROR-CODE first (RFC
+ * 8489 section 14.8); where one has not, the error is told.
+ */
+INLAY_INLINE bool inlay_turn_says_nothing(struct __sk_buff *skb, const struct inlay_turn_packet *p)
+{
+	__u16 method = p->head ^ INLAY_TURN_ERROR, code;
+	__u8 first[8];
+
+	if (!inlay_turn_is_method(p->head, INLAY_TURN_ERROR) ||
+	    p->udp_len < INLAY_NET_UDP_LEN + INLAY_TURN_STUN_HEADER + sizeof(first) ||
+	    bpf_skb_load_bytes(skb, p->at + INLAY_TURN_STUN_HEADER, first, sizeof(first)) ||
+	    first[0] != 0 || first[1] != 9)
+		return false;
+	code = (__u16)((first[6] & 7) * 100 + first[7]);
+	return code == 300 || code == 401 || code == 420 || code == 438 || code == 441 ||
+	       (code == 400 && method != 9) || (code == 437 && method == 3);
+}
+
 /* A datagram that may be what a watched flow's ChannelData had in it. */
 INLAY_INLINE void inlay_turn_tap_relayed(struct __sk_buff *skb, const struct inlay_turn_packet *p)
 {
@@ -197,6 +217,8 @@ INLAY_INLINE void inlay_turn_tap_egress(struct __sk_buff *skb, const struct inla
 		inlay_turn_tap_relayed(skb, p);
 		return;
 	}
+	if (inlay_turn_says_nothing(skb, p) && !inlay_turn_has_room(&turn_responses))
+		return;
 	cookie = bpf_get_socket_cookie(skb);
 	if (cookie)
 		inlay_turn_report_message(INLAY_TURN_AT_TC, skb, p, cookie, INLAY_TURN_RESPONSES);

@@ -477,6 +477,39 @@ static void what_is_lost_is_counted(enum program program)
 	say("what is lost is counted", where[program], false);
 }
 
+/* What strangers can cause leaves room for what the server grants and ends. */
+static void errors_that_say_nothing_are_shed(void)
+{
+	static const struct vector v = {.in = TO_CLIENTS, .src = SERVER4, .dst = CLIENT4};
+	static const char *const errors[] = {
+		"\1\x13\0\x08\x21\x12\xa4\x42            \0\x09\0\4\0\0\4\1",	/* Allocate, 401 */
+		"\1\x14\0\x08\x21\x12\xa4\x42            \0\x09\0\4\0\0\4\x26", /* Refresh, 438 */
+	};
+	static const char end[] =
+		"\1\x14\0\x08\x21\x12\xa4\x42            \0\x09\0\4\0\0\4\x25"; /* 437 */
+	__u8 frame[FRAME_MAX], room[FRAME_MAX] __attribute__((aligned(8)));
+	struct inlay_turn_event *e = (void *)room;
+	struct datagram in = packet_of(&v);
+	struct run run = {.program = EGRESS, .frame = frame, .in = v.in, .repeat = 3000};
+	__u64 told = 0;
+
+	scene_reset(&scene);
+	in.len = 28;
+	for (int i = 0; i < 3; i++) {
+		in.data = i < 2 ? errors[i] : end;
+		run.repeat = i < 2 ? 3000 : 1;
+		run.len = datagram_put(&in, frame);
+		scene_run(&scene, &run);
+	}
+	while (scene_event(INLAY_TURN_RESPONSES, e))
+		told++;
+	if (scene.lost[INLAY_TURN_RESPONSES])
+		fail("%llu are lost", scene.lost[INLAY_TURN_RESPONSES]);
+	if (told < 100 || memcmp(e->data, end, 28) != 0)
+		fail("%llu are told, and the last is not the end", told);
+	say("errors that say nothing are shed", where[EGRESS], false);
+}
+
 /* It stops at a million, older ones at less than newer ones need. */
 static void the_verifier_has_room(enum program program)
 {
@@ -504,6 +537,7 @@ int main(int argc, char **argv)
 	run_pairs();
 	for (enum program p = 0; p < N_PROGRAMS; p++)
 		the_verifier_has_room(p);
+	errors_that_say_nothing_are_shed();
 	for (enum program p = XDP; p <= INGRESS; p++) {
 		hops_are_kept_until_they_change(p);
 		a_way_is_asked_for_where_it_is_told(p);
