@@ -16,6 +16,7 @@
 
 /* So that the library's heartbeat never waits for something else. */
 #define TURN_EVERY (200 * INLAY_MS)
+#define DRAINED	   256 /* turns: more than a full ring takes */
 
 /* --- On and off ------------------------------------------------------------------------------- */
 
@@ -128,10 +129,15 @@ static int start(struct inlay_turn_daemon *d, char *error, size_t room)
 
 void inlay_turn_daemon_set_mode(struct inlay_turn_daemon *d, enum inlay_turn_mode mode)
 {
-	/* What the server says from now on is not heard: what it has said may not hold when it is
-	 * heard again. */
-	if (mode == INLAY_TURN_OFF)
-		inlay_turn_learner_reset(d->learner, inlay_loop_now());
+	inlay_ns now = inlay_loop_now();
+
+	/* What the server said before it is switched on may not hold any more: it was not heard
+	 * meanwhile. */
+	for (int i = 0; d->mode == INLAY_TURN_OFF && i < DRAINED; i++)
+		if (inlay_turn_turn(d->turn, now) > now)
+			break;
+	if (d->mode == INLAY_TURN_OFF || mode == INLAY_TURN_OFF)
+		inlay_turn_learner_reset(d->learner, now);
 	inlay_turn_set_mode(d->turn, mode);
 	d->mode = mode;
 }

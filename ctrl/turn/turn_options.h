@@ -28,8 +28,8 @@
 #define INLAY_TURN_OPTIONS_LIMITS(NUMBER)                                                          \
 	NUMBER(packets_per_s, 0, 0, 1000000000)                                                    \
 	NUMBER(bytes_per_s, 0, 0, 4294967295)                                                      \
-	NUMBER(channels, 16384, 1, 1 << 20)                                                        \
-	NUMBER(allocations, 8192, 1, 1 << 20)                                                      \
+	NUMBER(channels, 16384, 1, 1 << 17)                                                        \
+	NUMBER(allocations, 8192, 1, 1 << 17)                                                      \
 	NUMBER(transactions, 65536, 64, 1 << 20)
 
 #endif
