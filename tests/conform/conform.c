@@ -13,8 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHILD_PASSED = 0, CHILD_FAILED = 1, CHILD_SKIPPED = 77 };
-
 static double now_seconds(void)
 {
 	struct timespec t;
@@ -23,92 +21,153 @@ static double now_seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* In the case's own process: the reason to |fd|, the verdict as the exit code. */
-__attribute__((noreturn)) static void run_child(const struct conform_target *target,
-						const struct conform_outcome *outcome, int fd)
+void conform_clean(char *text)
 {
-	struct conform_env env = {.target = target};
-	char why[CONFORM_WHY + 512];
-	size_t n, done = 0;
-	int verdict;
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	verdict = outcome->suite->run(&env, &outcome->c);
-	if (verdict < 0 && env.failed_what)
-		snprintf(why, sizeof(why), "%s: %s%s%s", env.failed_at, env.failed_what,
-			 env.detail[0] ? "; " : "", env.detail);
-	else
-		snprintf(why, sizeof(why), "%s", env.detail);
-	for (n = strlen(why); done < n;) {
-		ssize_t written = write(fd, why + done, n - done);
-
-		if (written <= 0)
-			break;
-		done += (size_t)written;
+		if ((c < ' ' && c != '\n' && c != '\t') || c >= 0x7f)
+			*text = '?';
 	}
-	_exit(!verdict ? CHILD_PASSED : verdict < 0 ? CHILD_FAILED : CHILD_SKIPPED);
 }
 
-/* What the child writes, until it ends. False: time is up. */
-static bool read_why(int fd, double deadline, char why[CONFORM_WHY])
-{
-	size_t at = 0;
+/* --- Processes -------------------------------------------------------------------------------- */
 
-	for (;;) {
+/* The answer, whole, and nothing else: a device that ends the process has given none. */
+__attribute__((noreturn)) static void answer(size_t (*body)(void *user, char text[CONFORM_ANSWER]),
+					     void *user, int fd)
+{
+	char text[CONFORM_ANSWER];
+	size_t n, done = 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0);
+	n = body(user, text);
+	while (done < n) {
+		ssize_t written = write(fd, text + done, n - done);
+
+		if (written <= 0)
+			_exit(1);
+		done += (size_t)written;
+	}
+	_exit(0);
+}
+
+/* What the child writes, until it closes. False: time is up. */
+static bool read_answer(int fd, double deadline, char *ret, size_t *ret_len)
+{
+	while (*ret_len < CONFORM_ANSWER) {
 		struct pollfd ready = {.fd = fd, .events = POLLIN};
 		double left = deadline - now_seconds();
 		ssize_t n;
 
 		if (left <= 0 || poll(&ready, 1, (int)(left * 1000) + 1) == 0)
 			return false;
-		n = read(fd, why + at, CONFORM_WHY - 1 - at);
+		n = read(fd, ret + *ret_len, CONFORM_ANSWER - *ret_len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			break;
-		at += (size_t)n;
-		if (at == CONFORM_WHY - 1)
-			break;
+		*ret_len += (size_t)n;
 	}
-	why[at] = 0;
 	return true;
 }
 
-static void run_apart(const struct conform_target *target, struct conform_outcome *outcome)
+/* Who has closed its end may go on for ever. It stays a zombie, so that its group is its own. */
+static bool has_ended(pid_t child, double deadline)
 {
+	const struct timespec nap = {.tv_nsec = 1000 * 1000};
+
+	for (;;) {
+		siginfo_t info = {0};
+
+		if (waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) ||
+		    info.si_pid == child)
+			return true;
+		if (now_seconds() > deadline)
+			return false;
+		nanosleep(&nap, NULL);
+	}
+}
+
+bool conform_apart(unsigned int seconds, size_t (*body)(void *user, char text[CONFORM_ANSWER]),
+		   void *user, char ret[CONFORM_ANSWER], size_t *ret_len, char why[CONFORM_WHY])
+{
+	double deadline = now_seconds() + seconds;
 	int ends[2], status = 0;
 	bool in_time;
 	pid_t child;
 
-	outcome->verdict = CONFORM_FAILED;
-	snprintf(outcome->why, sizeof(outcome->why), "no process for it: %s", strerror(errno));
+	*ret_len = 0;
+	snprintf(why, CONFORM_WHY, "no process for it: %s", strerror(errno));
 	if (pipe(ends))
-		return;
+		return false;
 	fflush(NULL);
 	child = fork();
 	if (child == 0) {
 		close(ends[0]);
-		run_child(target, outcome, ends[1]);
+		answer(body, user, ends[1]);
 	}
 	close(ends[1]);
-	if (child > 0) {
-		in_time = read_why(ends[0], now_seconds() + target->seconds, outcome->why);
-		if (!in_time)
-			kill(child, SIGKILL);
-		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
-			;
-		if (!in_time)
-			snprintf(outcome->why, sizeof(outcome->why), "did not end within %u s",
-				 target->seconds);
-		else if (WIFSIGNALED(status))
-			snprintf(outcome->why, sizeof(outcome->why), "the device crashed it: %s",
-				 strsignal(WTERMSIG(status)));
-		else if (WEXITSTATUS(status) == CHILD_PASSED)
-			outcome->verdict = CONFORM_PASSED;
-		else if (WEXITSTATUS(status) == CHILD_SKIPPED)
-			outcome->verdict = CONFORM_SKIPPED;
-	}
+	in_time = child > 0 && read_answer(ends[0], deadline, ret, ret_len) &&
+		  has_ended(child, deadline);
 	close(ends[0]);
+	if (child < 0)
+		return false;
+	kill(child, SIGKILL);
+	kill(-child, SIGKILL); /* and whom it has left behind */
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	if (!in_time)
+		snprintf(why, CONFORM_WHY, "did not end within %u s", seconds);
+	else if (WIFSIGNALED(status))
+		snprintf(why, CONFORM_WHY, "the device crashed it: %s",
+			 strsignal(WTERMSIG(status)));
+	else if (!*ret_len || WEXITSTATUS(status))
+		snprintf(why, CONFORM_WHY, "the device ended its process (exit code %d)",
+			 WEXITSTATUS(status));
+	else
+		return true;
+	return false;
+}
+
+/* --- Cases ------------------------------------------------------------------------------------ */
+
+struct run {
+	const struct conform_target *target;
+	const struct conform_outcome *outcome;
+};
+
+/* The verdict, and the reason behind it. */
+static size_t run_body(void *user, char text[CONFORM_ANSWER])
+{
+	const struct run *run = user;
+	struct conform_env env = {.target = run->target};
+	int verdict = run->outcome->suite->run(&env, &run->outcome->c);
+
+	text[0] = (char)(!verdict      ? CONFORM_PASSED
+			 : verdict < 0 ? CONFORM_FAILED
+				       : CONFORM_SKIPPED);
+	if (verdict < 0 && env.failed_what)
+		snprintf(text + 1, CONFORM_WHY, "%s: %s%s%s", env.failed_at, env.failed_what,
+			 env.detail[0] ? "; " : "", env.detail);
+	else
+		snprintf(text + 1, CONFORM_WHY, "%s", env.detail);
+	return 1 + strlen(text + 1);
+}
+
+static void run_apart(const struct conform_target *target, struct conform_outcome *outcome)
+{
+	struct run run = {target, outcome};
+	char text[CONFORM_ANSWER];
+	size_t len;
+
+	outcome->verdict = CONFORM_FAILED;
+	if (conform_apart(target->seconds, run_body, &run, text, &len, outcome->why)) {
+		outcome->verdict = (enum conform_verdict)text[0];
+		snprintf(outcome->why, sizeof(outcome->why), "%.*s", (int)len - 1, text + 1);
+	}
+	conform_clean(outcome->why);
 }
 
 /* Why |target| cannot be asked to; NULL: it claims all that the case needs. */
@@ -154,6 +213,7 @@ static bool add_failure(struct conform_report *report, const struct conform_suit
 	outcome->c.text = text;
 	snprintf(outcome->c.name, sizeof(outcome->c.name), "%s", name);
 	snprintf(outcome->why, sizeof(outcome->why), "%s", why);
+	conform_clean(outcome->why);
 	if (format->outcome)
 		format->outcome(report, outcome, out);
 	return true;

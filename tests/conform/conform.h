@@ -18,6 +18,7 @@
 #define CONFORM_SECONDS 60   /* of one case, unless told */
 #define CONFORM_WHY	1024 /* room of a reason */
 #define CONFORM_NAME	128
+#define CONFORM_ANSWER	(1 + CONFORM_WHY)
 
 struct inlay_nic_profile;
 
@@ -121,6 +122,12 @@ struct conform_format {
 
 extern const struct conform_format conform_tap, conform_json, conform_junit, conform_html;
 
+/* What does not print becomes '?': devices and drivers name themselves, and reports are text. */
+void conform_clean(char *text);
+/* Runs |body|, which returns the length of its answer, 1 and more, in a process of its own. False:
+ * it crashed, hung or ended without an answer: |why|. */
+bool conform_apart(unsigned int seconds, size_t (*body)(void *user, char text[CONFORM_ANSWER]),
+		   void *user, char ret[CONFORM_ANSWER], size_t *ret_len, char why[CONFORM_WHY]);
 /* The cases of |suite| whose names match |filter| (fnmatch; NULL: all). False: out of memory. */
 bool conform_run(struct conform_report *report, struct conform_target *target,
 		 const struct conform_suite *suite, const char *filter,

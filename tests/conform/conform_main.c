@@ -288,13 +288,26 @@ static void note_circumstances(struct conform_report *report)
 		strftime(report->when, sizeof(report->when), "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
 
+/* The report alone goes to stdout: what a device says by itself, to stderr. */
+static FILE *report_stream(void)
+{
+	int fd = dup(STDOUT_FILENO);
+	FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (!out || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
+		fprintf(stderr, "inlay-conform: no room for the report: %s\n", strerror(errno));
+		return NULL;
+	}
+	return out;
+}
+
 int main(int argc, char **argv)
 {
 	struct conform_report report = {0};
 	struct conform_target target = {0};
 	struct identity_sources identity = {0};
 	struct options options = {0};
-	FILE *out = stdout;
+	FILE *out;
 	int code;
 
 	code = parse_options(argc, argv, &options);
@@ -304,10 +317,16 @@ int main(int argc, char **argv)
 		return code < 0 ? EXIT_GOOD : code;
 	if (options.list)
 		return list_cases();
-	code = open_target(&target, &options);
+	out = report_stream();
+	code = out ? open_target(&target, &options) : EXIT_BAD;
 	if (!code)
 		code = find_profile(&target, options.profile, &identity);
+	conform_clean(target.title);
+	for (char *c = target.title; *c; c++)
+		if (*c == '\n')
+			*c = '?';
 	if (!code && options.output) {
+		fclose(out);
 		out = fopen(options.output, "w");
 		if (!out) {
 			fprintf(stderr, "inlay-conform: %s: %s\n", options.output, strerror(errno));
@@ -315,13 +334,15 @@ int main(int argc, char **argv)
 		}
 	}
 	if (code) {
+		if (out)
+			fclose(out);
 		forget_identity(&identity);
 		return code;
 	}
 	report.target = &target;
 	note_circumstances(&report);
 	code = run_suites(&report, &target, &options, out);
-	if (fflush(out) || ferror(out) || (out != stdout && fclose(out))) {
+	if (fflush(out) || ferror(out) || fclose(out)) {
 		fprintf(stderr, "inlay-conform: writing the report: %s\n", strerror(errno));
 		code = EXIT_BAD;
 	}

@@ -58,18 +58,35 @@ static const char *limits(const struct conform_target *target)
 					       "wire carries is not looked at";
 }
 
-static int open_device(struct conform_target *target, char why[CONFORM_WHY])
+/* 'y' and the ciphers; 'n': no provider. */
+static size_t ask_ciphers(void *user, char text[CONFORM_ANSWER])
 {
-	struct inlay_provider *provider = target->crypto->make(target->crypto, 1, 1);
+	const struct inlay_conform_device *device = user;
+	struct inlay_provider *provider = device->make(device, 1, 1);
 	struct inlay_provider_caps caps = {0};
 
-	if (!provider) {
+	text[0] = provider ? 'y' : 'n';
+	if (!provider)
+		return 1;
+	provider->ops->caps(provider, &caps);
+	provider->ops->free(provider);
+	memcpy(text + 1, &caps.ciphers, sizeof(caps.ciphers));
+	return 1 + sizeof(caps.ciphers);
+}
+
+static int open_device(struct conform_target *target, char why[CONFORM_WHY])
+{
+	struct inlay_conform_device device = *target->crypto;
+	char text[CONFORM_ANSWER];
+	size_t len;
+
+	if (!conform_apart(target->seconds, ask_ciphers, &device, text, &len, why))
+		return -1;
+	if (text[0] != 'y' || len != 1 + sizeof(target->ciphers)) {
 		snprintf(why, CONFORM_WHY, "%s makes no provider", target->crypto->name);
 		return -1;
 	}
-	provider->ops->caps(provider, &caps);
-	provider->ops->free(provider);
-	target->ciphers = caps.ciphers;
+	memcpy(&target->ciphers, text + 1, sizeof(target->ciphers));
 	return 0;
 }
 

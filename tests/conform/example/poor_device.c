@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A device that is none, for the test of the suite's frame. INLAY_POOR=WHAT: "crashes", "hangs",
- * "makes_nothing"; else it claims no cipher.
+ * "exits" (as if all was well), "closes" (every descriptor, and hangs); "makes_nothing",
+ * "crashes_first", "hangs_first"; "talks" (to stdout); "rude" (its name); else it claims no cipher.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,7 +25,11 @@ static bool is(const char *what)
 static void caps(struct inlay_provider *p, struct inlay_provider_caps *ret_caps)
 {
 	*ret_caps = (struct inlay_provider_caps){.name = "poor"};
-	if (is("crashes") || is("hangs"))
+	if (is("talks")) {
+		puts("ok 1 - from the device");
+		fflush(stdout);
+	}
+	if (is("crashes") || is("hangs") || is("exits") || is("closes"))
 		ret_caps->ciphers = 1U << INLAY_AES_128_GCM;
 }
 
@@ -32,6 +38,10 @@ static int sa_add(struct inlay_provider *p, const struct inlay_sa_params *params
 {
 	if (is("crashes"))
 		abort();
+	if (is("exits"))
+		exit(0);
+	for (int fd = 3; is("closes") && fd < 1024; fd++)
+		close(fd);
 	for (;;)
 		pause();
 }
@@ -47,11 +57,21 @@ static struct inlay_provider *make(const struct inlay_conform_device *device, __
 {
 	static struct inlay_provider poor = {.ops = &ops};
 
+	if (is("crashes_first"))
+		abort();
+	while (is("hangs_first"))
+		pause();
 	return is("makes_nothing") ? NULL : &poor;
 }
 
-const struct inlay_conform_device inlay_conform_device = {
+struct inlay_conform_device inlay_conform_device = {
 	.abi = POOR_ABI,
 	.name = "poor & \"<device>\"",
 	.make = make,
 };
+
+__attribute__((constructor)) static void choose_name(void)
+{
+	if (is("rude"))
+		inlay_conform_device.name = "rude\nBail out!\x01\xff]]>";
+}
