@@ -244,13 +244,14 @@ static int check(struct inlay_nic_checker *ck)
 	__u32 *stack = calloc(o->n_functions, sizeof(*stack));
 	int ret = 0;
 
+	ck->maps = inlay_nic_maps_new();
 	ck->functions = calloc(o->n_functions, sizeof(*ck->functions));
 	for (__u32 i = 0; i < o->n_functions && ck->functions; i++) {
 		ck->functions[i].first = ck->n_insns;
 		ck->n_insns += o->functions[i].n;
 	}
 	ck->seen = calloc((size_t)ck->n_insns * INLAY_NIC_N_RULES / 8 + 1, 1);
-	if (!stack || !ck->functions || !ck->seen)
+	if (!stack || !ck->functions || !ck->seen || !ck->maps)
 		ret = -ENOMEM;
 	list_rules(ck);
 	if (!ret)
@@ -263,6 +264,9 @@ static int check(struct inlay_nic_checker *ck)
 		ck->program = o->programs[i];
 		ret = check_program(ck, stack);
 	}
+	if (!ret)
+		inlay_nic_check_updates(ck);
+	inlay_nic_maps_free(ck->maps);
 	free(stack);
 	free(ck->functions);
 	free(ck->seen);

@@ -98,6 +98,12 @@ static __s64 target_of(const struct inlay_bpf_function *f, __u32 i)
 	return at >= 0 && at < f->n ? at : -1;
 }
 
+/* Of a pointer, or what is one on another path, only its offset is known. */
+static __u64 most(const struct inlay_value *v)
+{
+	return inlay_value_is_number(v) ? v->max : INLAY_VALUE_ANY_MAX;
+}
+
 static void alu(struct inlay_flow_place *p)
 {
 	const struct bpf_insn *insn = &p->f->insns[p->insn];
@@ -109,15 +115,13 @@ static void alu(struct inlay_flow_place *p)
 	enum inlay_nic_rule rule =
 		op == BPF_MUL ? INLAY_NIC_RULE_multiply_range : INLAY_NIC_RULE_divide_range;
 
-	if (op == BPF_END) {
-		*dst = inlay_value_scalar(insn->imm == 16   ? 0xffff
-					  : insn->imm == 32 ? INLAY_VALUE_U32_MAX
-							    : INLAY_VALUE_ANY_MAX);
+	if (op == BPF_END) { /* the verifier of 6.12 knows nothing of it */
+		*dst = inlay_value_scalar(INLAY_VALUE_ANY_MAX);
 		return;
 	}
 	if (p->flow->is_reporting && (op == BPF_MUL || op == BPF_DIV)) {
 		/* Whole registers count, for operations of 32 bits as well. */
-		__u64 a = dst->max, b = BPF_SRC(insn->code) == BPF_X ? src.max : 0;
+		__u64 a = most(dst), b = BPF_SRC(insn->code) == BPF_X ? most(&src) : 0;
 
 		if (a > INLAY_VALUE_U32_MAX || b > INLAY_VALUE_U32_MAX)
 			inlay_nic_flag(p->flow->ck, rule, p->f, p->insn, "up to 0x%llx and 0x%llx",
@@ -378,7 +382,6 @@ static void report(struct inlay_flow *flow)
 			if (flow->functions[i].at[j])
 				follow(flow, i, j);
 	}
-	inlay_flow_check_updates(flow);
 }
 
 static void flow_fini(struct inlay_flow *flow)
@@ -394,8 +397,6 @@ static void flow_fini(struct inlay_flow *flow)
 		free(ff->waiting);
 		free(ff->leads);
 	}
-	for (__u32 i = 0; i < INLAY_BPF_MAPS; i++)
-		free(flow->words[i]);
 	free(flow->functions);
 	free(flow);
 }

@@ -24,6 +24,13 @@ struct inlay_flow_update {
 	__u64 zero_words;
 };
 
+/* What all programs of the object do with maps: devices count over all of them. */
+struct inlay_flow_maps {
+	__u8 *words[INLAY_BPF_MAPS]; /* of maps' values: enum inlay_word_use */
+	struct inlay_flow_update updates[INLAY_FLOW_UPDATES];
+	__u32 n_updates;
+};
+
 struct inlay_flow_function {
 	struct inlay_state *
 		*at; /* by instruction; NULL: no paths meet there, or none leads there */
@@ -36,9 +43,6 @@ struct inlay_flow_function {
 struct inlay_flow {
 	struct inlay_nic_checker *ck;
 	struct inlay_flow_function *functions; /* as many as the object has */
-	__u8 *words[INLAY_BPF_MAPS];	       /* of maps' values: enum inlay_word_use */
-	struct inlay_flow_update updates[INLAY_FLOW_UPDATES];
-	__u32 n_updates;
 	__u32 n_states;
 	bool is_reporting;
 	bool gave_up;
@@ -60,9 +64,6 @@ void inlay_flow_memory(struct inlay_flow_place *p);
 bool inlay_flow_call(struct inlay_flow_place *p);
 /* The function is called with these arguments. */
 void inlay_flow_enter(struct inlay_flow *flow, __u32 function, const struct inlay_value args[5]);
-/* At the end of the report: updates of words that are added to. */
-void inlay_flow_check_updates(struct inlay_flow *flow);
-
 /* Notes how deep the function's frame is reached through |v|. */
 void inlay_flow_note_depth(struct inlay_flow_place *p, const struct inlay_value *v, __s64 offset);
 

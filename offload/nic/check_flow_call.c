@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Calls: of helpers, with what a device wants of their arguments; of functions of the program. */
+#include <stdlib.h>
+
 #include "check_flow.h"
 
 #define ARGS 5
@@ -28,23 +30,39 @@ static void want_stack(struct inlay_flow_place *p, int reg, const char *what)
 		flag(p, INLAY_NIC_RULE_helper_stack_pointer, what);
 }
 
+/* The one that is noted of this instruction, by another program or path; or a new one. */
+static struct inlay_flow_update *find_update(struct inlay_flow_place *p, __s16 map)
+{
+	struct inlay_flow_maps *maps = p->flow->ck->maps;
+	struct inlay_flow_update *u;
+
+	for (u = maps->updates; u < maps->updates + maps->n_updates; u++)
+		if (u->function == p->f && u->insn == p->insn && u->map == map)
+			return u;
+	if (maps->n_updates == INLAY_FLOW_UPDATES) {
+		flag(p, INLAY_NIC_RULE_analysis_limit, "too many calls of bpf_map_update_elem");
+		return NULL;
+	}
+	maps->n_updates++;
+	*u = (struct inlay_flow_update){
+		.function = p->f, .insn = p->insn, .map = map, .zero_words = ~0ULL};
+	return u;
+}
+
 static void note_update(struct inlay_flow_place *p)
 {
 	const struct inlay_value *map = &p->state->regs[BPF_REG_1];
 	const struct inlay_value *value = &p->state->regs[BPF_REG_3];
-	struct inlay_flow *flow = p->flow;
+	struct inlay_flow_update *u;
 
-	if (!flow->is_reporting || map->kind != INLAY_VALUE_MAP || map->map < 0 ||
-	    flow->n_updates == INLAY_FLOW_UPDATES)
+	if (!p->flow->is_reporting || map->kind != INLAY_VALUE_MAP || map->map < 0)
 		return;
-	flow->updates[flow->n_updates++] = (struct inlay_flow_update){
-		.function = p->f,
-		.insn = p->insn,
-		.map = map->map,
-		.zero_words = value->kind == INLAY_VALUE_STACK && !value->foreign && value->n == 1
-				      ? inlay_state_zero_words(p->state, value->constants[0])
-				      : 0,
-	};
+	u = find_update(p, map->map);
+	if (u)
+		u->zero_words &=
+			value->kind == INLAY_VALUE_STACK && !value->foreign && value->n == 1
+				? inlay_state_zero_words(p->state, value->constants[0])
+				: 0;
 }
 
 static void check_update(struct inlay_flow_place *p)
@@ -225,21 +243,32 @@ bool inlay_flow_call(struct inlay_flow_place *p)
 /* --- After all of it ---------------------------------------------------------------------------
  */
 
-void inlay_flow_check_updates(struct inlay_flow *flow)
+void inlay_nic_check_updates(struct inlay_nic_checker *ck)
 {
-	for (__u32 i = 0; i < flow->n_updates; i++) {
-		const struct inlay_flow_update *u = &flow->updates[i];
-		const struct inlay_bpf_map *map = &flow->ck->object->maps[u->map];
-		const __u8 *words = flow->words[u->map];
+	for (__u32 i = 0; i < ck->maps->n_updates; i++) {
+		const struct inlay_flow_update *u = &ck->maps->updates[i];
+		const struct inlay_bpf_map *map = &ck->object->maps[u->map];
+		const __u8 *words = ck->maps->words[u->map];
 		__u32 n = map->value_bytes / 4;
 
 		for (__u32 w = 0; words && w < n && w < INLAY_FLOW_WORDS; w++) {
 			if (!(words[w] & INLAY_WORD_ADDED) || (w < 64 && u->zero_words >> w & 1))
 				continue;
-			inlay_nic_flag(flow->ck, INLAY_NIC_RULE_update_atomic_value, u->function,
-				       u->insn, "bytes %u to %u of map %s", 4 * w, 4 * w + 3,
-				       map->name);
+			inlay_nic_flag(ck, INLAY_NIC_RULE_update_atomic_value, u->function, u->insn,
+				       "bytes %u to %u of map %s", 4 * w, 4 * w + 3, map->name);
 			break;
 		}
 	}
+}
+
+struct inlay_flow_maps *inlay_nic_maps_new(void)
+{
+	return calloc(1, sizeof(struct inlay_flow_maps));
+}
+
+void inlay_nic_maps_free(struct inlay_flow_maps *maps)
+{
+	for (__u32 i = 0; maps && i < INLAY_BPF_MAPS; i++)
+		free(maps->words[i]);
+	free(maps);
 }

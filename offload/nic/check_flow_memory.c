@@ -160,14 +160,15 @@ static void note_words(struct inlay_flow_place *p, const struct access *a)
 	const struct inlay_value *b = &a->base;
 	const struct inlay_bpf_map *map;
 	enum inlay_word_use use = a->is_atomic ? INLAY_WORD_ADDED : INLAY_WORD_READ;
+	struct inlay_flow_maps *maps = p->flow->ck->maps;
 	__u8 *words;
 
 	if (!p->flow->is_reporting || b->map < 0)
 		return;
 	map = &p->flow->ck->object->maps[b->map];
-	if (!p->flow->words[b->map])
-		p->flow->words[b->map] = calloc(INLAY_FLOW_WORDS, 1);
-	words = p->flow->words[b->map];
+	if (!maps->words[b->map])
+		maps->words[b->map] = calloc(INLAY_FLOW_WORDS, 1);
+	words = maps->words[b->map];
 	if (!words) {
 		p->flow->no_memory = true;
 		return;

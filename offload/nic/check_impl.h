@@ -14,10 +14,13 @@
 struct inlay_nic_function {
 	__u32 first;	   /* its first instruction, of all functions' */
 	bool in_program;   /* the one that is looked at */
+	__u8 looked;	   /* its instructions were, as of xdp, tc, another type: bits 0 to 2 */
 	__u32 depth_bytes; /* of its own frame */
 	__u32 packet_reach;
 	bool writes_saved; /* r6 to r9 */
 };
+
+struct inlay_flow_maps; /* check_flow.h */
 
 struct inlay_nic_checker {
 	const struct inlay_nic_ebpf *ebpf;
@@ -28,6 +31,7 @@ struct inlay_nic_checker {
 	__u8 *seen; /* a bit for each rule and instruction: found already */
 	__u32 n_insns;
 	__u32 shown[INLAY_NIC_N_RULES]; /* findings that were kept */
+	struct inlay_flow_maps *maps;
 	__u64 work;    /* done, in steps of about 50 ns; bounded over all programs of the object */
 	__u32 program; /* a function: the program that is looked at */
 	bool is_xdp, is_tc; /* neither: its context is not known */
@@ -55,6 +59,10 @@ void inlay_nic_check_maps(struct inlay_nic_checker *ck);
 void inlay_nic_check_insns(struct inlay_nic_checker *ck);
 void inlay_nic_check_calls(struct inlay_nic_checker *ck, struct inlay_nic_program *ret_program);
 int inlay_nic_check_flow(struct inlay_nic_checker *ck);
+/* After the last program: updates of words that any of them adds to. */
+void inlay_nic_check_updates(struct inlay_nic_checker *ck);
+struct inlay_flow_maps *inlay_nic_maps_new(void); /* NULL: no memory */
+void inlay_nic_maps_free(struct inlay_flow_maps *maps);
 
 /* "map_lookup_elem"; "" where this build does not know it. */
 const char *inlay_bpf_helper_name(__s32 id);

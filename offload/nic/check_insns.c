@@ -149,13 +149,17 @@ static bool writes_saved(const struct bpf_insn *insn)
 	       insn->dst_reg >= BPF_REG_6 && insn->dst_reg <= BPF_REG_9;
 }
 
+/* What they tell depends on the program's type alone: once for each is enough. */
 void inlay_nic_check_insns(struct inlay_nic_checker *ck)
 {
+	const __u8 type = ck->is_xdp ? 1 : ck->is_tc ? 2 : 4;
+
 	for (__u32 n = 0; n < ck->object->n_functions; n++) {
 		const struct inlay_bpf_function *f = &ck->object->functions[n];
 
-		if (!ck->functions[n].in_program)
+		if (!ck->functions[n].in_program || ck->functions[n].looked & type)
 			continue;
+		ck->functions[n].looked |= type;
 		for (__u32 i = 0; i < f->n; i++) {
 			check_insn(ck, f, i);
 			ck->functions[n].writes_saved |= writes_saved(&f->insns[i]);

@@ -114,9 +114,6 @@ static bool fold(__u8 op, bool wide, __s64 a, __s64 b, __s64 *ret)
 	case BPF_ARSH:
 		x = wide ? (__u64)(a >> shift) : (__u64)((__s32)a >> shift);
 		break;
-	case BPF_NEG:
-		x = -x;
-		break;
 	default:
 		return false;
 	}
@@ -151,10 +148,6 @@ static __u64 max_of(__u8 op, bool wide, __u64 a, const struct inlay_value *b)
 		return b->n == 1 ? a >> shift : a;
 	case BPF_MUL:
 		return !a || b->max <= INLAY_VALUE_ANY_MAX / a ? a * b->max : INLAY_VALUE_ANY_MAX;
-	case BPF_DIV:
-		return k ? a / k : a;
-	case BPF_MOD:
-		return k ? k - 1 : a;
 	default:
 		return INLAY_VALUE_ANY_MAX;
 	}
@@ -200,6 +193,10 @@ static struct inlay_value number(__u8 op, bool wide, struct inlay_value a, struc
 {
 	struct inlay_value ret = inlay_value_scalar(0);
 
+	/* To the kernel's verifier these may be anything, and not of 32 bits either: what it does
+	 * not know a driver does not. */
+	if (op == BPF_DIV || op == BPF_MOD || op == BPF_NEG)
+		return inlay_value_scalar(INLAY_VALUE_ANY_MAX);
 	if (!wide) {
 		cut32(&a);
 		cut32(&b);

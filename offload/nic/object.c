@@ -11,14 +11,19 @@
 
 #define INSN_BYTES   sizeof(struct bpf_insn)
 #define SYMBOL_BYTES sizeof(Elf64_Sym)
+#define TEXT_MAX     4096
 
 /* --- Texts ------------------------------------------------------------------------------------ */
 
 const char *inlay_strings_at(const struct inlay_strings *strings, __u64 at)
 {
-	if (at >= strings->len || !memchr(strings->text + at, '\0', strings->len - at))
+	size_t left;
+
+	if (at >= strings->len)
 		return "";
-	return strings->text + at;
+	/* A table of many megabytes without a zero is not searched for each of many names. */
+	left = strings->len - at < TEXT_MAX ? strings->len - at : TEXT_MAX;
+	return memchr(strings->text + at, '\0', left) ? strings->text + at : "";
 }
 
 void inlay_object_name(char to[INLAY_BPF_NAME], const char *from)

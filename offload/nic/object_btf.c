@@ -358,9 +358,9 @@ int inlay_object_read_lines(struct inlay_object_reader *r)
 		return ret == -ENOMEM ? ret : 0;
 	/* As many as there can be records. */
 	o->lines = calloc(inlay_cursor_left(&lines) / bytes + 1, sizeof(*o->lines));
-	if (o->lines)
-		while (inlay_cursor_left(&lines) && read_section_lines(o, &b, &lines, bytes))
-			;
+	for (__u32 i = 0; o->lines && i < o->n_sections && inlay_cursor_left(&lines); i++)
+		if (!read_section_lines(o, &b, &lines, bytes))
+			break;
 	free(b.at);
 	if (!o->lines)
 		return -ENOMEM;

@@ -4,6 +4,7 @@
  * break none; the forwarder; what no checker should fall over.
  * usage: check_test FOLDER_OF_OBJECTS FORWARDER
  */
+#include <elf.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -88,14 +90,12 @@ static int free_profile(void **state)
 /* --- One rule each -----------------------------------------------------------------------------
  */
 
-static void check_one(enum inlay_nic_rule rule)
+static void check_one(enum inlay_nic_rule rule, const char *name)
 {
 	struct inlay_nic_ebpf saved = profile->ebpf;
 	struct inlay_nic_report report;
-	char name[64];
 	struct bytes b;
 
-	snprintf(name, sizeof(name), "rule_%s", inlay_nic_rules[rule].id);
 	/* An object that is large for one rule is not to be for another. */
 	if (rule == INLAY_NIC_RULE_bpf_instructions || rule == INLAY_NIC_RULE_analysis_limit)
 		profile->ebpf.device_instructions.kind = INLAY_NIC_LIMIT_NONE;
@@ -125,12 +125,28 @@ static void each_rule_is_found_in_an_object_that_breaks_it_alone(void **state)
 	size_t n = 0;
 
 	for (int rule = 0; rule < INLAY_NIC_N_RULES; rule++) {
+		char name[64];
+
 		if (inlay_nic_rules[rule].how == INLAY_NIC_HOW_NOT)
 			continue;
-		check_one(rule);
+		snprintf(name, sizeof(name), "rule_%s", inlay_nic_rules[rule].id);
+		check_one(rule, name);
 		n++;
 	}
 	assert_true(n >= 45);
+}
+
+static void what_the_verifier_does_not_know_the_checker_does_not_either(void **state)
+{
+	check_one(INLAY_NIC_RULE_multiply_range, "also_multiply_range_quotient");
+	check_one(INLAY_NIC_RULE_multiply_range, "also_multiply_range_swapped");
+	check_one(INLAY_NIC_RULE_multiply_range, "also_multiply_range_pointer");
+}
+
+static void programs_of_one_object_share_the_words_of_its_maps(void **state)
+{
+	check_one(INLAY_NIC_RULE_map_use_mixed, "also_map_use_mixed_programs");
+	check_one(INLAY_NIC_RULE_update_atomic_value, "also_update_atomic_value_programs");
 }
 
 static void objects_that_break_no_rule_fit(void **state)
@@ -343,10 +359,49 @@ static void an_object_with_any_byte_turned_is_survived(void **state)
 	free(b.data);
 }
 
+/* 65536 symbols, and names for them that end nowhere. */
+static void names_without_end_are_not_searched_for_one(void **state)
+{
+	const size_t symbols = 65536 * sizeof(Elf64_Sym), text = 12u << 20;
+	struct bytes b = read_object("fits_xdp");
+	struct inlay_nic_report report;
+	size_t at = (b.len + 7) / 8 * 8;
+	__u8 *data = calloc(1, at + symbols + text);
+	Elf64_Ehdr head;
+	Elf64_Shdr s;
+	clock_t begun;
+
+	assert_non_null(data);
+	memcpy(data, b.data, b.len);
+	memcpy(&head, data, sizeof(head));
+	for (__u16 i = 0; i < head.e_shnum; i++) {
+		__u8 *place = data + head.e_shoff + i * sizeof(s);
+
+		memcpy(&s, place, sizeof(s));
+		if (s.sh_type == SHT_SYMTAB) {
+			s.sh_offset = at;
+			s.sh_size = symbols;
+		} else if (s.sh_type == SHT_STRTAB) {
+			s.sh_offset = at + symbols;
+			s.sh_size = text;
+		}
+		memcpy(place, &s, sizeof(s));
+	}
+	memset(data + at + symbols, 'a', text);
+	begun = clock();
+	assert_int_equal(inlay_nic_check(profile, data, at + symbols + text, &report, err),
+			 -EINVAL);
+	assert_true(clock() - begun < 5 * CLOCKS_PER_SEC);
+	free(data);
+	free(b.data);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_rule_is_found_in_an_object_that_breaks_it_alone),
+		cmocka_unit_test(what_the_verifier_does_not_know_the_checker_does_not_either),
+		cmocka_unit_test(programs_of_one_object_share_the_words_of_its_maps),
 		cmocka_unit_test(objects_that_break_no_rule_fit),
 		cmocka_unit_test(what_a_program_takes_is_told),
 		cmocka_unit_test(clang_for_newer_processors_is_refused_with_the_reason),
@@ -354,6 +409,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_simulated_device_takes_what_no_nic_does),
 		cmocka_unit_test(a_nic_that_runs_no_programs_is_said_to_run_none),
 		cmocka_unit_test(what_is_no_object_is_refused_with_the_reason),
+		cmocka_unit_test(names_without_end_are_not_searched_for_one),
 		cmocka_unit_test(an_object_cut_anywhere_is_survived),
 		cmocka_unit_test(an_object_with_any_byte_turned_is_survived),
 	};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /*
  * Programs for the checker of NIC profiles: compiled once for each rule, with -DRULE_ID, into an
- * object that breaks that rule and no other; and, with -DFITS_ID, into objects that break none.
+ * object that breaks that rule and no other; with -DALSO_ID, in another way; and, with -DFITS_ID,
+ * into objects that break none.
  * None of them is meant to be loaded.
  */
 #include <stddef.h>
@@ -456,6 +457,87 @@ const volatile int setting;
 XDP int program(struct xdp_md *ctx)
 {
 	return setting ? XDP_PASS : XDP_DROP;
+}
+
+/* --- The same rules, broken less plainly -------------------------------------------------------
+ */
+
+#elif defined(ALSO_multiply_range_quotient)
+/* Of a quotient the kernel's verifier knows nothing, and so does the driver. */
+XDP int program(struct xdp_md *ctx)
+{
+	__u64 n = bpf_get_prandom_u32();
+
+	asm volatile("%0 /= 7; %0 *= 3" : "+r"(n));
+	return n & 64 ? XDP_PASS : XDP_DROP;
+}
+
+#elif defined(ALSO_multiply_range_swapped)
+XDP int program(struct xdp_md *ctx)
+{
+	__u64 n = bpf_get_prandom_u32();
+
+	asm volatile("%0 = be16 %0; %0 *= 3" : "+r"(n));
+	return n & 64 ? XDP_PASS : XDP_DROP;
+}
+
+#elif defined(ALSO_multiply_range_pointer)
+/* A pointer on one path, and on the other a number: that counts. */
+XDP int program(struct xdp_md *ctx)
+{
+	asm volatile("r6 = %0;"
+		     "call 7;"
+		     "r7 = r0;"
+		     "if r7 != 0 goto +3;"
+		     "r6 = r0;"
+		     "r6 <<= 32;"
+		     "r6 |= 1;"
+		     "if r7 != 0 goto +1;"
+		     "r6 *= 3" ::"r"(ctx)
+		     : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7");
+	return XDP_PASS;
+}
+
+#elif defined(ALSO_map_use_mixed_programs)
+MAP(counters, BPF_MAP_TYPE_ARRAY, __u32, struct value, 1);
+
+XDP int program(struct xdp_md *ctx)
+{
+	struct value *v = LOOK_UP(counters);
+
+	if (v)
+		__sync_fetch_and_add(&v->count, 1);
+	return XDP_PASS;
+}
+
+/* Each by itself breaks nothing. */
+XDP int second(struct xdp_md *ctx)
+{
+	struct value *v = LOOK_UP(counters);
+
+	return v && v->count > 1000 ? XDP_DROP : XDP_PASS;
+}
+
+#elif defined(ALSO_update_atomic_value_programs)
+MAP(counters, BPF_MAP_TYPE_HASH, __u32, struct value, 16);
+
+XDP int program(struct xdp_md *ctx)
+{
+	struct value first = {0};
+	__u32 key = 0;
+
+	first.count = bpf_get_prandom_u32();
+	bpf_map_update_elem(&counters, &key, &first, BPF_ANY);
+	return XDP_PASS;
+}
+
+XDP int second(struct xdp_md *ctx)
+{
+	struct value *v = LOOK_UP(counters);
+
+	if (v)
+		__sync_fetch_and_add(&v->count, 1);
+	return XDP_PASS;
 }
 
 #else /* a map, and a program that uses none */
