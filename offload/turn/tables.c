@@ -11,7 +11,10 @@
 #include "tables_impl.h"
 
 #define EXPIRED_AT_ONCE 4096 /* in one turn: each costs a few bpf(2) */
-#define RATE_BYTES	1024 /* what byte_cost is the price of */
+/* A wait for all programs takes tens of milliseconds, in which nothing is heard: not one for each
+ * entry. */
+#define SETTLE_EVERY (250 * INLAY_MS)
+#define RATE_BYTES   1024 /* what byte_cost is the price of */
 
 static const __u8 mapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}; /* RFC 4291 2.5.5.2 */
 
@@ -72,17 +75,25 @@ static void pool_init(struct pool *pool)
 	inlay_list_init(&pool->resting);
 }
 
-/* Nothing rests longer than the clock: one wait is for all that have rested long enough. */
+/* One wait is for all that have rested long enough. */
+static void settle(struct inlay_turn_tables *t, inlay_ns now, bool *settled)
+{
+	if (!*settled)
+		t->backend.settle(t->backend.user);
+	*settled = true;
+	t->settles = now + SETTLE_EVERY;
+}
+
 static void wake_rested(struct inlay_turn_tables *t, inlay_ns now)
 {
 	struct inlay_list *f = t->flow_pool.resting.next, *a = t->allocation_pool.resting.next;
 	bool settled = false;
 
+	if (now < t->settles)
+		return;
 	while (f != &t->flow_pool.resting &&
 	       inlay_list_entry(f, struct flow, node)->freed + INLAY_TURN_REST <= now) {
-		if (!settled)
-			t->backend.settle(t->backend.user);
-		settled = true;
+		settle(t, now, &settled);
 		inlay_turn_tables_account(t, inlay_list_entry(f, struct flow, node), &t->gone);
 		inlay_list_remove(f);
 		inlay_list_append(&t->flow_pool.free, f);
@@ -91,9 +102,7 @@ static void wake_rested(struct inlay_turn_tables *t, inlay_ns now)
 	}
 	while (a != &t->allocation_pool.resting &&
 	       inlay_list_entry(a, struct allocation, node)->freed + INLAY_TURN_REST <= now) {
-		if (!settled)
-			t->backend.settle(t->backend.user);
-		settled = true;
+		settle(t, now, &settled);
 		t->gone.over_limit +=
 			inlay_turn_tables_over(t, inlay_list_entry(a, struct allocation, node));
 		inlay_list_remove(a);
@@ -115,7 +124,7 @@ static inlay_ns next_rested(const struct inlay_turn_tables *t)
 		then = inlay_list_entry(a, struct allocation, node)->freed + INLAY_TURN_REST;
 		next = then < next ? then : next;
 	}
-	return next;
+	return next < t->settles ? t->settles : next;
 }
 
 /* --- The whole ------------------------------------------------------------------------------ */

@@ -69,6 +69,7 @@ struct inlay_turn_tables {
 	struct inlay_map by_client, by_relayed; /* to struct allocation */
 	struct inlay_timers timers;
 	__u32 generation; /* of the flow that was filled last */
+	inlay_ns settles; /* at the earliest, what rests may be given back */
 	struct inlay_turn_tables_counts counts;
 	struct inlay_turn_totals gone; /* of entries that have rested */
 };

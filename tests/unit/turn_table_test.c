@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The tables of inlay-turn, rule by rule: what is refused, what ends what, and when. */
+#include <stdio.h>
+
 #include "turn_memory.h"
 
 #define T0 (100 * INLAY_S)
@@ -335,6 +337,30 @@ static void test_a_place_is_free_only_after_its_rest(void **state)
 	assert_int_equal(counts().full, 3);
 }
 
+/* Each wait stops everything for as long: who binds and unbinds must not cause one after another.
+ */
+static void test_places_that_were_left_one_after_another_are_waited_for_together(void **state)
+{
+	struct inlay_turn_id id = allocate();
+	inlay_ns last = T0 + 3 * INLAY_TURN_REST;
+	__u64 settles = memory.settles;
+	struct inlay_addr peer;
+	char text[16];
+
+	/* Four places, each left 10 ms after another, and again. */
+	for (inlay_ns now = T0; now < last; now += 10 * INLAY_MS) {
+		snprintf(text, sizeof(text), "192.0.2.%llu",
+			 (now - T0) / (10 * INLAY_MS) % 200 + 7);
+		peer = memory_addr(text, 5000);
+		if (!inlay_turn_tables_bind(tables, id, 0x4001, &peer, now + INLAY_S, now))
+			assert_int_equal(inlay_turn_tables_unbind(tables, id, 0x4001, now), 0);
+		(void)inlay_turn_tables_turn(tables, now);
+	}
+	assert_true(memory.settles > settles);
+	assert_true(memory.settles <= settles + 5);
+	assert_true(inlay_turn_tables_turn(tables, last) >= last);
+}
+
 static void test_permissions_are_bounded_and_counted(void **state)
 {
 	struct inlay_turn_id id = allocate();
@@ -455,6 +481,7 @@ int main(void)
 		IN_SCENE(test_each_lifetime_ends_by_itself_at_its_time),
 		IN_SCENE(test_an_end_that_is_past_removes),
 		IN_SCENE(test_a_place_is_free_only_after_its_rest),
+		IN_SCENE(test_places_that_were_left_one_after_another_are_waited_for_together),
 		IN_SCENE(test_permissions_are_bounded_and_counted),
 		IN_SCENE(test_a_map_that_refuses_leaves_nothing_behind),
 		IN_SCENE(test_a_candidate_is_watched_until_it_is_bound_or_its_time_is_over),
