@@ -60,8 +60,10 @@ static void put_reasons(FILE *f, const struct inlay_turn_daemon *d)
 	struct inlay_reason_counters counts;
 
 	inlay_turn_reasons(d->turn, &counts);
-	describe(f, "not_relayed_packets_total", "counter",
-		 "Packets left to the server, or dropped, by reason.");
+	describe(
+		f, "not_relayed_packets_total", "counter",
+		"Packets that a program left alone, or dropped, by reason. TC relays some that XDP "
+		"left.");
 	for (__u32 i = 0; i < INLAY_N_REASONS; i++)
 		if (inlay_turn_daemon_is_reason(i))
 			fprintf(f, "inlay_turn_not_relayed_packets_total{reason=\"%s\"} %llu\n",
