@@ -176,7 +176,8 @@ static int measure_delay(struct turn_cell *cell, const struct turn_cell_config *
 	__atomic_store_n(&c->load->control->n_delays, 0, __ATOMIC_SEQ_CST);
 	for (__u64 i = 0; i < n; i++) {
 		__u32 flow = (__u32)(i % c->flows->n);
-		struct turn_load_mark mark = {.magic = TURN_LOAD_MAGIC, .flow = flow};
+		struct turn_load_mark mark = {
+			.magic = turn_load_magic(c->load->control->generation), .flow = flow};
 		inlay_ns now;
 
 		while ((now = bench_now()) < next)

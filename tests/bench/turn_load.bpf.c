@@ -130,6 +130,11 @@ static __always_inline void note_delay(struct turn_load_control *c, __u64 stamp)
 		*sample = now - stamp;
 }
 
+static __always_inline bool is_ours(const struct turn_load_mark *m)
+{
+	return m->magic >> 24 == TURN_LOAD_MAGIC >> 24;
+}
+
 /* |channel|: 0 if the mark stands right behind the UDP header. */
 static __always_inline int note(const struct headers *h, const struct turn_load_mark *m,
 				__be16 channel)
@@ -140,7 +145,7 @@ static __always_inline int note(const struct headers *h, const struct turn_load_
 	struct turn_load_count *n = bpf_map_lookup_elem(&count, &cpu);
 	const struct turn_load_expected *e = bpf_map_lookup_elem(&expected, &flow);
 
-	if (!c || !n)
+	if (!c || !n || m->magic != turn_load_magic(c->generation))
 		return XDP_DROP;
 	if (!e || e->dst != h->ip.daddr || e->port != h->udp.dest || e->channel != channel ||
 	    bpf_ntohs(h->udp.len) != sizeof(h->udp) + header + c->bytes) {
@@ -165,10 +170,10 @@ int receive(struct xdp_md *ctx)
 	if ((void *)(m + 1) > end || h->eth.h_proto != bpf_htons(ETH_P_IP) ||
 	    h->ip.protocol != 17 || h->ip.ihl != 5)
 		return XDP_PASS;
-	if (m->magic == TURN_LOAD_MAGIC)
+	if (is_ours(m))
 		return note(h, m, 0);
 	m = (void *)(channel + 2);
-	if ((void *)(m + 1) > end || m->magic != TURN_LOAD_MAGIC)
+	if ((void *)(m + 1) > end || !is_ours(m))
 		return XDP_PASS;
 	return note(h, m, *channel);
 }

@@ -101,8 +101,10 @@ void turn_load_receive_end(struct bpf_link *link)
 void turn_load_set(struct turn_load *l, const char *interface, __u32 n_flows, __u32 bytes)
 {
 	l->ingress = if_nametoindex(interface);
-	*l->control = (struct turn_load_control){
-		.n_flows = n_flows, .ifindex = l->ingress, .bytes = bytes};
+	*l->control = (struct turn_load_control){.generation = l->control->generation + 1,
+						 .n_flows = n_flows,
+						 .ifindex = l->ingress,
+						 .bytes = bytes};
 	turn_load_count(l);
 }
 
@@ -139,7 +141,8 @@ static void make_frame(struct turn_load_frame *f, const struct turn_load_path *p
 int turn_load_set_flow(struct turn_load *l, __u32 flow, const struct turn_load_path *path,
 		       const struct turn_load_expected *expected)
 {
-	struct turn_load_mark mark = {.magic = TURN_LOAD_MAGIC, .flow = flow};
+	struct turn_load_mark mark = {.magic = turn_load_magic(l->control->generation),
+				      .flow = flow};
 	struct turn_load_frame f = {0};
 	int ret;
 

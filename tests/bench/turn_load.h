@@ -37,7 +37,8 @@ struct bpf_link *turn_load_receive(struct turn_load *l, const char *interface);
 /* Ends that; takes NULL. */
 void turn_load_receive_end(struct bpf_link *link);
 
-/* Before turn_load_set_flow(): datagrams have |bytes| of application data, and leave by
+/* A measurement begins; what is under way of the one before counts no more. Before
+ * turn_load_set_flow(): datagrams have |bytes| of application data, and leave by
  * |interface|, of the namespace where the caller is now. */
 void turn_load_set(struct turn_load *l, const char *interface, __u32 n_flows, __u32 bytes);
 int turn_load_set_flow(struct turn_load *l, __u32 flow, const struct turn_load_path *path,

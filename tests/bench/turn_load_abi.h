@@ -9,6 +9,12 @@
 #define TURN_LOAD_SAMPLES (1 << 16)
 #define TURN_LOAD_MAGIC	  0x696e6c6179000000ULL /* and no ChannelData header */
 
+/* |magic| of what is sent in a measurement: a server may have packets of the one before still. */
+static inline __u64 turn_load_magic(__u32 generation)
+{
+	return TURN_LOAD_MAGIC | (__u64)(generation & 0xffff) << 8;
+}
+
 /* The beginning of each datagram's application data, in the machine's own order. */
 struct turn_load_mark {
 	__u64 magic;
@@ -52,7 +58,7 @@ struct turn_load_control {
 	__u64 window_begin, window_end;
 	__u64 begun, opened, closed; /* 0: not yet; CLOCK_MONOTONIC */
 	__u32 open;
-	__u32 pad;
+	__u32 generation; /* of the measurement */
 	__u64 n_delays;
 };
 
