@@ -21,14 +21,15 @@ static const __u8 mapped[] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}; /* RFC 
 /* --- Addresses ----------------------------------------------------------------------------- */
 
 /* What a wire carries from one host to one other, and means the same on every link: not the
- * unspecified address, loopback, multicast, IPv6 link-local and mapped IPv4 addresses. */
+ * unspecified address, loopback, multicast, link-local (RFC 3927: clouds answer there with what
+ * is the host's alone) and mapped IPv4 addresses. */
 static bool is_carried(const struct inlay_addr *addr)
 {
 	static const __u8 zero[16], loopback[16] = {[15] = 1};
 	const __u8 *ip = addr->ip;
 
 	if (addr->family == AF_INET)
-		return ip[0] != 0 && ip[0] != 127 && ip[0] < 224;
+		return ip[0] != 0 && ip[0] != 127 && ip[0] < 224 && (ip[0] != 169 || ip[1] != 254);
 	return memcmp(ip, zero, 16) && memcmp(ip, loopback, 16) && ip[0] != 0xff &&
 	       !(ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80) && memcmp(ip, mapped, sizeof(mapped));
 }

@@ -156,9 +156,9 @@ static void test_numbers_out_of_range_are_refused(void **state)
 static void test_denied_ranges_and_what_no_wire_carries_are_refused_and_counted(void **state)
 {
 	static const char *const peers[] = {
-		"10.255.0.1", "198.51.100.129", "fd00::1",	   "127.0.0.1",
-		"0.0.0.0",    "224.0.0.1",	"255.255.255.255", "::1",
-		"fe80::1",    "ff02::1",	"::ffff:10.0.0.1"};
+		"10.255.0.1", "198.51.100.129",	 "fd00::1",	    "127.0.0.1",
+		"0.0.0.0",    "224.0.0.1",	 "255.255.255.255", "::1",
+		"fe80::1",    "169.254.169.254", "ff02::1",	    "::ffff:10.0.0.1"};
 	struct inlay_turn_candidate c = candidate();
 	struct inlay_turn_id id = allocate();
 	struct inlay_turn_ref ref;
