@@ -155,6 +155,11 @@ static int check_together(const struct inlay_turn_options *o, const struct inlay
 	if (!*o->control_socket || strlen(o->control_socket) > 100)
 		return inlay_yaml_complain(index, "control_socket", complaint,
 					   "1 to 100 bytes: no socket can have such a path");
+	if (o->limits.bytes_per_s && o->limits.bytes_per_s < INLAY_TURN_BYTES_PER_S_MIN)
+		return inlay_yaml_complain(
+			index, "limits.bytes_per_s", complaint,
+			"%lld is out of range: 0 (no limit), or %d to 4294967295",
+			(long long)o->limits.bytes_per_s, INLAY_TURN_BYTES_PER_S_MIN);
 	if (*o->metrics && inlay_address_parse(o->metrics, &addr))
 		return inlay_yaml_complain(index, "metrics", complaint,
 					   "'%.80s' is not an address with a port, such as "

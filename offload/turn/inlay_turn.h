@@ -77,6 +77,8 @@ void inlay_turn_set_mode(struct inlay_turn *turn, enum inlay_turn_mode mode);
 
 /* --- What may go fast ---------------------------------------------------------------------- */
 
+#define INLAY_TURN_BYTES_PER_S_MIN 239 /* less is a price that no field holds: -EINVAL */
+
 struct inlay_turn_allocation_params {
 	struct inlay_addr client; /* UDP: what comes by TCP, TLS or DTLS stays with the server */
 	struct inlay_addr server; /* where the client sends to */
@@ -84,7 +86,7 @@ struct inlay_turn_allocation_params {
 	inlay_ns until;
 	__u32 max_packets_per_s; /* both directions together, with bursts of a second's; 0: no limit
 				  */
-	__u32 max_bytes_per_s;	 /* of UDP payload, from 239 up; 0: no limit */
+	__u32 max_bytes_per_s;	 /* of UDP payload; 0: no limit */
 };
 
 /* Names an allocation; one that is gone is never named again by an old id. */

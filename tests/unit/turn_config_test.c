@@ -124,6 +124,7 @@ static const struct {
 	{"metrics: localhost\n", "turn.yaml:1: ", {"address with a port", NULL}},
 	{"control_socket: ''\n", "turn.yaml:1: ", {"control_socket", NULL}},
 	{"lifetimes: {channel_s: 0}\n", "turn.yaml:1: ", {"lifetimes.channel_s", "out of range"}},
+	{"limits:\n  bytes_per_s: 238\n", "turn.yaml:2: ", {"limits.bytes_per_s", "239"}},
 	{"limits:\n  channels: 1e3\n", "turn.yaml:2: ", {"'1e3'", "whole number"}},
 	{"limits:\n  packet_per_s: 5\n", "turn.yaml:2: ", {"packets_per_s?", NULL}},
 	{"lifetimes: 5\n", "turn.yaml:1: ", {"a section", NULL}},
