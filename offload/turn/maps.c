@@ -79,7 +79,7 @@ static int refuse_load(int err, char *log, const char *path, const struct inlay_
 	default:
 		break;
 	}
-	inlay_turn_say(error, "%s: this kernel (5.16 or newer is needed) refuses it: %s%s%s", path,
+	inlay_turn_say(error, "%s: this kernel (5.18 or newer is needed) refuses it: %s%s%s", path,
 		       strerror(-err), log[0] ? ": " : "", log[0] ? complaint(log) : "");
 	return err;
 }
