@@ -144,6 +144,8 @@ int inlay_dev_tc_detach(const struct inlay_dev *dev, const struct inlay_dev_tc_p
 			struct inlay_dev_error *ret_error);
 /* The qdisc, with all filters. -ENOENT: there is none. */
 int inlay_dev_tc_clear(const struct inlay_dev *dev, struct inlay_dev_error *ret_error);
+/* There is one, clsact or ingress, whatever hangs on it. */
+bool inlay_dev_tc_has_qdisc(const struct inlay_dev *dev);
 
 struct inlay_dev_filter {
 	struct inlay_dev_tc_place place;

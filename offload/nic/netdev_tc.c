@@ -121,6 +121,12 @@ int inlay_dev_tc_clear(const struct inlay_dev *dev, struct inlay_dev_error *ret_
 	return device_answer(ret_error, dev, STEP_TC, err, "taking the tc ingress away");
 }
 
+bool inlay_dev_tc_has_qdisc(const struct inlay_dev *dev)
+{
+	return !inlay_nl_ask(dev->nl, tc_message(dev, RTM_GETQDISC, 0, TC_H_CLSACT, NULL), NULL,
+			     NULL);
+}
+
 struct dump {
 	struct inlay_dev_filter *filters;
 	size_t room, n;

@@ -119,7 +119,6 @@ static int ask_device(struct conform_target *target, char why[CONFORM_WHY])
 {
 	struct offload_env env = {.target = target};
 	struct inlay_dev_program program;
-	struct inlay_dev_filter filter;
 	struct inlay_dev_xdp_state state;
 
 	if (inlay_dev_open(target->device, &env.dev, &env.error)) {
@@ -127,9 +126,12 @@ static int ask_device(struct conform_target *target, char why[CONFORM_WHY])
 		return -1;
 	}
 	state = xdp_state(&env);
-	if (state.attached || tc_filters(&env, &filter)) {
+	/* With the qdisc goes whatever hangs there, and the suite takes its own away. */
+	if (state.attached || inlay_dev_tc_has_qdisc(&env.dev)) {
+		inlay_dev_close(&env.dev);
 		snprintf(why, CONFORM_WHY,
-			 "%s: a program is attached already: the suite wants the device for itself "
+			 "%s: a program or a clsact qdisc is attached already: the suite wants the "
+			 "device for itself "
 			 "(ip"
 			 " link set %s xdp off; tc qdisc del dev %s clsact)",
 			 target->device, target->device, target->device);
