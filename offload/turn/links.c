@@ -46,6 +46,7 @@ static struct link *find_link(const struct inlay_turn_links *links, __u32 ifinde
 static void detach(struct inlay_turn_links *links, struct link *link)
 {
 	inlay_turn_maps_set_link(links->maps, link->ifindex, 0);
+	links->changed |= link->flags != 0;
 	link->flags = 0;
 	inlay_turn_hook_drop(&link->xdp);
 	inlay_turn_hook_drop(&link->ingress);
@@ -169,8 +170,10 @@ static void publish(struct inlay_turn_links *links, struct link *link)
 {
 	__u32 flags = flags_of(link);
 
-	if (flags != link->flags)
-		inlay_turn_maps_set_link(links->maps, link->ifindex, flags);
+	if (flags == link->flags)
+		return;
+	inlay_turn_maps_set_link(links->maps, link->ifindex, flags);
+	links->changed = true;
 	link->flags = flags;
 }
 

@@ -22,6 +22,7 @@ struct inlay_turn_links {
 	size_t n_names;
 	struct inlay_list links;
 	bool off;	       /* attach nowhere */
+	bool changed;	       /* turn_links, since the owner has last said so here */
 	const char *hindrance; /* why nothing goes fast anywhere; NULL: nothing is in the way */
 };
 

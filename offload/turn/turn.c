@@ -245,10 +245,12 @@ static void follow_links(struct inlay_turn *turn, const struct inlay_turn_news *
 		inlay_turn_links_ask(&turn->links);
 		turn->asked = now;
 	}
-	/* After the new flags stand: what a program looks up from now on is right. */
-	if (news->hops)
+	/* After the new flags stand, which may be later than the news: what a program looks up from
+	 * now on is right. */
+	if (news->hops || turn->links.changed)
 		inlay_store_u32(&turn->maps.control->hop_generation,
 				turn->maps.control->hop_generation + 1);
+	turn->links.changed = false;
 }
 
 /* After it stood still for longer than its word, the word is not given again before everything that

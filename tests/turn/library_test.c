@@ -149,6 +149,27 @@ static void test_what_changes_the_way_of_packets_outdates_the_known_hops(void **
 	scene_close(turn);
 }
 
+/* What is only looked at a while after its news outdates them once more then. */
+static void test_interfaces_that_keep_changing_outdate_the_known_hops(void **state)
+{
+	struct inlay_turn *turn = scene_open_plainly();
+	inlay_ns now = scene_now();
+	__u32 before;
+
+	(void)inlay_turn_turn(turn, now);
+	scene_run("ip link set far down");
+	(void)inlay_turn_turn(turn, now + INLAY_S / 2);
+	scene_run("ip link set far up");
+	(void)inlay_turn_turn(turn, now + INLAY_S / 2 + INLAY_MS);
+	assert_string_equal(scene_link(turn, "far").why, "it is down");
+	before = scene_control().hop_generation;
+	(void)inlay_turn_turn(turn, now + INLAY_S);
+	assert_true(!scene_link(turn, "far").why ||
+		    strcmp(scene_link(turn, "far").why, "it is down"));
+	assert_int_not_equal(scene_control().hop_generation, before);
+	scene_close(turn);
+}
+
 struct heard {
 	__u64 cookies[16];
 	int n;
@@ -307,6 +328,7 @@ int main(int argc, char **argv)
 		IN_SCENE(
 			test_nothing_is_alive_before_the_first_turn_nor_two_seconds_after_the_last),
 		IN_SCENE(test_what_changes_the_way_of_packets_outdates_the_known_hops),
+		IN_SCENE(test_interfaces_that_keep_changing_outdate_the_known_hops),
 		IN_SCENE(test_the_end_of_a_udp_socket_is_told_by_its_cookie),
 		IN_SCENE(test_ends_of_sockets_that_were_not_heard_are_told_as_lost),
 		IN_SCENE(test_a_missing_object_is_said),
