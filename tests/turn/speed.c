@@ -27,6 +27,8 @@ static void tie(__u32 there, __u32 back)
 
 	/* Both have to be somewhere else, for there to be a way to them. */
 	t->server = end_addr(t->client.family == AF_INET ? SECOND4 : SECOND6);
+	t->relayed = end_addr(t->relayed.family == AF_INET ? SECOND4 : SECOND6);
+	t->relayed.port = htons(50000);
 	scene_tie(&scene, there);
 	b->client = t->server;
 	b->server = t->client;
