@@ -11,6 +11,8 @@
 #include "hook.h"
 
 #define INLAY_TURN_STUN_HEADER 20
+#define INLAY_TURN_AF_PACKET   17
+#define INLAY_TURN_SOCK_RAW    3
 #define INLAY_TURN_COOKIE      0x2112a442 /* RFC 8489 section 5 */
 
 /* RFC 8489 section 5: the class is two bits of the message's type. */
@@ -184,6 +186,21 @@ INLAY_INLINE bool inlay_turn_says_nothing(struct __sk_buff *skb, const struct in
 	       (code == 400 && method != 9) || (code == 437 && method == 3);
 }
 
+/* The cookie of a socket that can speak for itself alone; 0: there is none. Packet sockets and raw
+ * ones say anything in the server's name: also those of a container that stands on an interface of
+ * ours by macvlan, and may have no more than CAP_NET_RAW there. */
+INLAY_INLINE __u64 inlay_turn_cookie_of(struct __sk_buff *skb)
+{
+	struct bpf_sock *sk = skb->sk;
+
+	if (!sk)
+		return 0;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk || sk->family == INLAY_TURN_AF_PACKET || sk->type == INLAY_TURN_SOCK_RAW)
+		return 0;
+	return bpf_get_socket_cookie(skb);
+}
+
 /* A datagram that may be what a watched flow's ChannelData had in it. */
 INLAY_INLINE void inlay_turn_tap_relayed(struct __sk_buff *skb, const struct inlay_turn_packet *p)
 {
@@ -200,7 +217,7 @@ INLAY_INLINE void inlay_turn_tap_relayed(struct __sk_buff *skb, const struct inl
 		return;
 	e = inlay_turn_scratch_event(s);
 	e->kind = INLAY_TURN_RELAYED;
-	e->cookie = bpf_get_socket_cookie(skb);
+	e->cookie = inlay_turn_cookie_of(skb);
 	e->flow.flow = index;
 	e->flow.generation = flow->generation;
 	if (e->cookie && inlay_turn_may_sample(flow, &flow->samples_out, &turn_responses))
@@ -219,7 +236,7 @@ INLAY_INLINE void inlay_turn_tap_egress(struct __sk_buff *skb, const struct inla
 	}
 	if (inlay_turn_says_nothing(skb, p) && !inlay_turn_has_room(&turn_responses))
 		return;
-	cookie = bpf_get_socket_cookie(skb);
+	cookie = inlay_turn_cookie_of(skb);
 	if (cookie)
 		inlay_turn_report_message(INLAY_TURN_AT_TC, skb, p, cookie, INLAY_TURN_RESPONSES);
 }

@@ -208,8 +208,8 @@ INLAY_INLINE int inlay_turn_at_egress(struct __sk_buff *skb)
 	const struct inlay_turn_control *c = inlay_turn_settings();
 	struct inlay_turn_packet p;
 
-	/* What came in somewhere and only passes through, by a bridge say, may still bear the
-	 * socket of another namespace that sent it. */
+	/* What came in somewhere and only passes through, redirected by somebody's program at TC
+	 * (ours, too), may still bear the socket of another namespace that sent it. */
 	if (!c || INLAY_TURN_READ(c->mode) == INLAY_TURN_OFF || skb->gso_size ||
 	    skb->ingress_ifindex)
 		return TC_ACT_UNSPEC;

@@ -316,6 +316,30 @@ static const char *tell(int from, int to, __u32 kind)
 	return NULL;
 }
 
+/* What anybody with a packet socket puts on the wire in the server's name. */
+static const char *tell_raw(int from, int to, const char *interface)
+{
+	struct datagram out = packet(TO_CLIENTS, from, to, 0);
+	__u8 frame[FRAME_MAX] __attribute__((aligned(8)));
+	struct {
+		struct virtio_net_hdr header;
+		__u8 frame[FRAME_MAX];
+	} __attribute__((packed)) buffer = {0};
+	int fd = far_end(interface);
+	size_t len;
+	bool sent;
+
+	out.data = success;
+	out.len = sizeof(success);
+	len = datagram_put(&out, buffer.frame);
+	drain();
+	sent = write(fd, &buffer, sizeof(buffer.header) + len) > 0;
+	close(fd);
+	if (!sent)
+		return strerror(errno);
+	return scene_event(INLAY_TURN_RESPONSES, (void *)frame) ? "it is believed" : NULL;
+}
+
 /* A packet that this host forwards looks like what its server sends: of a port that it has. */
 static const char *tell_forwarded(enum link in_link, int from, __be16 port, int to)
 {
@@ -382,6 +406,9 @@ int main(int argc, char **argv)
 	scene_watch(&scene, FLOW_44);
 	say("a relayed datagram of a socket's is told with its cookie",
 	    tell(end_relayed(FLOW_44), PEER4, INLAY_TURN_RELAYED));
+	say("a response of a packet socket's is not believed", tell_raw(SERVER4, CLIENT4, "c0"));
+	say("a relayed datagram of a packet socket's is not believed",
+	    tell_raw(RELAYED + FLOW_44, PEER4, "p0"));
 	say("a response without a socket is not believed",
 	    tell_forwarded(TO_PEERS, PEER4, htons(3478), CLIENT4));
 	say("a relayed datagram without a socket is not believed",
