@@ -149,7 +149,7 @@ static size_t run_body(void *user, char text[CONFORM_ANSWER])
 			 : verdict < 0 ? CONFORM_FAILED
 				       : CONFORM_SKIPPED);
 	if (verdict < 0 && env.failed_what)
-		snprintf(text + 1, CONFORM_WHY, "%s: %s%s%s", env.failed_at, env.failed_what,
+		snprintf(text + 1, CONFORM_WHY, "%s: %s%s%.800s", env.failed_at, env.failed_what,
 			 env.detail[0] ? "; " : "", env.detail);
 	else
 		snprintf(text + 1, CONFORM_WHY, "%s", env.detail);
