@@ -7,6 +7,7 @@
 #ifndef INLAY_OFFLOAD_NIC_PROBE_H
 #define INLAY_OFFLOAD_NIC_PROBE_H
 
+#include "netdev_family.h"
 #include "inlay_types.h"
 #include "profile.h"
 
@@ -16,17 +17,6 @@
 #define INLAY_NIC_NOTES_MAX	  8
 #define INLAY_NIC_DEVICES_MAX	  256
 #define INLAY_NIC_RDMA_MAX	  32
-
-/* linux/netdev.h, which Debian 12 does not have: enum netdev_xdp_act. */
-enum inlay_nic_xdp {
-	INLAY_NIC_XDP_BASIC = 1 << 0, /* native: pass, drop, abort, transmit */
-	INLAY_NIC_XDP_REDIRECT = 1 << 1,
-	INLAY_NIC_XDP_XMIT = 1 << 2, /* others may redirect to it */
-	INLAY_NIC_XDP_ZEROCOPY = 1 << 3,
-	INLAY_NIC_XDP_OFFLOAD = 1 << 4, /* it runs eBPF itself */
-	INLAY_NIC_XDP_RX_SG = 1 << 5,
-	INLAY_NIC_XDP_XMIT_SG = 1 << 6,
-};
 
 /* One of the kernel's names for what a device may take over (ethtool -k). */
 struct inlay_nic_feature {

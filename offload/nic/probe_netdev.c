@@ -20,14 +20,6 @@
 
 #include "probe_impl.h"
 
-/* linux/netdev.h, which Debian 12 does not have. */
-enum {
-	NETDEV_CMD_DEV_GET = 1,
-	NETDEV_A_DEV_IFINDEX = 1,
-	NETDEV_A_DEV_XDP_FEATURES = 3,
-	NETDEV_A_DEV_XDP_RX_METADATA_FEATURES = 5,
-};
-
 static void note_failure(struct inlay_nic_device *device, const char *what, int error,
 			 const struct inlay_genl *genl)
 {
@@ -202,23 +194,21 @@ static int put_ifindex(struct nl_msg *msg, void *user)
 {
 	const struct inlay_nic_device *device = user;
 
-	return nla_put_u32(msg, NETDEV_A_DEV_IFINDEX, device->ifindex) ? -ENOBUFS : 0;
+	return nla_put_u32(msg, INLAY_NETDEV_IFINDEX, device->ifindex) ? -ENOBUFS : 0;
 }
 
 static void read_xdp(void *user, const struct nlattr *attrs, int len)
 {
-	struct nlattr *a[NETDEV_A_DEV_XDP_RX_METADATA_FEATURES + 1];
+	struct nlattr *a[INLAY_NETDEV_XDP_METADATA + 1];
 	struct inlay_nic_device *device = user;
 
-	if (nla_parse(a, NETDEV_A_DEV_XDP_RX_METADATA_FEATURES, (struct nlattr *)attrs, len,
-		      NULL) ||
-	    !a[NETDEV_A_DEV_XDP_FEATURES] || nla_len(a[NETDEV_A_DEV_XDP_FEATURES]) != 8)
+	if (nla_parse(a, INLAY_NETDEV_XDP_METADATA, (struct nlattr *)attrs, len, NULL) ||
+	    !a[INLAY_NETDEV_XDP_FEATURES] || nla_len(a[INLAY_NETDEV_XDP_FEATURES]) != 8)
 		return;
-	device->xdp_features = nla_get_u64(a[NETDEV_A_DEV_XDP_FEATURES]);
+	device->xdp_features = nla_get_u64(a[INLAY_NETDEV_XDP_FEATURES]);
 	device->has_xdp = true;
-	if (a[NETDEV_A_DEV_XDP_RX_METADATA_FEATURES] &&
-	    nla_len(a[NETDEV_A_DEV_XDP_RX_METADATA_FEATURES]) == 8)
-		device->xdp_metadata = nla_get_u64(a[NETDEV_A_DEV_XDP_RX_METADATA_FEATURES]);
+	if (a[INLAY_NETDEV_XDP_METADATA] && nla_len(a[INLAY_NETDEV_XDP_METADATA]) == 8)
+		device->xdp_metadata = nla_get_u64(a[INLAY_NETDEV_XDP_METADATA]);
 }
 
 /* --- devlink -----------------------------------------------------------------------------------
@@ -280,7 +270,8 @@ void inlay_nic_probe_netdev(struct inlay_nic_device *device, struct inlay_genl *
 			     read_features, device);
 	if (ret)
 		note_failure(device, "features", ret, genl);
-	ret = inlay_genl_ask(genl, "netdev", NETDEV_CMD_DEV_GET, put_ifindex, read_xdp, device);
+	ret = inlay_genl_ask(genl, INLAY_NETDEV_FAMILY, INLAY_NETDEV_DEV_GET, put_ifindex, read_xdp,
+			     device);
 	if (ret)
 		note_failure(device, "xdp-features", ret, genl);
 	if (!device->bus[0])

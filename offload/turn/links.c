@@ -147,7 +147,7 @@ static __u32 flags_of(const struct link *link)
 	bool xdp = inlay_turn_hook_is_set(&link->xdp);
 	bool ingress = xdp || inlay_turn_hook_is_set(&link->ingress);
 	/* Generic XDP sends through the ordinary way out, which every interface has. */
-	bool xmit = link->generic ? xdp : link->features & INLAY_TURN_FEATURE_XMIT;
+	bool xmit = link->generic ? xdp : link->features & INLAY_NIC_XDP_XMIT;
 	__u32 flags = 0;
 
 	if (!ingress)

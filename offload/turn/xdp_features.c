@@ -7,21 +7,13 @@
 #include <netlink/genl/genl.h>
 #include <netlink/netlink.h>
 
-/* Of the kernel's ABI (linux/netdev.h), which Debian 12's headers lack. */
-enum {
-	NETDEV_DEV_GET = 1,
-	NETDEV_DEV_IFINDEX = 1,
-	NETDEV_DEV_XDP_FEATURES = 3,
-	NETDEV_DEV_MAX = NETDEV_DEV_XDP_FEATURES,
-};
-
 int inlay_turn_asker_init(struct inlay_turn_asker *asker)
 {
 	*asker = (struct inlay_turn_asker){.sock = nl_socket_alloc()};
 	if (!asker->sock)
 		return -ENOMEM;
 	if (!genl_connect(asker->sock))
-		asker->family = genl_ctrl_resolve(asker->sock, "netdev");
+		asker->family = genl_ctrl_resolve(asker->sock, INLAY_NETDEV_FAMILY);
 	if (asker->family > 0)
 		return 0;
 	inlay_turn_asker_fini(asker);
@@ -41,17 +33,17 @@ struct question {
 
 static int on_device(struct nl_msg *msg, void *arg)
 {
-	static struct nla_policy policy[NETDEV_DEV_MAX + 1] = {
-		[NETDEV_DEV_IFINDEX] = {.type = NLA_U32},
-		[NETDEV_DEV_XDP_FEATURES] = {.type = NLA_U64},
+	static struct nla_policy policy[INLAY_NETDEV_XDP_FEATURES + 1] = {
+		[INLAY_NETDEV_IFINDEX] = {.type = NLA_U32},
+		[INLAY_NETDEV_XDP_FEATURES] = {.type = NLA_U64},
 	};
 	const struct question *question = arg;
-	struct nlattr *attrs[NETDEV_DEV_MAX + 1];
+	struct nlattr *attrs[INLAY_NETDEV_XDP_FEATURES + 1];
 
-	if (!genlmsg_parse(nlmsg_hdr(msg), 0, attrs, NETDEV_DEV_MAX, policy) &&
-	    attrs[NETDEV_DEV_IFINDEX] && attrs[NETDEV_DEV_XDP_FEATURES])
-		question->each(question->user, nla_get_u32(attrs[NETDEV_DEV_IFINDEX]),
-			       nla_get_u64(attrs[NETDEV_DEV_XDP_FEATURES]));
+	if (!genlmsg_parse(nlmsg_hdr(msg), 0, attrs, INLAY_NETDEV_XDP_FEATURES, policy) &&
+	    attrs[INLAY_NETDEV_IFINDEX] && attrs[INLAY_NETDEV_XDP_FEATURES])
+		question->each(question->user, nla_get_u32(attrs[INLAY_NETDEV_IFINDEX]),
+			       nla_get_u64(attrs[INLAY_NETDEV_XDP_FEATURES]));
 	return NL_OK;
 }
 
@@ -63,7 +55,8 @@ int inlay_turn_asker_ask(struct inlay_turn_asker *asker,
 	if (!asker->family)
 		return -EIO;
 	nl_socket_modify_cb(asker->sock, NL_CB_VALID, NL_CB_CUSTOM, on_device, &question);
-	if (genl_send_simple(asker->sock, asker->family, NETDEV_DEV_GET, 1, NLM_F_DUMP) >= 0 &&
+	if (genl_send_simple(asker->sock, asker->family, INLAY_NETDEV_DEV_GET, 1, NLM_F_DUMP) >=
+		    0 &&
 	    nl_recvmsgs_default(asker->sock) >= 0)
 		return 0;
 	/* What is left of an answer would be taken for the next one. */

@@ -8,15 +8,9 @@
 #define INLAY_OFFLOAD_TURN_XDP_FEATURES_H
 
 #include "inlay_types.h"
+#include "netdev_family.h"
 
 struct nl_sock;
-
-/* enum netdev_xdp_act of the kernel's ABI, which Debian 12's headers lack. */
-enum inlay_turn_features {
-	INLAY_TURN_FEATURE_BASIC = 1 << 0,    /* also XDP_TX */
-	INLAY_TURN_FEATURE_REDIRECT = 1 << 1, /* out of it */
-	INLAY_TURN_FEATURE_XMIT = 1 << 2,     /* into it */
-};
 
 /* One socket to ask by; for what the kernel does not tell, |family| is 0. */
 struct inlay_turn_asker {
