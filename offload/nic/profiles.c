@@ -229,11 +229,20 @@ void inlay_nic_profiles_fini(struct inlay_nic_profiles *profiles)
 	*profiles = (struct inlay_nic_profiles){0};
 }
 
-/* Says that there is no such profile, and which there are. */
-static int complain_unknown(const char *name, const struct names *found, char err[INLAY_NIC_ERROR])
+/* Says that there is no such profile, and which there are, or where there are none. */
+static int complain_unknown(const char *name, const char *folder, const struct names *found,
+			    char err[INLAY_NIC_ERROR])
 {
-	int at = snprintf(err, INLAY_NIC_ERROR, "no profile '%.64s'; there %s", name,
-			  found->n ? "are:" : "are none");
+	int at;
+
+	if (!found->n) {
+		snprintf(err, INLAY_NIC_ERROR,
+			 "no profile '%.64s': there are none in %.300s; set INLAY_NIC_PROFILES to "
+			 "their folder",
+			 name, folder);
+		return -ENOENT;
+	}
+	at = snprintf(err, INLAY_NIC_ERROR, "no profile '%.64s'; there are:", name);
 
 	for (size_t i = 0; i < found->n && at < INLAY_NIC_ERROR; i++)
 		at += snprintf(err + at, INLAY_NIC_ERROR - (size_t)at, " %.*s",
@@ -261,7 +270,7 @@ int inlay_nic_profile_find(const char *name, struct inlay_nic_profile **ret_prof
 	if (i < found.n)
 		ret = load_named(folder, found.list[i], ret_profile, err);
 	else
-		ret = complain_unknown(name, &found, err);
+		ret = complain_unknown(name, folder, &found, err);
 	names_fini(&found);
 	return ret;
 }
