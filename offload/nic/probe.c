@@ -104,6 +104,48 @@ static void keep_rdma_of(struct inlay_nic_probe *probe, const char *name)
 	probe->n_rdma = kept;
 }
 
+void inlay_nic_make_printable(char *text)
+{
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if ((c < ' ' && c != '\n' && c != '\t') || c >= 0x7f)
+			*text = '?';
+	}
+}
+
+static void make_notes_printable(struct inlay_nic_notes *notes)
+{
+	for (size_t i = 0; i < notes->n; i++)
+		inlay_nic_make_printable(notes->text[i]);
+}
+
+/* When everybody has been asked, by the names that they have. */
+static void make_all_printable(struct inlay_nic_probe *probe)
+{
+	for (size_t i = 0; i < probe->n_devices; i++) {
+		struct inlay_nic_device *device = &probe->devices[i];
+
+		inlay_nic_make_printable(device->name);
+		inlay_nic_make_printable(device->driver);
+		inlay_nic_make_printable(device->firmware);
+		inlay_nic_make_printable(device->address);
+		for (size_t j = 0; j < device->n_features; j++)
+			inlay_nic_make_printable(device->features[j].name);
+		for (size_t j = 0; j < device->n_versions; j++) {
+			inlay_nic_make_printable(device->versions[j].name);
+			inlay_nic_make_printable(device->versions[j].value);
+		}
+		make_notes_printable(&device->notes);
+	}
+	for (size_t i = 0; i < probe->n_rdma; i++) {
+		inlay_nic_make_printable(probe->rdma[i].name);
+		inlay_nic_make_printable(probe->rdma[i].netdev);
+		inlay_nic_make_printable(probe->rdma[i].firmware);
+	}
+	make_notes_printable(&probe->notes);
+}
+
 int inlay_nic_probe_new(const char *name, struct inlay_nic_probe **ret_probe)
 {
 	struct inlay_nic_probe *probe = calloc(1, sizeof(*probe));
@@ -126,6 +168,7 @@ int inlay_nic_probe_new(const char *name, struct inlay_nic_probe **ret_probe)
 		goto fail;
 	if (name)
 		keep_rdma_of(probe, name);
+	make_all_printable(probe);
 	inlay_nic_probe_kernel(&probe->kernel);
 	*ret_probe = probe;
 	return 0;

@@ -118,6 +118,10 @@ enum inlay_nic_answer inlay_nic_device_answer(const struct inlay_nic_device *dev
 void inlay_nic_device_identity(const struct inlay_nic_device *device,
 			       struct inlay_nic_identity *ret_identity);
 
+/* What does not print, in ASCII, becomes '?': devices are named by anybody, and what they report of
+ * themselves is shown on terminals and in JSON. */
+void inlay_nic_make_printable(char *text);
+
 /* --- What would be chosen ----------------------------------------------------------------------
  */
 

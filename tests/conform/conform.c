@@ -13,22 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "probe.h"
+
 static double now_seconds(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-void conform_clean(char *text)
-{
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if ((c < ' ' && c != '\n' && c != '\t') || c >= 0x7f)
-			*text = '?';
-	}
 }
 
 /* --- Processes -------------------------------------------------------------------------------- */
@@ -167,7 +159,7 @@ static void run_apart(const struct conform_target *target, struct conform_outcom
 		outcome->verdict = (enum conform_verdict)text[0];
 		snprintf(outcome->why, sizeof(outcome->why), "%.*s", (int)len - 1, text + 1);
 	}
-	conform_clean(outcome->why);
+	inlay_nic_make_printable(outcome->why);
 }
 
 /* Why |target| cannot be asked to; NULL: it claims all that the case needs. */
@@ -213,7 +205,7 @@ static bool add_failure(struct conform_report *report, const struct conform_suit
 	outcome->c.text = text;
 	snprintf(outcome->c.name, sizeof(outcome->c.name), "%s", name);
 	snprintf(outcome->why, sizeof(outcome->why), "%s", why);
-	conform_clean(outcome->why);
+	inlay_nic_make_printable(outcome->why);
 	if (format->outcome)
 		format->outcome(report, outcome, out);
 	return true;

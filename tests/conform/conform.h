@@ -122,8 +122,6 @@ struct conform_format {
 
 extern const struct conform_format conform_tap, conform_json, conform_junit, conform_html;
 
-/* What does not print becomes '?': devices and drivers name themselves, and reports are text. */
-void conform_clean(char *text);
 /* Runs |body|, which returns the length of its answer, 1 and more, in a process of its own. False:
  * it crashed, hung or ended without an answer: |why|. */
 bool conform_apart(unsigned int seconds, size_t (*body)(void *user, char text[CONFORM_ANSWER]),

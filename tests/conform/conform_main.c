@@ -321,7 +321,7 @@ int main(int argc, char **argv)
 	code = out ? open_target(&target, &options) : EXIT_BAD;
 	if (!code)
 		code = find_profile(&target, options.profile, &identity);
-	conform_clean(target.title);
+	inlay_nic_make_printable(target.title);
 	for (char *c = target.title; *c; c++)
 		if (*c == '\n')
 			*c = '?';

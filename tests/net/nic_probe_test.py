@@ -56,6 +56,17 @@ def veth(processes):
         veth_in(processes, namespace)
 
 
+def rude_names(processes):
+    """A device whose name is no text is shown, on a terminal and in JSON"""
+    with contextlib.closing(Namespace()) as namespace:
+        add = ["ip", "link", "add", b"v\xff\x1b[1m", "type", "veth", "peer", "name", "p"]
+        subprocess.run(namespace.enter(add), timeout=60, check=True)
+        told = probe(processes, namespace=namespace)
+        assert "v??[1m" in [device["name"] for device in told["devices"]], told["devices"]
+        code, out, _ = run(processes, namespace=namespace)
+        assert code == 0 and "v??[1m" in out and "\x1b" not in out, out
+
+
 def veth_in(processes, namespace):
     shell("ip link add here type veth peer name there; ip link set here up; ip link set there up",
           namespace)
@@ -177,7 +188,7 @@ def rxe(processes):
         shell("rdma link delete rxe7; ip link delete rdma0")
 
 
-HERE = [veth, all_devices, no_device, no_privilege, broken_profile]
+HERE = [veth, rude_names, all_devices, no_device, no_privilege, broken_profile]
 CASES = HERE + [netdevsim, rxe]
 
 if __name__ == "__main__":
