@@ -263,6 +263,13 @@ void inlay_turn_tables_permission(struct inlay_turn_tables *t, struct allocation
 
 /* --- Candidates ------------------------------------------------------------------------------ */
 
+/* A candidate that is proven needs a second place until the first has rested. So some are kept for
+ * that: clients that bind channels, and never use them, make nobody else's slow. */
+static bool may_watch(const struct inlay_turn_tables *t)
+{
+	return t->counts.watched < t->backend.n_flows - t->backend.n_flows / INLAY_TURN_KEPT;
+}
+
 int inlay_turn_tables_watch(struct inlay_turn_tables *t,
 			    const struct inlay_turn_candidate *candidate, inlay_ns now,
 			    struct inlay_turn_ref *ret_ref)
@@ -284,6 +291,10 @@ int inlay_turn_tables_watch(struct inlay_turn_tables *t,
 	err = inlay_turn_tables_peer(t, &candidate->peer, &f.peer);
 	if (err)
 		return err;
+	if (!may_watch(t)) {
+		t->counts.full++;
+		return -ENOSPC;
+	}
 	err = put(t, &f, NULL, candidate->relayed_port, now, &flow);
 	if (err)
 		return err;

@@ -20,6 +20,7 @@
 #include "watch.h"
 
 #define INLAY_TURN_REST	 (1 * INLAY_S)
+#define INLAY_TURN_KEPT	 4	       /* one place in so many is none for candidates */
 #define INLAY_TURN_BURST (1 * INLAY_S) /* of an allocation's rates: coturn counts by the second */
 
 enum inlay_turn_table {

@@ -19,8 +19,9 @@ struct inlay_turn_candidate {
 };
 
 /* Samples of it come as events CHANNEL_DATA and RELAYED that bear |*ret_ref|. It takes the place of
- * one flow. -EEXIST: that client, server and number are watched or fast, or another candidate waits
- * for the same peer and relayed port; -ENOSPC; -EACCES; -EINVAL. */
+ * one flow; a quarter of them all is kept for those that are proven. -EEXIST: that client, server
+ * and number are watched or fast, or another candidate waits for the same peer and relayed port;
+ * -ENOSPC; -EACCES; -EINVAL. */
 int inlay_turn_watch_add(struct inlay_turn *turn, const struct inlay_turn_candidate *candidate,
 			 struct inlay_turn_ref *ret_ref);
 /* -ESTALE. Before inlay_turn_channel_set() of the same channel. */

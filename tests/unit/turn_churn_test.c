@@ -162,21 +162,22 @@ static size_t assert_nothing_is_left(inlay_ns *now)
 /* Every place can still be had: none was lost on the way. */
 static void assert_every_place_is_free(inlay_ns now)
 {
-	struct inlay_turn_candidate c = {.client = memory_addr("203.0.113.1", 1),
-					 .server = memory_addr("192.0.2.1", 3478),
-					 .number = 0x4000,
-					 .relayed_port = htons(1),
-					 .until = now + 1};
-	struct inlay_turn_ref ref;
+	const struct inlay_turn_allocation_params p = {
+		.client = memory_addr("203.0.113.1", 1),
+		.server = memory_addr("192.0.2.1", 3478),
+		.relayed = memory_addr("192.0.2.1", 1),
+		.until = now + 1,
+	};
+	struct inlay_turn_id id;
+	struct inlay_addr peer;
 
-	for (__u16 i = 0; i < FLOWS; i++) {
-		c.number = 0x4000 + i;
-		c.peer = memory_addr("198.51.100.1", 1 + i);
-		assert_int_equal(inlay_turn_tables_watch(tables, &c, now, &ref), 0);
+	assert_int_equal(inlay_turn_tables_add(tables, &p, now, &id), 0);
+	for (__u16 i = 0; i <= FLOWS; i++) {
+		peer = memory_addr("198.51.100.1", 1 + i);
+		assert_int_equal(
+			inlay_turn_tables_bind(tables, id, 0x4000 + i, &peer, now + 1, now),
+			i < FLOWS ? 0 : -ENOSPC);
 	}
-	c.number++;
-	c.peer.port = htons(FLOWS + 1);
-	assert_int_equal(inlay_turn_tables_watch(tables, &c, now, &ref), -ENOSPC);
 }
 
 static void test_a_day_of_churn_leaves_nothing(void **state)

@@ -387,7 +387,7 @@ static int expect_watch(const struct inlay_turn_candidate *c)
 		return -EINVAL;
 	if (is_denied(&c->peer))
 		return -EACCES;
-	if (flows_are_full())
+	if (flows_are_full() || counts().watched >= FLOWS - FLOWS / INLAY_TURN_KEPT)
 		return -ENOSPC;
 	for (int i = 0; i < FLOWS; i++)
 		if (model.candidates[i].used && same(&model.candidates[i].c.peer, &c->peer) &&

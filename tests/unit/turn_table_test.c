@@ -361,6 +361,29 @@ static void test_places_that_were_left_one_after_another_are_waited_for_together
 	assert_true(inlay_turn_tables_turn(tables, last) >= last);
 }
 
+/* Who binds channels and never uses them takes nobody the place to be proven in. */
+static void test_candidates_leave_places_for_what_is_proven(void **state)
+{
+	struct inlay_turn_candidate c = candidate();
+	struct inlay_turn_id id = allocate();
+	struct inlay_turn_ref refs[4];
+
+	for (__u16 i = 0; i < 3; i++) {
+		c.number = 0x4100 + i;
+		c.peer.port = htons(7000 + i);
+		assert_int_equal(inlay_turn_tables_watch(tables, &c, T0, &refs[i]), 0);
+	}
+	c.number = 0x4103;
+	c.peer.port = htons(7003);
+	assert_int_equal(inlay_turn_tables_watch(tables, &c, T0, &refs[3]), -ENOSPC);
+	assert_int_equal(counts().full, 1);
+	assert_int_equal(bind_channel(id, 0x4001, "198.51.100.7", INLAY_NEVER), 0);
+	assert_int_equal(inlay_turn_tables_unwatch(tables, refs[0], T0), 0);
+	/* The place that was left rests, and then it is for whom it comes to. */
+	(void)inlay_turn_tables_turn(tables, T0 + INLAY_TURN_REST);
+	assert_int_equal(inlay_turn_tables_watch(tables, &c, T0 + INLAY_TURN_REST, &refs[3]), 0);
+}
+
 static void test_permissions_are_bounded_and_counted(void **state)
 {
 	struct inlay_turn_id id = allocate();
@@ -482,6 +505,7 @@ int main(void)
 		IN_SCENE(test_an_end_that_is_past_removes),
 		IN_SCENE(test_a_place_is_free_only_after_its_rest),
 		IN_SCENE(test_places_that_were_left_one_after_another_are_waited_for_together),
+		IN_SCENE(test_candidates_leave_places_for_what_is_proven),
 		IN_SCENE(test_permissions_are_bounded_and_counted),
 		IN_SCENE(test_a_map_that_refuses_leaves_nothing_behind),
 		IN_SCENE(test_a_candidate_is_watched_until_it_is_bound_or_its_time_is_over),
