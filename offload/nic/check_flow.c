@@ -154,7 +154,7 @@ static void wide(struct inlay_flow_place *p)
 		dst->constants[0] = ref->index;
 		break;
 	case INLAY_BPF_REF_DATA: /* libbpf makes a map of it */
-		*dst = inlay_value_pointer(INLAY_VALUE_MAP_VALUE, -1);
+		*dst = inlay_value_pointer(INLAY_VALUE_MAP_VALUE, INLAY_VALUE_NO_MAP);
 		break;
 	default:
 		*dst = inlay_value_any();

@@ -155,26 +155,22 @@ static struct inlay_value use_stack(struct inlay_flow_place *p, const struct acc
 
 /* --- Map values ------------------------------------------------------------------------------- */
 
-static void note_words(struct inlay_flow_place *p, const struct access *a)
+static void note_words_of(struct inlay_flow_place *p, const struct access *a, __u32 index)
 {
-	const struct inlay_value *b = &a->base;
-	const struct inlay_bpf_map *map;
+	const struct inlay_bpf_map *map = &p->flow->ck->object->maps[index];
 	enum inlay_word_use use = a->is_atomic ? INLAY_WORD_ADDED : INLAY_WORD_READ;
 	struct inlay_flow_maps *maps = p->flow->ck->maps;
 	__u8 *words;
 
-	if (!p->flow->is_reporting || b->map < 0)
-		return;
-	map = &p->flow->ck->object->maps[b->map];
-	if (!maps->words[b->map])
-		maps->words[b->map] = calloc(INLAY_FLOW_WORDS, 1);
-	words = maps->words[b->map];
+	if (!maps->words[index])
+		maps->words[index] = calloc(INLAY_FLOW_WORDS, 1);
+	words = maps->words[index];
 	if (!words) {
 		p->flow->no_memory = true;
 		return;
 	}
-	for (__u8 i = 0; i < b->n; i++) {
-		__s64 at = b->constants[i] + a->offset, end = at + a->bytes;
+	for (__u8 i = 0; i < a->base.n; i++) {
+		__s64 at = a->base.constants[i] + a->offset, end = at + a->bytes;
 
 		for (at = at / 4 * 4; at >= 0 && at < end && at / 4 < INLAY_FLOW_WORDS; at += 4) {
 			if (words[at / 4] && words[at / 4] != use)
@@ -184,6 +180,22 @@ static void note_words(struct inlay_flow_place *p, const struct access *a)
 			words[at / 4] |= (__u8)use;
 		}
 	}
+}
+
+static void note_words(struct inlay_flow_place *p, const struct access *a)
+{
+	struct inlay_nic_checker *ck = p->flow->ck;
+
+	if (!p->flow->is_reporting || a->base.map == INLAY_VALUE_NO_MAP)
+		return;
+	if (a->base.map >= 0) {
+		note_words_of(p, a, (__u32)a->base.map);
+		return;
+	}
+	/* One of them: any. */
+	ck->work += ck->object->n_maps;
+	for (__u32 i = 0; i < ck->object->n_maps; i++)
+		note_words_of(p, a, i);
 }
 
 static void use_map_value(struct inlay_flow_place *p, const struct access *a, bool is_store)

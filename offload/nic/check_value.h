@@ -14,6 +14,8 @@
 #define INLAY_VALUE_CONSTANTS 6
 #define INLAY_VALUE_ANY_MAX   ((__u64)~0ULL)
 #define INLAY_VALUE_U32_MAX   0xffffffffULL
+#define INLAY_VALUE_ANY_MAP   (-1) /* of the object's: which is not known */
+#define INLAY_VALUE_NO_MAP    (-2) /* global data */
 
 enum inlay_value_kind {
 	INLAY_VALUE_NONE = 0, /* nothing was written, or no path leads here */
@@ -35,7 +37,7 @@ struct inlay_value {
 	__u8 n;	      /* of |constants|; 0: too many, or not known */
 	__u8 foreign; /* STACK: of a caller's frame */
 	__u8 zero;
-	__s16 map;				/* MAP, MAP_VALUE: which; -1: not known */
+	__s16 map;				/* MAP, MAP_VALUE: which, or one of the above */
 	__u16 zero2;				/* values are compared byte by byte */
 	__s64 constants[INLAY_VALUE_CONSTANTS]; /* SCALAR: itself; of pointers: the offset; sorted
 						 */

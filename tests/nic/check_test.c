@@ -146,6 +146,7 @@ static void what_the_verifier_does_not_know_the_checker_does_not_either(void **s
 static void programs_of_one_object_share_the_words_of_its_maps(void **state)
 {
 	check_one(INLAY_NIC_RULE_map_use_mixed, "also_map_use_mixed_programs");
+	check_one(INLAY_NIC_RULE_map_use_mixed, "also_map_use_mixed_either");
 	check_one(INLAY_NIC_RULE_update_atomic_value, "also_update_atomic_value_programs");
 }
 

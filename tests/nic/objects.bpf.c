@@ -518,6 +518,21 @@ XDP int second(struct xdp_md *ctx)
 	return v && v->count > 1000 ? XDP_DROP : XDP_PASS;
 }
 
+#elif defined(ALSO_map_use_mixed_either)
+MAP(some, BPF_MAP_TYPE_ARRAY, __u32, struct value, 1);
+MAP(others, BPF_MAP_TYPE_ARRAY, __u32, struct value, 1);
+
+/* Added to in one of two maps, read in the other. */
+XDP int program(struct xdp_md *ctx)
+{
+	struct value *v = bpf_get_prandom_u32() & 1 ? LOOK_UP(some) : LOOK_UP(others);
+
+	if (v)
+		__sync_fetch_and_add(&v->count, 1);
+	v = LOOK_UP(others);
+	return v && v->count > 1000 ? XDP_DROP : XDP_PASS;
+}
+
 #elif defined(ALSO_update_atomic_value_programs)
 MAP(counters, BPF_MAP_TYPE_HASH, __u32, struct value, 16);
 
