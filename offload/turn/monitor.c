@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define READS	   256 /* datagrams in one call, of each socket */
-#define ROOM_BYTES (1 << 20)
+#define READS	   256	     /* datagrams in one call, of each socket */
+#define ROOM_BYTES (8 << 20) /* a resolver beside the server closes sockets by the thousands */
 
 /* libnl has numbers of its own. */
 static int to_errno(int nl_err)
