@@ -37,7 +37,8 @@ static struct learner_samples *samples_of(struct learner_channel *ch)
 
 /* True: it was proven, or put in doubt; |ch| may be gone. */
 static bool is_settled(struct inlay_turn_learner *l, struct learner_channel *ch,
-		       const struct learner_sample *up, const struct learner_sample *out)
+		       const struct learner_sample *up, const struct learner_sample *out,
+		       inlay_ns now)
 {
 	struct learner_leg *leg = ch->permission->leg;
 	struct inlay_addr seen = out->src;
@@ -45,6 +46,9 @@ static bool is_settled(struct inlay_turn_learner *l, struct learner_channel *ch,
 	/* (What left before it came is far later, too.) */
 	if (up->digest != out->digest || up->data_len != out->data_len ||
 	    out->time - up->time > INLAY_TURN_PROOF_TIME)
+		return false;
+	/* It may have gone since: nobody would tell of its end again. */
+	if (inlay_learner_is_buried(l, out->cookie, now))
 		return false;
 	/* Few bytes are equal by chance: then no address but the one that was told will do. */
 	if (up->data_len < LEARNER_TELLING_LEN && memcmp(&seen, &leg->told, sizeof(seen)) != 0)
@@ -93,7 +97,7 @@ void inlay_learner_channel_data(struct inlay_turn_learner *l, const struct inlay
 	up = sample_of(l, e);
 	s->up[s->n_up++ % LEARNER_SAMPLES] = up;
 	for (__u32 i = 0; i < kept(s->n_out); i++)
-		if (is_settled(l, ch, &up, &s->out[i]))
+		if (is_settled(l, ch, &up, &s->out[i], now))
 			return;
 }
 
@@ -114,6 +118,6 @@ void inlay_learner_relayed(struct inlay_turn_learner *l, const struct inlay_turn
 	out = sample_of(l, e);
 	s->out[s->n_out++ % LEARNER_SAMPLES] = out;
 	for (__u32 i = 0; i < kept(s->n_up); i++)
-		if (is_settled(l, ch, &s->up[i], &out))
+		if (is_settled(l, ch, &s->up[i], &out, now))
 			return;
 }

@@ -153,6 +153,22 @@ static void a_proof_takes_up_to_a_second(void **state)
 	world_fini(&w);
 }
 
+/* Its end was told while nobody knew whose it is, and is not told again. */
+static void a_socket_that_went_before_the_other_half_came_proves_nothing(void **state)
+{
+	union world_event up, out;
+	struct world w;
+
+	begin(&w);
+	up = up_of(&w, "twelve bytes", 12);
+	out = out_of(&w, "twelve bytes", 12);
+	world_give(&w, &out, INLAY_TURN_RESPONSES);
+	inlay_turn_learner_gone(w.l, out.e.cookie, w.now);
+	world_give(&w, &up, INLAY_TURN_REQUESTS);
+	assert_int_equal(world_fast(&w, w.now), 0);
+	world_fini(&w);
+}
+
 static void a_proof_is_found_among_other_data(void **state)
 {
 	char data[32];
@@ -571,6 +587,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_proof_has_one_flaw_and_is_none),
 		cmocka_unit_test(a_proof_takes_up_to_a_second),
+		cmocka_unit_test(a_socket_that_went_before_the_other_half_came_proves_nothing),
 		cmocka_unit_test(a_proof_is_found_among_other_data),
 		cmocka_unit_test(data_longer_than_a_sample_count_with_their_length),
 		cmocka_unit_test(few_bytes_prove_the_address_that_was_told_only),
