@@ -280,7 +280,7 @@ static void atomic(struct inlay_flow_place *p, struct access *a)
 	a->is_atomic = true;
 	if (a->base.kind != INLAY_VALUE_MAP_VALUE && a->base.kind != INLAY_VALUE_NONE)
 		flag(p, INLAY_NIC_RULE_atomic_target, "not a map's value");
-	else
+	else if (a->base.kind == INLAY_VALUE_MAP_VALUE)
 		use_map_value(p, a, false);
 	if (a->base.kind == INLAY_VALUE_STACK)
 		use_stack(p, a, &number);
