@@ -200,9 +200,14 @@ void inlay_learner_grant(struct inlay_turn_learner *l, const struct learner_tran
 		return;
 	}
 	a = inlay_learner_find(l, &t->tuple);
-	/* What was asked before it was there was asked of another one. */
-	if (a == NULL || t->time < a->asked || answer->time < a->answered)
+	if (a == NULL)
 		return;
+	/* What was asked before it was there was asked of another one; still the server says now
+	 * how long it will be. */
+	if (t->time < a->asked || answer->time < a->answered) {
+		inlay_learner_shrink(l, &t->tuple, answer, now);
+		return;
+	}
 	if (t->message.header.method == INLAY_STUN_REFRESH) {
 		grant_refresh(l, a, t, answer, now);
 		return;

@@ -321,6 +321,29 @@ static void a_refresh_without_its_request_shortens_and_never_lengthens(void **st
 	world_fini(&w);
 }
 
+/* It was asked of an allocation before this one; the answer is after this one's, and holds. */
+static void a_refresh_asked_before_the_allocation_shortens_and_never_lengthens(void **state)
+{
+	static const __u32 told[] = {3600, 100, 0};
+	struct message request, response;
+	struct world w;
+
+	begin(&w);
+	for (__u32 i = 0; i < INLAY_ARRAY_SIZE(told); i++) {
+		request = refresh_request(50 + i, 3600);
+		response = refresh_success(50 + i, told[i]);
+		w.now -= INLAY_S;
+		world_ask(&w, &request);
+		w.now += INLAY_S;
+		world_answer(&w, &response);
+		if (told[i])
+			assert_int_equal(w.allocations[0].params.until,
+					 w.now + (told[i] < 600 ? told[i] : 600) * INLAY_S);
+	}
+	assert_int_equal(world_entries(&w), 0);
+	world_fini(&w);
+}
+
 static void an_error_437_without_its_request_ends_the_allocation(void **state)
 {
 	static const __u16 methods[] = {INLAY_STUN_REFRESH, INLAY_STUN_CREATE_PERMISSION,
@@ -638,6 +661,8 @@ int main(void)
 		cmocka_unit_test(lifetimes_are_configured),
 		cmocka_unit_test(a_refresh_has_the_servers_lifetime_not_the_clients),
 		cmocka_unit_test(a_refresh_without_its_request_shortens_and_never_lengthens),
+		cmocka_unit_test(
+			a_refresh_asked_before_the_allocation_shortens_and_never_lengthens),
 		cmocka_unit_test(an_error_437_without_its_request_ends_the_allocation),
 		cmocka_unit_test(an_answer_older_than_the_allocation_does_not_end_it),
 		cmocka_unit_test(a_relayed_socket_that_is_gone_ends_its_allocation),
