@@ -239,10 +239,13 @@ bool inlay_learner_is_buried(const struct inlay_turn_learner *l, __u64 cookie, i
 /* What it sent may be handed over after this: it must not begin anything. */
 static void bury(struct inlay_turn_learner *l, __u64 cookie, inlay_ns now)
 {
-	struct learner_tomb *tomb = &l->graves[l->n_graves++ % LEARNER_TOMBS];
+	struct learner_tomb *tomb = inlay_map_get(&l->tombs, cookie);
 
-	if (inlay_map_get(&l->tombs, cookie) != NULL)
+	if (tomb != NULL) {
+		tomb->until = now + LEARNER_TOMB_TIME;
 		return;
+	}
+	tomb = &l->graves[l->n_graves++ % LEARNER_TOMBS];
 	if (tomb->cookie != 0)
 		inlay_map_remove(&l->tombs, tomb->cookie);
 	tomb->cookie = cookie;
