@@ -183,8 +183,11 @@ void inlay_learner_request(struct inlay_turn_learner *l, const struct inlay_turn
 	} else if (t->state == LEARNER_WAITING) {
 		if (v == INLAY_STUN_OK)
 			join(l, t, e, &m, now);
-	} else if (t->digest != inlay_learner_hash(l, e->data, e->len)) {
-		poison(l, t, now);
+	} else {
+		/* So long from the last of its requests an ID means one thing. */
+		enlist(l, t, t->state, now);
+		if (t->digest != inlay_learner_hash(l, e->data, e->len))
+			poison(l, t, now);
 	}
 	if (v != INLAY_STUN_OK) {
 		/* The server may read something in it: whatever it answers, it is not clear to
