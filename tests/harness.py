@@ -315,10 +315,12 @@ def run_case(case, build):
         try:
             case(processes)
         except (HarnessError, AssertionError, OSError, KeyError, ValueError) as error:
-            return "".join(traceback.format_exception(error))
+            why = "".join(traceback.format_exception(error))
+        else:
+            why = ""
         finally:
             processes.end_all()
-        return processes.findings()
+        return why + processes.findings()
 
 
 def run_cases(cases, build, jobs=3):

@@ -217,8 +217,13 @@ void relay_slot_begin(struct relay_slot *slot, struct inlay_cache_stream *stream
 		      struct inlay_moq_incoming *in);
 /* What the position has in it is adopted. */
 void relay_slot_take(struct relay_slot *slot, __u32 position);
-/* It was given back, and is not free yet: nothing of it is anybody's to deal with. */
-bool relay_slot_is_given(const struct relay_fast *f, __u32 index);
+/*
+ * The slot |index| of |track|, whether the control plane knows of it or not. NULL: it is free,
+ * given back, another track's, or CLAIMED: a forwarder is writing it, and what can be read there is
+ * what it was before. A slot leaves CLAIMED within one packet, so once a track or a position is
+ * quiet none of its own are left out here.
+ */
+struct inlay_slot *relay_slot_of(const struct relay_fast *f, __u32 index, __u32 track);
 /* Offers what the control plane sends. */
 void relay_slot_offer(struct inlay_relay *r, struct relay_slot *slot);
 /* Adopts the stream that the forwarder has opened for |sub|, if any. */

@@ -135,8 +135,7 @@ static bool detach_all(struct inlay_relay *r, const struct relay_position *p)
 	bool any = false;
 
 	for (__u32 i = 0; i < f->tables->n_slots; i++)
-		if (inlay_load_u32(&f->tables->slots[i].state) != INLAY_SLOT_FREE &&
-		    f->tables->slots[i].track == p->ft->index)
+		if (relay_slot_of(f, i, p->ft->index) != NULL)
 			any |= relay_leg_detach(f, i, p->index, INLAY_REASON_POSITION_OFF);
 	return any;
 }
@@ -174,9 +173,7 @@ static bool is_awaited(const struct inlay_relay *r, const struct relay_position 
 	if (p->sub == NULL || p->sub->state != RELAY_SUBSCRIPTION_ACTIVE || p->session == NULL)
 		return false;
 	for (__u32 i = 0; i < f->tables->n_slots; i++)
-		if (f->slots[i] == NULL && !relay_slot_is_given(f, i) &&
-		    inlay_load_u32(&f->tables->slots[i].state) != INLAY_SLOT_FREE &&
-		    f->tables->slots[i].track == p->ft->index &&
+		if (f->slots[i] == NULL && relay_slot_of(f, i, p->ft->index) != NULL &&
 		    inlay_load_u32(&relay_leg_at(f, i, p->index)->state) != INLAY_LEG_NONE)
 			return true;
 	return false;

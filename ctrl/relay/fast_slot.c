@@ -30,9 +30,23 @@ void relay_slot_take(struct relay_slot *slot, __u32 position)
 	slot->taken[position / 64] |= 1ULL << position % 64;
 }
 
-bool relay_slot_is_given(const struct relay_fast *f, __u32 index)
+/* NULL: nothing there is anybody's to deal with. */
+static struct inlay_slot *set_up_slot(const struct relay_fast *f, __u32 index)
 {
-	return f->given[index] == f->tables->slots[index].generation + 1U;
+	struct inlay_slot *s = &f->tables->slots[index];
+	__u32 state = inlay_load_u32(&s->state);
+
+	if (state == INLAY_SLOT_FREE || state == INLAY_SLOT_CLAIMED ||
+	    f->given[index] == s->generation + 1U)
+		return NULL;
+	return s;
+}
+
+struct inlay_slot *relay_slot_of(const struct relay_fast *f, __u32 index, __u32 track)
+{
+	struct inlay_slot *s = set_up_slot(f, index);
+
+	return s != NULL && s->track == track ? s : NULL;
 }
 
 static bool is_taken(const struct relay_slot *slot, __u32 position)
@@ -84,13 +98,13 @@ static __u32 seen_as(struct inlay_relay *r, const struct relay_fast_upstream *fu
 		if (inlay_cas_u64(word, w, INLAY_SEEN_WORD(number, INLAY_SEEN_CONVENTIONAL)))
 			return INLAY_SEEN_CONVENTIONAL;
 	}
-	/* A newer stream stands there: this one may have had a slot before. */
+	/* A newer stream stands there: this one may have had a slot before. Not one that is being
+	 * set up now: the packet that does it has not come up yet. */
 	for (__u32 i = 0; i < r->fast.tables->n_slots; i++) {
-		const struct inlay_slot *s = &r->fast.tables->slots[i];
+		const struct inlay_slot *s = set_up_slot(&r->fast, i);
 
-		if (inlay_load_u32(&s->state) != INLAY_SLOT_FREE && s->stream == number &&
-		    s->upstream == fu->index && r->fast.slots[i] == NULL &&
-		    !relay_slot_is_given(&r->fast, i))
+		if (s != NULL && s->stream == number && s->upstream == fu->index &&
+		    r->fast.slots[i] == NULL)
 			return i + 1;
 	}
 	return INLAY_SEEN_CONVENTIONAL;
@@ -180,9 +194,7 @@ static void abandon(struct inlay_relay *r, __u32 slot, const struct relay_positi
 void relay_slots_abandon(struct inlay_relay *r, struct relay_position *p)
 {
 	for (__u32 i = 0; i < r->fast.tables->n_slots; i++)
-		if (inlay_load_u32(&r->fast.tables->slots[i].state) != INLAY_SLOT_FREE &&
-		    !relay_slot_is_given(&r->fast, i) &&
-		    r->fast.tables->slots[i].track == p->ft->index)
+		if (relay_slot_of(&r->fast, i, p->ft->index) != NULL)
 			abandon(r, i, p);
 }
 

@@ -110,14 +110,14 @@ fail:
 
 #define FORGOTTEN_AFTER (5 * INLAY_S)
 
-/* A slot of the track that the control plane does not know of. */
-static bool is_unknown(const struct inlay_relay *r, const struct relay_fast_track *ft, __u32 index)
+/* A slot of the track that the control plane does not know of; NULL: |index| is none. */
+static const struct inlay_slot *unknown_slot(const struct inlay_relay *r,
+					     const struct relay_fast_track *ft, __u32 index)
 {
-	const struct inlay_slot *s = &r->fast.tables->slots[index];
+	const struct inlay_slot *s =
+		r->fast.slots[index] == NULL ? relay_slot_of(&r->fast, index, ft->index) : NULL;
 
-	return r->fast.slots[index] == NULL && !relay_slot_is_given(&r->fast, index) &&
-	       inlay_load_u32(&s->state) != INLAY_SLOT_FREE && s->track == ft->index &&
-	       s->upstream == ft->from->index;
+	return s != NULL && s->upstream == ft->from->index ? s : NULL;
 }
 
 /* How many there are. */
@@ -128,7 +128,7 @@ static __u32 unknown_slots(const struct inlay_relay *r, const struct relay_fast_
 	__u32 n = 0;
 
 	for (__u32 i = f->tables->n_slots; i-- > 0;) {
-		if (!is_unknown(r, ft, i))
+		if (unknown_slot(r, ft, i) == NULL)
 			continue;
 		*ret_first = i;
 		n++;
@@ -159,9 +159,9 @@ void relay_fast_track_sweep(struct inlay_relay *r, struct relay_fast_track *ft)
 	struct relay_slot *slot;
 
 	for (__u32 i = 0; i < r->fast.tables->n_slots; i++) {
-		const struct inlay_slot *s = &r->fast.tables->slots[i];
+		const struct inlay_slot *s = unknown_slot(r, ft, i);
 
-		if (!is_unknown(r, ft, i) || !is_forgotten(r, s))
+		if (s == NULL || !is_forgotten(r, s))
 			continue;
 		if (ft->track != NULL)
 			disown_unknown(ft, s);
@@ -188,9 +188,12 @@ static void abandon_unknown(struct inlay_relay *r, struct relay_fast_track *ft)
 /* Groups that it has begun so are its own: what others have of them would come twice. */
 static void drop_unknown(struct inlay_relay *r, const struct relay_fast_track *ft)
 {
-	for (__u32 i = 0; ft->track != NULL && i < r->fast.tables->n_slots; i++)
-		if (is_unknown(r, ft, i))
-			disown_unknown(ft, &r->fast.tables->slots[i]);
+	for (__u32 i = 0; ft->track != NULL && i < r->fast.tables->n_slots; i++) {
+		const struct inlay_slot *s = unknown_slot(r, ft, i);
+
+		if (s != NULL)
+			disown_unknown(ft, s);
+	}
 }
 
 bool relay_fast_may_have(const struct relay_fast_track *ft, __u64 group)
@@ -199,9 +202,12 @@ bool relay_fast_may_have(const struct relay_fast_track *ft, __u64 group)
 
 	if (!ft->quiet)
 		return group >= ft->first_group;
-	for (__u32 i = 0; i < r->fast.tables->n_slots; i++)
-		if (is_unknown(r, ft, i) && r->fast.tables->slots[i].group == group)
+	for (__u32 i = 0; i < r->fast.tables->n_slots; i++) {
+		const struct inlay_slot *s = unknown_slot(r, ft, i);
+
+		if (s != NULL && s->group == group)
 			return true;
+	}
 	return false;
 }
 

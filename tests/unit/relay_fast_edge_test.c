@@ -141,6 +141,34 @@ static void a_slot_is_given_back_once_though_a_context_is_at_work(void **state)
 	fast_free(f);
 }
 
+static void a_slot_that_is_being_set_up_is_not_what_it_was_before(void **state)
+{
+	struct fast_world *f = fast_start(1);
+	struct inlay_slot *s = NULL;
+
+	pub_group(&f->w->clients[0], 7, 3);
+	world_run(f->w);
+	world_wait(f->w, 20 * SECOND);
+	assert_int_equal(stats_of(f->w).slots_now, 0);
+	for (__u32 i = 0; i < f->tables->n_slots && s == NULL; i++)
+		if (f->tables->slots[i].stream != 0)
+			s = &f->tables->slots[i];
+	/* Between a forwarder's claim and what it writes: another stream's, of another track
+	 * perhaps. */
+	assert_non_null(s);
+	assert_true(inlay_cas_u32(&s->state, INLAY_SLOT_FREE, INLAY_SLOT_CLAIMED));
+	world_wait(f->w, 20 * SECOND);
+	assert_int_equal(s->state, INLAY_SLOT_CLAIMED);
+	kill_publisher(f);
+	world_wait(f->w, 20 * SECOND);
+	assert_int_equal(s->state, INLAY_SLOT_CLAIMED);
+	assert_int_equal(stats_of(f->w).positions_now, 0);
+	inlay_store_u32(&s->state, INLAY_SLOT_FREE);
+	assert_no_entries(f);
+	f->w->clients[0].link = link_new(1);
+	fast_free(f);
+}
+
 static void framing_that_was_lost_over_a_header_is_handed_back(void **state)
 {
 	struct fast_world *f = fast_start(1);
@@ -229,6 +257,7 @@ int main(void)
 		cmocka_unit_test(a_filter_that_changes_while_an_original_comes_up_repeats_nothing),
 		cmocka_unit_test(a_group_that_a_filter_leaves_out_meanwhile_is_reset),
 		cmocka_unit_test(a_slot_is_given_back_once_though_a_context_is_at_work),
+		cmocka_unit_test(a_slot_that_is_being_set_up_is_not_what_it_was_before),
 		cmocka_unit_test(framing_that_was_lost_over_a_header_is_handed_back),
 		cmocka_unit_test(a_datagram_comes_once_after_more_packets_than_serials),
 		cmocka_unit_test(a_datagram_that_comes_while_a_position_ends_is_the_control_planes),
