@@ -390,6 +390,9 @@ static const char *why(const struct inlay_turn_links *links, const struct link *
 		return "as configured";
 	if (link->generic)
 		return "as configured: behind the driver";
+	if (!(link->flags & INLAY_TURN_LINK_XMIT) && !links->asker.family)
+		return "this kernel (6.3 or newer is needed) does not tell which interfaces take "
+		       "redirected frames: TC relays those";
 	if (!(link->flags & INLAY_TURN_LINK_XMIT) && link->veth)
 		return "its peer takes no redirected frames: turn GRO on there (ethtool -K PEER "
 		       "gro on); TC relays meanwhile";

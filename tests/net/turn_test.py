@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """inlay-turn in front of real TURN servers, in three namespaces. Needs root, coturn, and for its
 cases a server made with pion's library. usage: tests/net/turn_test.py BUILD_DIR [CASE...]"""
+import os
 import pathlib
 import sys
 
@@ -112,7 +113,8 @@ def main():
         return 77
     if why_no_pion:
         print(f"# SKIP the cases of pion's server: {why_no_pion}")
-    return run_cases([cases[name] for name in sys.argv[2:] or cases], build, jobs=6)
+    return run_cases([cases[name] for name in sys.argv[2:] or cases], build,
+                     jobs=min(6, 3 * (os.cpu_count() or 1)))
 
 
 if __name__ == "__main__":
