@@ -231,13 +231,16 @@ def a_neighbour_that_moves(processes):
         assert channel.went_fast(5) == (5, 5)
 
 
-def left_alone(what, *options, server=(), tls=False):
+def left_alone(what, *options, server=(), tls=False, attempts=1):
     def case(processes):
         with Scene(processes) as scene:
             scene.coturn(*server, tls=tls)
             scene.start_turn()
             scene.echo()
-            done = scene.uclient("uclient", *options, "-e", peer_address(), "-c", "-n", 100)
+            for _ in range(attempts):
+                done = scene.uclient("uclient", *options, "-e", peer_address(), "-c", "-n", 100)
+                if not done["lost"]:
+                    break
             assert done["sent"] == done["received"] >= 100 and not done["lost"], done
             assert scene.turn.totals() == (0, 0)
     case.__doc__ = f"{what} stay with the server."
@@ -668,7 +671,9 @@ CASES = {one.__name__: one for one in (
     another_namespace, denied, full, byte_for_byte, flood, strangers, ssrf)}
 CASES.update({
     "dtls": left_alone("Clients over DTLS", "-S", tls=True),
-    "tls": left_alone("Clients over TLS", "-S", "-t", tls=True),
+    # turnutils_uclient loses messages that come in one piece, on a busy machine and without
+    # inlay-turn too: they are sent further apart, and again.
+    "tls": left_alone("Clients over TLS", "-S", "-t", "-z", 40, tls=True, attempts=3),
     "mobility": left_alone("Allocations with mobility tickets", "-M", server=["--mobility"]),
 })
 CASES.update({f"attach_{way}": attach(way) for way in ("native", "generic", "tc")})
