@@ -23,18 +23,39 @@ class HarnessError(Exception):
     """Something a person can act on."""
 
 
+PATIENCE = 60  # seconds: a fence against waiting for ever, and no measure of anything
 given_ports = set()
 
 
-def free_udp_port():
-    """A port of loopback that nobody uses, and that nobody was given before."""
-    while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if port not in given_ports:
-            given_ports.add(port)
-            return port
+def free_port():
+    """A port of loopback, for UDP and TCP, that nobody uses and that nobody was given before. Not
+    one of those that the kernel gives to whoever names none: until a program has bound it, the
+    kernel might give it to another test's."""
+    low, high = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    ports = [*range(10000, int(low)), *range(int(high) + 1, 65536)] or range(10000, 65536)
+    for _ in range(1000):
+        port = random.SystemRandom().choice(ports)
+        try:
+            if port in given_ports:
+                continue
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                with socket.socket(socket.AF_INET, kind) as probe:
+                    probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        given_ports.add(port)
+        return port
+    raise HarnessError("no port of loopback is free")
+
+
+def until(what, so, seconds=PATIENCE):
+    """Waits until |so|() is true, and returns that."""
+    limit = time.monotonic() + seconds
+    while not (found := so()):
+        if time.monotonic() > limit:
+            raise HarnessError(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
+    return found
 
 
 def certificate(scratch, name="cert", address="127.0.0.1"):
@@ -84,19 +105,20 @@ class Processes:
     def log(self, name):
         return (self.scratch / f"{name}.log").read_text(errors="replace")
 
-    def wait_for(self, child, pattern, seconds=20):
+    def wait_for(self, child, pattern, seconds=PATIENCE):
         """Waits until a program's log matches."""
         limit = time.monotonic() + seconds
         while time.monotonic() < limit:
+            ended = child.poll() is not None
             if re.search(pattern, self.log(child.inlay_name), re.M):
                 return
-            if child.poll() is not None:
+            if ended:
                 break
             time.sleep(0.02)
         raise HarnessError(f"{child.inlay_name} did not get as far as '{pattern}':\n"
                            f"{self.log(child.inlay_name)[-3000:]}")
 
-    def finish(self, child, seconds=30, code=0):
+    def finish(self, child, seconds=PATIENCE, code=0):
         """Waits for a program to end by itself."""
         try:
             got = child.wait(seconds)
@@ -107,7 +129,7 @@ class Processes:
             raise HarnessError(f"{child.inlay_name} ended with {got}, not {code}:\n"
                                f"{self.log(child.inlay_name)[-3000:]}")
 
-    def end(self, child, sig=signal.SIGTERM, seconds=5):
+    def end(self, child, sig=signal.SIGTERM, seconds=PATIENCE):
         """Ends a program; returns its exit code."""
         if child.poll() is None:
             child.send_signal(sig)
@@ -139,7 +161,7 @@ class Namespace:
         self.holder = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "sleep", "300"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        own, limit = os.readlink("/proc/self/ns/net"), time.monotonic() + 5
+        own, limit = os.readlink("/proc/self/ns/net"), time.monotonic() + PATIENCE
         while self.link() in (own, None):
             if self.holder.poll() is not None or time.monotonic() > limit:
                 self.close()
@@ -189,7 +211,7 @@ class Relay:
 
     def __init__(self, processes, name="inlayd", extra="", namespace=None, address="127.0.0.1"):
         self.processes, scratch = processes, processes.scratch
-        self.port, self.address = free_udp_port(), address
+        self.port, self.address = free_port(), address
         self.socket = scratch / f"{name}.sock"
         self.cert, key = certificate(scratch, name, address)
         config = scratch / f"{name}.yaml"
@@ -198,7 +220,7 @@ class Relay:
                           f"control_socket: {self.socket}\n{extra}")
         self.child = processes.start(name, ["inlayd", "--config", config], namespace)
         self.pid = self.child.pid
-        limit = time.monotonic() + 15
+        limit = time.monotonic() + PATIENCE
         while not self.socket.exists():
             if self.child.poll() is not None or time.monotonic() > limit:
                 raise HarnessError(f"{name} did not start:\n{processes.log(name)[-3000:]}")
@@ -314,7 +336,7 @@ def run_case(case, build):
         processes = Processes(pathlib.Path(folder), build)
         try:
             case(processes)
-        except (HarnessError, AssertionError, OSError, KeyError, ValueError) as error:
+        except Exception as error:  # pylint: disable=broad-except
             why = "".join(traceback.format_exception(error))
         else:
             why = ""
