@@ -3,26 +3,32 @@
 """Adaptive bit rate on an emulated link: inlay-sub receives two renditions from inlayd over a veth
 that tc's token bucket narrows and widens. Needs root for its network namespaces, which end with it.
 usage: tests/net/abr_test.py BUILD_DIR [CASE...]"""
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import harness
-from harness import HarnessError, Namespace, Relay, renditions_taken, run_cases
+from harness import HarnessError, Namespace, Relay, by_group, renditions_taken, run_cases
 
 LOW, HIGH = "abr--low", "abr--high"
 LOW_BPS, HIGH_BPS = 800_000, 3_000_000
 WIDE, NARROW = 6_000_000, 1_500_000  # of the link: both renditions' ranges, and the low one's
-# A climb takes the longest: a path that is not full shows only how fast the relay dares to send,
-# and that grows with each key frame.
-PHASES = [("wide", WIDE, HIGH, 10), ("narrow", NARROW, LOW, 10), ("wide again", WIDE, HIGH, 15)]
-SECONDS = sum(phase[3] for phase in PHASES)
+PHASES = [("wide", WIDE, HIGH), ("narrow", NARROW, LOW), ("wide again", WIDE, HIGH)]
+# Each lasts until all is as it should be, and stays so. Where nothing else goes on that is after 10
+# seconds, of which a climb takes the most: a path that is not full shows only how fast the relay
+# dares to send, and that grows with each key frame. Where programs wait for the processor, what the
+# path carries is less.
+FENCE = 75
+SETTLED = 3  # of inlay-sub's lines in a row, a second apart
+FALL = 4  # groups, of a second each, the one in progress included
 RELAY_ADDRESS, SUB_ADDRESS = "10.77.0.1", "10.77.0.2"
 
 # The token bucket counts what Ethernet would: of a full packet of 1200 bytes, which is what the
@@ -74,15 +80,15 @@ class Scene:
             self.far)
         self.processes.wait_for(self.sub, "^connected")
         self.pub = self.processes.start("pub", [
-            "inlay-pub", self.relay.uri(), "--ca", self.relay.cert, *ladder, "--rate", "25", "--group-seconds", "1", "--seconds", SECONDS,
+            "inlay-pub", self.relay.uri(), "--ca", self.relay.cert, *ladder, "--rate", "25", "--group-seconds", "1", "--seconds", 300,
             "--hashes", self.scratch / "pub.hashes"], self.near)
         self.processes.wait_for(self.sub, "^ready")
 
-    def sub_state(self):
-        """Rendition and estimate of the line that inlay-sub printed last."""
-        lines = re.findall(r"s +\d+ frames .* (\S+)  estimate ([\d.]+) Mbit/s",
-                           self.processes.log("sub"))
-        return (lines[-1][0], float(lines[-1][1]) * 1e6) if lines else ("", 0)
+    def sub_states(self):
+        """Rendition and estimate of each line that inlay-sub has printed."""
+        return [(track, float(mbit) * 1e6) for track, mbit in
+                re.findall(r"s +\d+ frames .* (\S+)  estimate ([\d.]+) Mbit/s\n",
+                           self.processes.log("sub"))]
 
     def relay_estimate(self):
         """What the relay thinks of the path to the subscriber, in bits a second."""
@@ -91,6 +97,28 @@ class Scene:
         assert len(rows) == 1, f"{len(rows)} connections from {SUB_ADDRESS}"
         return rows[0]["bandwidth_bps"]
 
+    def published_group(self):
+        return max(track["largest_group"] for track in self.relay.ask("tracks")["tracks"]
+                   if "largest_group" in track)
+
+    def settle(self, name, bps, track):
+        """Waits until renditions and both estimates are as the link is; what was seen last."""
+        limit, begun, good = time.monotonic() + FENCE, len(self.sub_states()), 0
+        seen = begun
+        while True:
+            states = self.sub_states()
+            if len(states) > seen:
+                seen = len(states)
+                got, sub, relay = *states[-1], self.relay_estimate()
+                good = good + 1 if (got == track and within(sub, bps * PAYLOAD_SHARE, 35) and
+                                    within(relay, bps * QUIC_SHARE, 25)) else 0
+                if good == SETTLED:
+                    return name, bps, got, sub, relay, seen - begun
+            if time.monotonic() > limit:
+                raise HarnessError(f"{name}: {states[begun:]}, and inlayd now estimates "
+                                   f"{self.relay_estimate()}")
+            time.sleep(0.05)
+
 
 def within(value, want, percent):
     return abs(value - want) * 100 <= percent * want
@@ -98,10 +126,10 @@ def within(value, want, percent):
 
 def tell(rows, report, what):
     """The table of a case, in one piece: cases run side by side."""
-    lines = [what, "phase        link     rendition   inlay-sub    inlayd"]
-    for name, bps, _, got, sub, relay in rows:
+    lines = [what, "phase        link     rendition   inlay-sub    inlayd          for"]
+    for name, bps, got, sub, relay, seconds in rows:
         lines.append(f"{name:10} {bps / 1e6:6.2f}   {got:10} {sub / 1e6:8.2f}  "
-                     f"{relay / 1e6:8.2f}   Mbit/s")
+                     f"{relay / 1e6:8.2f}   Mbit/s  {seconds} s")
     for change in report["switches"]:
         lines.append(f"after {change['at_ms'] / 1e3:5.1f} s, from group {change['group']}: "
                      f"{change['from']} -> {change['to']}")
@@ -112,34 +140,28 @@ def tell(rows, report, what):
 def phases(processes, delay_ms=0, extra=""):
     """Two renditions over a link that narrows and widens: no gap, no overlap, good estimates."""
     scene = Scene(processes, extra)
-    rows = []
+    rows, began = [], []  # of each phase: what was seen, and the group that it began in
     try:
         scene.start(delay_ms)
-        ends = time.monotonic()
-        for name, bps, track, seconds in PHASES:
-            scene.near.limit("tosub", bps)
-            ends += seconds
-            # The last line before a phase ends is of a settled state; the last phase ends a
-            # little earlier, as the track does.
-            time.sleep(max(0, ends - time.monotonic() - (0.6 if name == PHASES[-1][0] else 0)))
-            rows.append((name, bps, track, *scene.sub_state(), scene.relay_estimate()))
+        for phase in PHASES:
+            scene.near.limit("tosub", phase[1])
+            began.append(scene.published_group())
+            rows.append(scene.settle(*phase))
+        scene.pub.send_signal(signal.SIGTERM)
         processes.finish(scene.pub)
         processes.finish(scene.sub)
     finally:
         scene.close()
     report = json.loads((scene.scratch / "sub.json").read_text())
     tell(rows, report, f"{2 * delay_ms} ms there and back{', ' if extra else ''}{extra.strip()}")
-    taken = renditions_taken(
-        {track: (scene.scratch / f"pub.hashes.{track}").read_text().splitlines()
-         for track in (LOW, HIGH)}, (scene.scratch / "sub.hashes").read_text().splitlines())
-    assert len(taken) == SECONDS, f"{len(taken)} groups, not {SECONDS}"
-    for name, bps, track, got, sub, relay in rows:
-        assert got == track, f"{name}: on {got}, not on {track}"
-        assert within(sub, bps * PAYLOAD_SHARE, 35), f"{name}: inlay-sub estimates {sub}"
-        assert within(relay, bps * QUIC_SHARE, 25), f"{name}: inlayd estimates {relay}"
+    published = {track: (scene.scratch / f"pub.hashes.{track}").read_text().splitlines()
+                 for track in (LOW, HIGH)}
+    taken = renditions_taken(published, (scene.scratch / "sub.hashes").read_text().splitlines())
+    assert len(taken) == len(by_group(published[LOW])), f"{len(taken)} groups of all"
     first_low = taken.index(LOW, taken.index(HIGH))
-    assert first_low <= PHASES[0][3] + 3, f"it fell with group {first_low} only"
-    assert len(report["switches"]) <= 5, "it flapped"
+    assert first_low <= began[1] + FALL, \
+        f"the link was narrow in group {began[1]}, and it fell with group {first_low} only"
+    assert len(report["switches"]) <= max(5, len(taken) // 7), "it flapped"
     assert report["missing_frames"] + report["missing_groups"] + report["late"] == 0, report
 
 
@@ -185,6 +207,9 @@ def main():
     if why:
         print(f"skipped: {why}")
         sys.exit(77)
+    # It is about a link, and not about what else keeps the machine busy. Programs inherit it.
+    with contextlib.suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, -10)
     sys.exit(run_cases(wanted, pathlib.Path(sys.argv[1]).resolve()))
 
 
