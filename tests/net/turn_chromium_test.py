@@ -14,7 +14,7 @@ import threading
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import HarnessError, run_cases
+from harness import PATIENCE, HarnessError, run_cases
 from turn_scene import PASSWORD, PORT, USER, Scene, lacking, relay_address, server_address
 
 PAGE = pathlib.Path(__file__).with_name("turn_chromium.html")
@@ -59,7 +59,7 @@ class PageServer:
             self.server.serve_forever()
 
         threading.Thread(target=serve, daemon=True).start()
-        self.port = ready.get(timeout=5)
+        self.port = ready.get(timeout=PATIENCE)
         if not self.port:
             raise HarnessError("the namespace cannot be entered")
 
@@ -108,10 +108,10 @@ def measure(processes, beside):
         page = PageServer(scene.client)
         try:
             browser = browse(scene, page, "chromium-beside" if beside else "chromium-alone")
-            page.wait_for("/begin", 60)
+            page.wait_for("/begin", 2 * PATIENCE)
             packets = -from_clients(scene)
             fast = -turn.status()["to_peer_packets"] if turn else 0
-            result = page.wait_for("/result", 10 * SECONDS + 30)
+            result = page.wait_for("/result", 3 * PATIENCE)
             packets += from_clients(scene)
             fast += turn.status()["to_peer_packets"] if turn else 0
             channels = turn.channels() if turn else []

@@ -10,7 +10,7 @@ import struct
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import HarnessError, run_cases
+from harness import PATIENCE, HarnessError, run_cases, until
 from turn_client import socket_in
 from turn_scene import (PEER_PORT, PORT, Scene, client_address, lacking, peer_address,
                         relay_address, server_address)
@@ -27,6 +27,8 @@ class Ends:
     def __init__(self, scene, processes):
         self.client = socket_in(scene.client, client_address(), CLIENT_PORT)
         self.peer = socket_in(scene.peer, peer_address(), PEER_PORT)
+        for end in (self.client, self.peer):
+            end.settimeout(PATIENCE)
         # They ask for the server's host, which knows them then: a server's own packets would ask.
         self.client.sendto(b"", SERVER)
         self.peer.sendto(b"", RELAYED)
@@ -34,7 +36,7 @@ class Ends:
             "example", ["env", f"TURN_OBJECT={processes.build / 'bpf/turn.bpf.o'}",
                         processes.build / EXAMPLE, client_address(), CLIENT_PORT, *SERVER,
                         *RELAYED, peer_address(), PEER_PORT], scene.server)
-        processes.wait_for(self.child, "is relayed", 60)
+        processes.wait_for(self.child, "is relayed")
 
     def up(self, data):
         self.client.sendto(struct.pack("!HH", CHANNEL, len(data)) + data, SERVER)
@@ -76,7 +78,7 @@ def ends_with_its_process(processes):
         assert ends.exchange(b"before"), "did not relay"
         assert scene.attached(), "nothing is attached"
         processes.end(ends.child, signal.SIGKILL)
-        assert not scene.attached(), scene.attached()
+        until("nothing is attached", lambda: not scene.attached())
         ends.peer.settimeout(0.5)
         assert not ends.exchange(b"after"), "relays yet"
         ends.close()
