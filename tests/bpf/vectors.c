@@ -107,7 +107,7 @@ static ssize_t receive(int fd, __u8 *frame)
 {
 	struct pollfd readable = {.fd = fd, .events = POLLIN};
 
-	if (poll(&readable, 1, 2000) != 1)
+	if (poll(&readable, 1, 20000) != 1)
 		return 0;
 	return recv(fd, frame, KERNEL_FRAME, 0);
 }

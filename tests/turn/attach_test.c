@@ -228,7 +228,7 @@ static void test_an_interface_that_comes_later_is_attached_and_forgotten_again(v
 	(void)inlay_turn_turn(turn, now);
 	scene_run("ip link add late type veth peer name late2 && ip link set late up && "
 		  "ip link set late2 up");
-	assert_int_equal(poll(&fd, 1, 1000), 1);
+	assert_int_equal(poll(&fd, 1, 20000), 1);
 	(void)inlay_turn_turn(turn, now + INLAY_S);
 	assert_string_equal(scene_link(turn, "late").ingress, "native");
 	/* Before 6.2 none that is up gets another name. */

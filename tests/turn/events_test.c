@@ -149,7 +149,7 @@ static void test_requests_and_responses_come_up_whole_and_apart(void **state)
 	assert_int_equal(heard.last.cookie, 0);
 	send_messages(INLAY_TURN_RESPONSES, 1);
 	/* Its descriptor says so. */
-	assert_int_equal(poll(&fd, 1, 1000), 1);
+	assert_int_equal(poll(&fd, 1, 20000), 1);
 	(void)inlay_turn_turn(turn, now);
 	assert_int_equal(heard.events[INLAY_TURN_RESPONSES], 1);
 	assert_memory_equal(&heard.last.src, &server, sizeof(server));

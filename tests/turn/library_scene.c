@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TRIES 2000
+#define TRIES 30000
 
 const char *scene_object, *scene_other_object;
 

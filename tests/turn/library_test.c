@@ -117,7 +117,7 @@ static void test_nothing_is_alive_before_the_first_turn_nor_two_seconds_after_th
 
 	assert_int_equal(scene_control().alive_until, 0);
 	/* So the first turn is asked for at once. */
-	assert_int_equal(poll(&fd, 1, 1000), 1);
+	assert_int_equal(poll(&fd, 1, 20000), 1);
 	assert_true(inlay_turn_turn(turn, now) <= now + 500 * INLAY_MS);
 	assert_int_equal(scene_control().alive_until, now + INLAY_TURN_ALIVE);
 	assert_int_equal(scene_control().mode, INLAY_TURN_RELAY);
