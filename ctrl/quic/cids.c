@@ -15,6 +15,7 @@ void inlay_cids_init(struct inlay_cids *c, const struct inlay_handover *h,
 	__u64 limit = h->peer.active_connection_id_limit;
 
 	memset(c, 0, sizeof(*c));
+	c->next_gone = INLAY_NEVER;
 	c->ops = ops;
 	c->user = user;
 	/* Section 18.2: the default, and the least that may be given, is 2. */
@@ -353,6 +354,8 @@ enum inlay_quic_error inlay_cids_on_retire(struct inlay_cids *c, __u64 sequence,
 		o->retired = true;
 		o->pending = false;
 		o->gone_at = gone_at;
+		if (gone_at < c->next_gone)
+			c->next_gone = gone_at;
 	}
 	inlay_cids_issue(c);
 	return INLAY_QUIC_NO_ERROR;
@@ -360,24 +363,23 @@ enum inlay_quic_error inlay_cids_on_retire(struct inlay_cids *c, __u64 sequence,
 
 inlay_ns inlay_cids_deadline(const struct inlay_cids *c)
 {
-	inlay_ns at = INLAY_NEVER;
-	__u32 i;
-
-	for (i = 0; i < INLAY_CIDS_OWN_ROOM; i++)
-		if (c->own[i].used && c->own[i].retired && c->own[i].gone_at < at)
-			at = c->own[i].gone_at;
-	return at;
+	return c->next_gone;
 }
 
 void inlay_cids_on_timer(struct inlay_cids *c, inlay_ns now)
 {
 	struct inlay_own_cid *o;
 
+	if (now < c->next_gone)
+		return;
+	c->next_gone = INLAY_NEVER;
 	for (o = c->own; o < c->own + INLAY_CIDS_OWN_ROOM; o++)
 		if (o->used && o->retired && o->gone_at <= now) {
 			forget_own(c, o);
 			/* There is room for one that there was none for. */
 			inlay_cids_issue(c);
+		} else if (o->used && o->retired && o->gone_at < c->next_gone) {
+			c->next_gone = o->gone_at;
 		}
 }
 

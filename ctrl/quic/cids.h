@@ -39,7 +39,8 @@ struct inlay_cids {
 	struct inlay_own_cid own[INLAY_CIDS_OWN_ROOM];
 	__u64 next_sequence;
 	__u64 own_retire_prior_to; /* ours below have been replaced */
-	__u32 own_max;		   /* as many as the peer keeps, at most INLAY_CIDS_OWN_MAX */
+	inlay_ns next_gone; /* none of those retired goes before; INLAY_NEVER: none is left */
+	__u32 own_max;	    /* as many as the peer keeps, at most INLAY_CIDS_OWN_MAX */
 	/* The peer's */
 	struct inlay_peer_cid peer[INLAY_CIDS_PEER_MAX];
 	__u32 peer_max; /* our active_connection_id_limit */

@@ -28,7 +28,7 @@ static void on_foreign_end(void *user)
 	if (run.end == run.offset && !run.fin)
 		return;
 	c->foreign = (struct inlay_acked_run){0};
-	s = inlay_streams_of_forwarder(&c->streams, run.id);
+	s = inlay_streams_of_forwarder(&c->streams, run.number);
 	if (!s || inlay_stream_send_on_foreign(&s->send, run.offset, run.end - run.offset, run.fin,
 					       &rise)) {
 		c->recovery_failed = true;
@@ -46,20 +46,35 @@ void inlay_conn_end_ack(struct inlay_conn *c)
 	on_foreign_end(c);
 	c->acked = (struct inlay_acked_run){0};
 	if (run.end > run.offset || run.fin)
-		stream_acked(c, run.id, run.offset, run.end - run.offset, run.fin);
+		stream_acked(c, inlay_conn_foreign_stream(c, run.number), run.offset,
+			     run.end - run.offset, run.fin);
+}
+
+static struct inlay_acked_run begin_run(const struct inlay_sent *e)
+{
+	return (struct inlay_acked_run){.number = e->stream, .offset = e->offset, .end = e->offset};
+}
+
+/* The entry's bytes follow those of the run. */
+static bool goes_on(const struct inlay_acked_run *run, const struct inlay_sent *e)
+{
+	return run->number == e->stream && run->end == e->offset;
+}
+
+static void extend(struct inlay_acked_run *run, const struct inlay_sent *e, __u16 flags)
+{
+	run->end += e->payload_len;
+	run->fin |= (flags & INLAY_SENT_FIN) != 0;
 }
 
 /* Numbers of an ACK come in the order in which they were sent, range by range. */
-static void run_acked(struct inlay_conn *c, __u64 id, __u64 offset, __u64 len, bool fin)
+static void run_acked(struct inlay_conn *c, const struct inlay_sent *e, __u16 flags)
 {
-	struct inlay_acked_run *run = &c->acked;
-
-	if (run->id != id || run->end != offset) {
+	if (!goes_on(&c->acked, e)) {
 		inlay_conn_end_ack(c);
-		*run = (struct inlay_acked_run){.id = id, .offset = offset, .end = offset};
+		c->acked = begin_run(e);
 	}
-	run->end += len;
-	run->fin |= fin;
+	extend(&c->acked, e, flags);
 }
 
 static void stream_lost(struct inlay_conn *c, __u64 id, __u64 offset, __u64 len, bool fin)
@@ -212,20 +227,6 @@ static void frame_lost(struct inlay_conn *c, const struct inlay_sent_frame *f)
 	}
 }
 
-/* Entries that are not LOCAL speak of our unidirectional streams. */
-__u64 inlay_conn_foreign_stream(const struct inlay_conn *c, const struct inlay_sent *e)
-{
-	return (__u64)e->stream << 2 | INLAY_UNI << 1 | (c->role == INLAY_SERVER);
-}
-
-static void path_carried(struct inlay_conn *c, __u64 pn, const struct inlay_sent *e, __u16 flags)
-{
-	if (flags & INLAY_SENT_ECN)
-		inlay_ecn_on_acked(&c->ecn, pn);
-	if (inlay_pmtu_on_acked(&c->pmtu, pn, e->packet_size, flags & INLAY_SENT_MTU_PROBE))
-		inlay_conn_note_mtu(c);
-}
-
 static void path_lost(struct inlay_conn *c, __u64 pn, const struct inlay_sent *e)
 {
 	__u16 flags = inlay_sentlog_flags(e);
@@ -241,32 +242,55 @@ static void path_lost(struct inlay_conn *c, __u64 pn, const struct inlay_sent *e
 		inlay_conn_note_mtu(c);
 }
 
-static void on_acked(void *user, __u64 pn)
+static void local_acked(struct inlay_conn *c, __u64 pn)
 {
+	bool late = inlay_sentlog_fate(&c->log, pn) == INLAY_FATE_LOST;
 	const struct inlay_sent_frame *f;
-	struct inlay_conn *c = user;
-	const struct inlay_sent *e = inlay_sentlog_entry(&c->log, pn);
+
+	/* Retirements are counted, and the one sent again will be acknowledged too. */
+	for (f = inlay_sentlog_frames(&c->log, pn); f; f = inlay_sentlog_frame_next(&c->log, f)) {
+		if (f->type != INLAY_QUIC_ACK && f->type != INLAY_QUIC_PING)
+			inlay_pmtu_on_traffic(&c->pmtu);
+		if (!late || f->type != INLAY_QUIC_RETIRE_CONNECTION_ID)
+			frame_acked(c, f);
+	}
+}
+
+/* A packet of any kind. Out of line, as any_foreign(): the registers that these need are then not
+ * saved for every copy. */
+static __attribute__((noinline)) void any_acked(struct inlay_conn *c, __u64 pn,
+						const struct inlay_sent *e)
+{
 	__u16 flags = inlay_sentlog_flags(e);
 
-	inlay_keyupdate_on_acked(&c->keys, pn);
-	path_carried(c, pn, e, flags);
+	if (inlay_pmtu_on_acked(&c->pmtu, pn, e->packet_size, flags & INLAY_SENT_MTU_PROBE))
+		inlay_conn_note_mtu(c);
 	if (flags & INLAY_SENT_LOCAL) {
-		bool late = inlay_sentlog_fate(&c->log, pn) == INLAY_FATE_LOST;
-
-		/* Retirements are counted, and the one sent again will be acknowledged too. */
-		for (f = inlay_sentlog_frames(&c->log, pn); f;
-		     f = inlay_sentlog_frame_next(&c->log, f)) {
-			if (f->type != INLAY_QUIC_ACK && f->type != INLAY_QUIC_PING)
-				inlay_pmtu_on_traffic(&c->pmtu);
-			if (!late || f->type != INLAY_QUIC_RETIRE_CONNECTION_ID)
-				frame_acked(c, f);
-		}
+		local_acked(c, pn);
 		return;
 	}
 	inlay_pmtu_on_traffic(&c->pmtu);
 	if (!(flags & INLAY_SENT_DATAGRAM))
-		run_acked(c, inlay_conn_foreign_stream(c, e), e->offset, e->payload_len,
-			  flags & INLAY_SENT_FIN);
+		run_acked(c, e, flags);
+}
+
+/* A forwarder's copy of a stream. One that follows the one before is what most calls are for. */
+#define PLAIN (INLAY_SENT_FIN | INLAY_SENT_ECN)
+
+static void on_acked(void *user, __u64 pn, const struct inlay_sent *e)
+{
+	struct inlay_conn *c = user;
+	__u16 flags = inlay_sentlog_flags(e);
+
+	inlay_keyupdate_on_acked(&c->keys, pn);
+	if (flags & INLAY_SENT_ECN)
+		inlay_ecn_on_acked(&c->ecn, pn);
+	if ((flags & ~PLAIN) || inlay_pmtu_is_in_doubt(&c->pmtu) || !goes_on(&c->acked, e)) {
+		any_acked(c, pn, e);
+		return;
+	}
+	inlay_pmtu_on_traffic(&c->pmtu);
+	extend(&c->acked, e, flags);
 }
 
 /* Returns how many datagrams it carried: those are gone. */
@@ -287,7 +311,7 @@ static unsigned int repeat(struct inlay_conn *c, __u64 pn)
 	}
 	if (flags & INLAY_SENT_DATAGRAM)
 		return 1;
-	stream_lost(c, inlay_conn_foreign_stream(c, e), e->offset, e->payload_len,
+	stream_lost(c, inlay_conn_foreign_stream(c, e->stream), e->offset, e->payload_len,
 		    flags & INLAY_SENT_FIN);
 	return 0;
 }
@@ -303,36 +327,45 @@ static void on_lost(void *user, __u64 pn)
 	c->stats.datagrams_lost += repeat(c, pn);
 }
 
-/* A forwarder sent it. The log is all that says so: the stream follows it. */
-static void on_foreign(void *user, __u64 pn, inlay_ns sent)
+static __attribute__((noinline)) void any_foreign(struct inlay_conn *c, __u64 pn,
+						  const struct inlay_sent *e, inlay_ns sent)
 {
-	struct inlay_conn *c = user;
-	const struct inlay_sent *e = inlay_sentlog_entry(&c->log, pn);
 	__u16 flags = inlay_sentlog_flags(e);
-	struct inlay_acked_run *run = &c->foreign;
 
-	c->stats.packets_sent++;
-	c->stats.packets_forwarded++;
-	c->stats.bytes_sent += e->packet_size;
 	if (!c->close.sent_since)
 		inlay_close_on_eliciting_sent(&c->close, sent);
 	if (inlay_conn_is_traced(c))
 		inlay_conn_trace_forwarded(c, pn, sent);
-	if (flags & INLAY_SENT_ECN)
-		inlay_ecn_on_foreign(&c->ecn);
 	if (flags & INLAY_SENT_DATAGRAM) {
 		c->stats.datagrams_sent++;
 		return;
 	}
 	if (flags & INLAY_SENT_LOCAL)
 		return;
-	if (run->id != e->stream || run->end != e->offset) {
+	if (!goes_on(&c->foreign, e)) {
 		on_foreign_end(c);
-		*run = (struct inlay_acked_run){
-			.id = e->stream, .offset = e->offset, .end = e->offset};
+		c->foreign = begin_run(e);
 	}
-	run->end += e->payload_len;
-	run->fin |= (flags & INLAY_SENT_FIN) != 0;
+	extend(&c->foreign, e, flags);
+}
+
+/* A forwarder sent it. The log is all that says so: the stream follows it. */
+static void on_foreign(void *user, __u64 pn, const struct inlay_sent *e, inlay_ns sent)
+{
+	struct inlay_conn *c = user;
+	__u16 flags = inlay_sentlog_flags(e);
+
+	c->stats.packets_sent++;
+	c->stats.packets_forwarded++;
+	c->stats.bytes_sent += e->packet_size;
+	if (flags & INLAY_SENT_ECN)
+		inlay_ecn_on_foreign(&c->ecn);
+	if ((flags & ~PLAIN) || !c->close.sent_since || inlay_conn_is_traced(c) ||
+	    !goes_on(&c->foreign, e)) {
+		any_foreign(c, pn, e, sent);
+		return;
+	}
+	extend(&c->foreign, e, flags);
 }
 
 void inlay_conn_repeat(struct inlay_conn *c, __u64 pn)

@@ -33,8 +33,9 @@ struct inlay_headers_change {
 	struct inlay_moment moment; /* of the request, or of the flip */
 };
 
+/* Bytes of one of our unidirectional streams. */
 struct inlay_acked_run {
-	__u64 id, offset, end; /* |offset| == |end| and not |fin|: none */
+	__u64 number, offset, end; /* |offset| == |end| and not |fin|: none */
 	bool fin;
 };
 
@@ -78,10 +79,10 @@ struct inlay_conn {
 	__u64 probe_from; /* the next probe repeats this packet, or a later one */
 	__u32 until_skip; /* packets until a number is skipped on purpose; 0: never */
 
-	/* While an ACK is being processed: bytes of one stream that it acknowledges and the stream
-	 * has not heard of. Copies of a forwarder carry one after the other. */
+	/* While an ACK is being processed: what it acknowledges and the stream has not heard of.
+	 * Copies of a forwarder carry one piece after the other. */
 	struct inlay_acked_run acked;
-	/* While the log is looked through: the same of what a forwarder sent; |id|: its number. */
+	/* While the log is looked through: the same of what a forwarder sent. */
 	struct inlay_acked_run foreign;
 
 	/* While a packet is being processed. */
@@ -176,7 +177,11 @@ size_t inlay_conn_path_send(struct inlay_conn *c, __u8 *dst, size_t room,
 /* conn_fate.c */
 extern const struct inlay_recovery_ops inlay_conn_recovery_ops;
 /* ID of the stream that an entry that is not LOCAL speaks of. */
-__u64 inlay_conn_foreign_stream(const struct inlay_conn *c, const struct inlay_sent *e);
+static inline __u64 inlay_conn_foreign_stream(const struct inlay_conn *c, __u64 number)
+{
+	return number << 2 | INLAY_UNI << 1 | (c->role == INLAY_SERVER);
+}
+
 /* Behind the ACK: what was acknowledged is known to its streams. */
 void inlay_conn_end_ack(struct inlay_conn *c);
 /* Queues what |pn| carried once more, without calling it lost. */

@@ -227,7 +227,7 @@ static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_qui
 				    inlay_ns now)
 {
 	bool raised = !c->recovery.any_acked || f->largest > c->recovery.largest_acked;
-	inlay_ns delay = INLAY_NEVER, sent;
+	inlay_ns delay = INLAY_NEVER;
 	enum inlay_quic_error err;
 	__u64 marked;
 
@@ -235,7 +235,7 @@ static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_qui
 	if (f->delay < 1ULL << 26)
 		delay = (f->delay << c->peer.ack_delay_exponent) * INLAY_US;
 	c->stats.acks_received++;
-	sent = inlay_sentlog_time(inlay_sentlog_entry(&c->log, f->largest), now);
+	inlay_streams_fetch(&c->streams);
 	inlay_ecn_begin_ack(&c->ecn);
 	err = inlay_recovery_on_ack(&c->recovery, f, delay, now);
 	inlay_conn_end_ack(c);
@@ -244,7 +244,7 @@ static enum inlay_quic_error on_ack(struct inlay_conn *c, const struct inlay_qui
 	marked = inlay_ecn_end_ack(&c->ecn, f, raised, c->recovery.unpublished);
 	/* Section 9.4: marks met on the path before say nothing of this one. */
 	if (f->largest >= c->recovery.path_first)
-		inlay_recovery_on_ce(&c->recovery, marked, sent, now);
+		inlay_recovery_on_ce(&c->recovery, marked, now);
 	inlay_conn_note_ecn(c);
 	inlay_conn_poll(c, true);
 	inlay_keyupdate_on_ack(&c->keys, now);

@@ -37,7 +37,7 @@ void inlay_conn_trace_forwarded(struct inlay_conn *c, __u64 pn, inlay_ns sent)
 	struct inlay_writer w = inlay_writer_of(frame, sizeof(frame));
 	struct inlay_quic_clear clear = {.first = 0x40, .pn_len = INLAY_TX_PN, .pn = pn};
 	struct inlay_quic_stream f = {
-		.id = inlay_conn_foreign_stream(c, e),
+		.id = inlay_conn_foreign_stream(c, e->stream),
 		.offset = e->offset,
 		.len = e->payload_len <= sizeof(zeros) ? e->payload_len : sizeof(zeros),
 		.fin = flags & INLAY_SENT_FIN,

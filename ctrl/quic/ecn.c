@@ -72,23 +72,9 @@ void inlay_ecn_on_sent(struct inlay_ecn_path *e, inlay_ns now)
 	e->tested++;
 }
 
-void inlay_ecn_on_foreign(struct inlay_ecn_path *e)
-{
-	e->sent_most++;
-}
-
 void inlay_ecn_begin_ack(struct inlay_ecn_path *e)
 {
 	e->acked_now = 0;
-}
-
-void inlay_ecn_on_acked(struct inlay_ecn_path *e, __u64 pn)
-{
-	e->acked_ever++;
-	if (pn < e->first_pn)
-		return;
-	e->acked++;
-	e->acked_now++;
 }
 
 void inlay_ecn_on_lost(struct inlay_ecn_path *e, __u64 pn)

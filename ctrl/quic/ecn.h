@@ -58,12 +58,22 @@ enum inlay_ecn inlay_ecn_mark(struct inlay_ecn_path *e, bool tests, inlay_ns pto
 void inlay_ecn_on_sent(struct inlay_ecn_path *e, inlay_ns now);
 
 /* A forwarder sent one that is marked. */
-void inlay_ecn_on_foreign(struct inlay_ecn_path *e);
+static inline void inlay_ecn_on_foreign(struct inlay_ecn_path *e)
+{
+	e->sent_most++;
+}
 
 /* Before the ACK's numbers are acted on. */
 void inlay_ecn_begin_ack(struct inlay_ecn_path *e);
 /* Marked packets: acknowledged by it, lost. */
-void inlay_ecn_on_acked(struct inlay_ecn_path *e, __u64 pn);
+static inline void inlay_ecn_on_acked(struct inlay_ecn_path *e, __u64 pn)
+{
+	e->acked_ever++;
+	if (pn < e->first_pn)
+		return;
+	e->acked++;
+	e->acked_now++;
+}
 void inlay_ecn_on_lost(struct inlay_ecn_path *e, __u64 pn);
 /* Behind them. |raised|: it acknowledges a larger number than any before; others are not judged.
  * |unpublished|: numbers that were taken and of which nothing is known. Returns how many packets

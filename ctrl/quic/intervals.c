@@ -73,12 +73,29 @@ static void close_slots(struct inlay_intervals *s, __u32 from, __u32 to)
 	s->n -= to - from;
 }
 
+/* What comes next, mostly: the last range grows. */
+static bool extend_last(struct inlay_intervals *s, __u64 begin, __u64 end)
+{
+	struct inlay_quic_range *last;
+
+	if (s->n == 0)
+		return false;
+	last = &s->ranges[s->n - 1];
+	if (begin < last->begin || begin > last->end)
+		return false;
+	if (end > last->end) {
+		s->total += end - last->end;
+		last->end = end;
+	}
+	return true;
+}
+
 int inlay_intervals_add(struct inlay_intervals *s, __u64 begin, __u64 end)
 {
 	__u32 i, j;
 	int err;
 
-	if (begin >= end)
+	if (begin >= end || extend_last(s, begin, end))
 		return 0;
 	i = find(s, begin);
 	if (i == s->n || s->ranges[i].begin > end) {

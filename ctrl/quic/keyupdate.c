@@ -108,12 +108,6 @@ void inlay_keyupdate_on_tx(struct inlay_keyupdate *k, __u64 first_pn, inlay_ns n
 	k->updated = now;
 }
 
-void inlay_keyupdate_on_acked(struct inlay_keyupdate *k, __u64 pn)
-{
-	if (pn >= k->tx_first)
-		k->tx_acked = true;
-}
-
 void inlay_keyupdate_on_ack(struct inlay_keyupdate *k, inlay_ns now)
 {
 	if (!k->tx_acked || k->tx_confirmed)

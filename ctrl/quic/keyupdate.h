@@ -49,7 +49,12 @@ void inlay_keyupdate_on_told(struct inlay_keyupdate *k, __u64 largest);
 bool inlay_keyupdate_may_start(const struct inlay_keyupdate *k, inlay_ns pto, inlay_ns now);
 /* Our keys moved on: numbers from |first_pn| use them. */
 void inlay_keyupdate_on_tx(struct inlay_keyupdate *k, __u64 first_pn, inlay_ns now);
-void inlay_keyupdate_on_acked(struct inlay_keyupdate *k, __u64 pn);
+static inline void inlay_keyupdate_on_acked(struct inlay_keyupdate *k, __u64 pn)
+{
+	if (pn >= k->tx_first)
+		k->tx_acked = true;
+}
+
 /* All that an ACK acknowledges has been named. */
 void inlay_keyupdate_on_ack(struct inlay_keyupdate *k, inlay_ns now);
 /* An ACK was sent whose largest number was |largest|. */

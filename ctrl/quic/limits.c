@@ -33,21 +33,22 @@ __u64 inlay_limits_part(__u64 cwnd, __u64 thousandths, __u64 floor)
 void inlay_limits_write(struct inlay_subscriber *entry, const struct inlay_limits_input *in,
 			__u64 resolved, __u64 cwnd, __u64 floor, __u64 paced)
 {
-	__u64 share = INLAY_POLICY_WHOLE, before = 0, limit, of = 0, part = 0;
+	__u64 share = INLAY_POLICY_WHOLE, before = 0, limit = 0;
+	__u32 part, of = ~0U;
 	int i;
 
 	for (i = 0; i < INLAY_CLASSES; i++) {
 		/* policy.h: class 0 has the whole, and no class more than the one above it. */
 		if (i > 0)
 			share = min_u64(share, in->shares.share[i]);
-		limit = share ? share + in->shares.overshoot[i] : 0;
-		if (limit != of)
-			part = inlay_limits_part(cwnd, limit, floor);
-		of = limit;
-		limit = min_u64(resolved + (of ? part : 0), paced);
-		before += in->pending[i];
-		if (in->barred || limit < before)
-			limit = before;
-		inlay_store_u64(&entry->class_limit[i], limit - before);
+		part = share ? (__u32)share + in->shares.overshoot[i] : 0;
+		/* Most classes are like the one before. */
+		if (part != of || in->pending[i]) {
+			before += in->pending[i];
+			limit = min_u64(resolved + inlay_limits_part(cwnd, part, floor), paced);
+			limit = in->barred || limit < before ? 0 : limit - before;
+			of = part;
+		}
+		inlay_store_u64(&entry->class_limit[i], limit);
 	}
 }

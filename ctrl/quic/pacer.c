@@ -12,11 +12,11 @@ static __u64 max_u64(__u64 a, __u64 b)
 
 static void set_rate(struct inlay_pacer *p, __u64 rate, __u64 mtu)
 {
-	inlay_ns burst = p->patient ? INLAY_PACER_BURST : INLAY_PACER_BURST_LONG;
-
 	rate = max_u64(rate, MIN_PKTS_PER_S * mtu);
 	p->rate = rate < MAX_RATE ? rate : MAX_RATE;
-	p->burst = max_u64(p->rate / (INLAY_S / burst), INLAY_PACER_BURST_PKTS * mtu);
+	p->burst = p->patient ? p->rate / (INLAY_S / INLAY_PACER_BURST)
+			      : p->rate / (INLAY_S / INLAY_PACER_BURST_LONG);
+	p->burst = max_u64(p->burst, INLAY_PACER_BURST_PKTS * mtu);
 	p->quantum = max_u64(p->rate / (INLAY_S / INLAY_PACER_STEP), mtu);
 }
 

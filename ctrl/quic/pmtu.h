@@ -58,6 +58,12 @@ static inline void inlay_pmtu_on_traffic(struct inlay_pmtu *p)
 	p->traffic = true;
 }
 
+/* Packets were lost by their size, perhaps: it matters which ones arrive. */
+static inline bool inlay_pmtu_is_in_doubt(const struct inlay_pmtu *p)
+{
+	return p->suspects > 0;
+}
+
 /* A packet of |size|, sent at |time_us|, was acknowledged, lost. True: |mtu| has changed. */
 bool inlay_pmtu_on_acked(struct inlay_pmtu *p, __u64 pn, __u32 size, bool is_probe);
 bool inlay_pmtu_on_lost(struct inlay_pmtu *p, __u64 pn, __u32 size, bool is_probe, __u32 time_us,

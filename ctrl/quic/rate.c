@@ -14,11 +14,6 @@ void inlay_rate_init(struct inlay_rate *r)
 	*r = (struct inlay_rate){0};
 }
 
-void inlay_rate_on_acked(struct inlay_rate *r, __u64 bytes)
-{
-	r->delivered += bytes;
-}
-
 static inlay_ns noise_of(inlay_ns base)
 {
 	inlay_ns noise = NOISE + base / 32;

@@ -43,7 +43,11 @@ struct inlay_rate {
 };
 
 void inlay_rate_init(struct inlay_rate *r);
-void inlay_rate_on_acked(struct inlay_rate *r, __u64 bytes);
+static inline void inlay_rate_on_acked(struct inlay_rate *r, __u64 bytes)
+{
+	r->delivered += bytes;
+}
+
 void inlay_rate_on_sample(struct inlay_rate *r, const struct inlay_rate_sample *s);
 /* A round trip is over. */
 void inlay_rate_on_round(struct inlay_rate *r, inlay_ns now);

@@ -81,25 +81,27 @@ static bool is_dropped(const struct inlay_recovery *r, __u64 pn)
 }
 
 /* An open number that somebody else published. */
-static void note_foreign(struct inlay_recovery *r, __u64 pn, inlay_ns sent)
+static inline void note_foreign(struct inlay_recovery *r, __u64 pn, const struct inlay_sent *e,
+				inlay_ns sent)
 {
 	inlay_sentlog_note(r->log, pn);
 	if (sent > r->foreign_at)
 		r->foreign_at = sent;
 	if (r->ops->foreign)
-		r->ops->foreign(r->user, pn, sent);
-	if (is_dropped(r, pn))
+		r->ops->foreign(r->user, pn, e, sent);
+	if (inlay_sentlog_flags(e) & INLAY_SENT_DROPPED)
 		drop(r, pn);
 }
 
-static void look_at(struct inlay_recovery *r, __u64 pn, __u64 now_us)
+static inline void look_at(struct inlay_recovery *r, __u64 pn, __u64 now_us)
 {
-	inlay_ns sent = inlay_sentlog_time_us(inlay_sentlog_entry(r->log, pn), now_us);
+	const struct inlay_sent *e = inlay_sentlog_entry(r->log, pn);
+	inlay_ns sent = inlay_sentlog_time_us(e, now_us);
 
 	if (sent > r->last_eliciting)
 		r->last_eliciting = sent;
 	if (inlay_sentlog_is_new(r->log, pn))
-		note_foreign(r, pn, sent);
+		note_foreign(r, pn, e, sent);
 }
 
 /*
@@ -173,6 +175,7 @@ struct ack_result {
 	bool limited;
 	bool eliciting; /* an ack-eliciting packet is newly acknowledged */
 	bool largest_is_new;
+	bool told; /* the controller need not hear of more packets */
 	inlay_ns largest_sent;
 	__u64 acked, lost;    /* bytes */
 	inlay_ns oldest, gap; /* see struct inlay_rate_sample; |oldest| 0: none yet */
@@ -210,7 +213,7 @@ static void on_spurious(struct inlay_recovery *r, __u64 pn, inlay_ns now)
 		inlay_cc_on_spurious(&r->cc,
 				     inlay_sentlog_time(inlay_sentlog_entry(r->log, pn), now));
 	/* What is still to be sent again need not be. */
-	r->ops->acked(r->user, pn);
+	r->ops->acked(r->user, pn, inlay_sentlog_entry(r->log, pn));
 	inlay_sentlog_resolve(r->log, pn, INLAY_FATE_ACKED);
 }
 
@@ -237,7 +240,8 @@ static void end_range(struct ack_result *result)
 	result->first = result->before = 0;
 }
 
-static void ack_open(struct inlay_recovery *r, __u64 pn, struct ack_result *result, inlay_ns now)
+INLAY_INLINE void ack_open(struct inlay_recovery *r, __u64 pn, struct ack_result *result,
+			   inlay_ns now)
 {
 	const struct inlay_sent *e = inlay_sentlog_entry(r->log, pn);
 	inlay_ns sent = inlay_sentlog_time_us(e, result->now_us);
@@ -247,10 +251,13 @@ static void ack_open(struct inlay_recovery *r, __u64 pn, struct ack_result *resu
 	result->eliciting = true;
 	if (of_path)
 		count_acked(r, size, sent, result);
-	r->ops->acked(r->user, pn);
+	r->ops->acked(r->user, pn, e);
 	inlay_sentlog_ack(r->log, pn);
-	if (of_path)
+	if (of_path && !result->told) {
 		inlay_cc_on_ack(&r->cc, size, sent, result->limited, r->rtt.smoothed, now);
+		/* While the window is not what holds sending back, one is as good as many. */
+		result->told = !result->limited && !r->cc.in_recovery;
+	}
 }
 
 /* False: the number was never sent. */
@@ -267,7 +274,7 @@ static bool ack_number(struct inlay_recovery *r, __u64 pn, enum inlay_sent_fate 
 		ack_open(r, pn, result, now);
 		return true;
 	case INLAY_FATE_QUIET:
-		r->ops->acked(r->user, pn);
+		r->ops->acked(r->user, pn, inlay_sentlog_entry(r->log, pn));
 		inlay_sentlog_resolve(r->log, pn, INLAY_FATE_ACKED);
 		return true;
 	case INLAY_FATE_LOST:
@@ -319,9 +326,12 @@ static bool ack_ranges(struct inlay_recovery *r, const struct inlay_quic_ack *ac
 	struct inlay_quic_range range;
 
 	while (inlay_quic_ack_next(&it, &range) && range.end + INLAY_LOOK_BACK > oldest) {
-		for (pn = range.begin > oldest ? range.begin : oldest; pn < range.end; pn++)
-			if (!ack_number(r, pn, inlay_sentlog_fate_of(r->log, pn), result, now))
+		for (pn = range.begin > oldest ? range.begin : oldest; pn < range.end; pn++) {
+			if (inlay_sentlog_is_open(r->log, pn))
+				ack_open(r, pn, result, now);
+			else if (!ack_number(r, pn, inlay_sentlog_fate_of(r->log, pn), result, now))
 				return false;
+		}
 		end_range(result);
 		if (range.begin < oldest &&
 		    !ack_late(r, range.begin, range.end < oldest ? range.end : oldest, result, now))
@@ -511,13 +521,13 @@ static void look_at_largest(struct inlay_recovery *r, __u64 largest, struct ack_
 			    inlay_ns now)
 {
 	enum inlay_sent_fate fate = inlay_sentlog_fate(r->log, largest);
+	const struct inlay_sent *e = inlay_sentlog_entry(r->log, largest);
 
+	r->largest_sent = inlay_sentlog_time(e, now);
 	if (fate == INLAY_FATE_OPEN || fate == INLAY_FATE_QUIET) {
-		const struct inlay_sent *e = inlay_sentlog_entry(r->log, largest);
-
 		result->largest_is_new =
 			!(inlay_sentlog_flags(e) & INLAY_SENT_DROPPED) && is_of_path(r, largest, e);
-		result->largest_sent = inlay_sentlog_time(e, now);
+		result->largest_sent = r->largest_sent;
 	}
 	if (!r->any_acked || largest > r->largest_acked)
 		r->largest_acked = largest;
@@ -537,6 +547,16 @@ static void fetch(const struct inlay_recovery *r, __u64 begin, __u64 end)
 		__builtin_prefetch(&l->log[pn & (l->size - 1)]);
 		__builtin_prefetch(&l->slots[pn & (l->size - 1)], 1);
 	}
+}
+
+/* Those of the numbers to come: nobody has touched them for as many packets as the log holds. */
+static void fetch_slots(const struct inlay_recovery *r)
+{
+	const struct inlay_sentlog *l = r->log;
+	__u64 next = inlay_load_u64(&l->entry->next_pn), pn;
+
+	for (pn = next; pn < next + 16; pn += 4)
+		__builtin_prefetch(&l->slots[pn & (l->size - 1)], 1);
 }
 
 enum inlay_quic_error inlay_recovery_on_ack(struct inlay_recovery *r,
@@ -569,6 +589,7 @@ enum inlay_quic_error inlay_recovery_on_ack(struct inlay_recovery *r,
 	tell_controller(r, &result, sampled, round, now);
 	inlay_sentlog_advance(r->log, HOLE_GRACE, now);
 	inlay_recovery_set_limits(r, now);
+	fetch_slots(r);
 	return INLAY_QUIC_NO_ERROR;
 }
 
@@ -668,10 +689,10 @@ void inlay_recovery_set_mtu(struct inlay_recovery *r, __u64 mtu)
 	inlay_recovery_set_limits(r, r->pacer.last);
 }
 
-void inlay_recovery_on_ce(struct inlay_recovery *r, __u64 newly, inlay_ns sent, inlay_ns now)
+void inlay_recovery_on_ce(struct inlay_recovery *r, __u64 newly, inlay_ns now)
 {
 	if (newly == 0)
 		return;
-	inlay_cc_on_ce(&r->cc, sent, now);
+	inlay_cc_on_ce(&r->cc, r->largest_sent, now);
 	inlay_recovery_set_limits(r, now);
 }

@@ -16,13 +16,14 @@
 #include "sentlog.h"
 
 struct inlay_recovery_ops {
-	/* Called while the packet's log entry and frame records are still there; acked() also for
-	 * what was called lost before, if it is remembered. */
-	void (*acked)(void *user, __u64 pn);
+	/* Called while the packet's log entry, |e|, and frame records are still there; acked() also
+	 * for what was called lost before, if it is remembered. */
+	void (*acked)(void *user, __u64 pn, const struct inlay_sent *e);
 	void (*lost)(void *user, __u64 pn);
-	/* Somebody else has sent it at |sent|: once for each such packet in flight, before anything
-	 * else is said of it. In order, but for numbers that were published late. May be NULL. */
-	void (*foreign)(void *user, __u64 pn, inlay_ns sent);
+	/* Somebody else has sent |e| at |sent|: once for each such packet in flight, before
+	 * anything else is said of it. In order, but for numbers that were published late. May be
+	 * NULL. */
+	void (*foreign)(void *user, __u64 pn, const struct inlay_sent *e, inlay_ns sent);
 	/* Behind some of those. May be NULL. */
 	void (*foreign_end)(void *user);
 	/* What limits by class depend on, initialised. May be NULL. */
@@ -41,6 +42,7 @@ struct inlay_recovery {
 	__u64 window_limit; /* on the counter of bytes sent: of the window alone */
 	bool any_acked;
 	__u64 largest_acked;
+	inlay_ns largest_sent;	 /* when the largest number of the last ACK was sent */
 	bool limited;		 /* the window held sending back, as of the last ACK */
 	inlay_ns foreign_at;	 /* when the newest packet of a forwarder was sent; 0: never */
 	__u64 packet_threshold;	 /* grows after spurious losses (design section 5 rule 8) */
@@ -86,7 +88,7 @@ void inlay_recovery_reset_path(struct inlay_recovery *r, enum inlay_cc_algorithm
 void inlay_recovery_set_mtu(struct inlay_recovery *r, __u64 mtu);
 /* |newly| packets met congestion (RFC 9002 section 7.1), says an ACK whose largest number was sent
  * at |sent|. */
-void inlay_recovery_on_ce(struct inlay_recovery *r, __u64 newly, inlay_ns sent, inlay_ns now);
+void inlay_recovery_on_ce(struct inlay_recovery *r, __u64 newly, inlay_ns now);
 /* Bytes wait that a class's share of the window holds back: to the controller it is full. Otherwise
  * a window of which classes leave a part would never grow. */
 void inlay_recovery_on_held(struct inlay_recovery *r);

@@ -265,17 +265,6 @@ void inlay_sentlog_resolve(struct inlay_sentlog *l, __u64 pn, enum inlay_sent_fa
 		set_odd(l, pn, fate != INLAY_FATE_ACKED);
 }
 
-void inlay_sentlog_ack(struct inlay_sentlog *l, __u64 pn)
-{
-	struct inlay_sent_slot *s = slot_of(l, pn);
-
-	l->resolved_bytes += inlay_sentlog_entry(l, pn)->packet_size;
-	if (s->frames)
-		inlay_sentlog_frames_free(l, s->frames);
-	s->frames = 0;
-	s->fate = INLAY_FATE_ACKED;
-}
-
 bool inlay_sentlog_odd(const struct inlay_sentlog *l, __u64 begin, __u64 end, __u64 *ret_pn)
 {
 	__u64 lowest = l->oldest > INLAY_LOOK_BACK ? l->oldest - INLAY_LOOK_BACK : 0, pn, word;
@@ -325,20 +314,37 @@ static void give_up_holes(struct inlay_sentlog *l, inlay_ns grace, inlay_ns now)
 	l->hole_since = INLAY_NEVER;
 }
 
+/* The first number from |oldest| on, below |next|, that is not ACKED. */
+static __u64 acked_up_to(const struct inlay_sentlog *l, __u64 next)
+{
+	const struct inlay_sent_slot *slots = l->slots;
+	__u64 mask = l->size - 1, pn = l->oldest;
+
+	while (pn < next && slots[pn & mask].pn == pn && slots[pn & mask].fate == INLAY_FATE_ACKED)
+		pn++;
+	return pn;
+}
+
+/* What stands in the word of every 64th number is INLAY_LOOK_BACK numbers ago. */
+static void skip_to(struct inlay_sentlog *l, __u64 pn)
+{
+	__u64 word = (l->oldest + 63) & ~63ULL;
+
+	for (; word < pn; word += 64)
+		*odd_word(l, word) = 0;
+	l->oldest = pn;
+}
+
 void inlay_sentlog_skip_resolved(struct inlay_sentlog *l)
 {
 	__u64 next = inlay_load_u64(&l->entry->next_pn);
 
-	for (; l->oldest < next; l->oldest++) {
-		enum inlay_sent_fate fate = inlay_sentlog_fate_of(l, l->oldest);
-
-		if (!is_resolved(fate))
+	for (;;) {
+		skip_to(l, acked_up_to(l, next));
+		if (l->oldest >= next || !is_resolved(inlay_sentlog_fate_of(l, l->oldest)))
 			return;
-		/* What stood in the word is INLAY_LOOK_BACK numbers ago. */
-		if (l->oldest % 64 == 0)
-			*odd_word(l, l->oldest) = 0;
-		if (fate != INLAY_FATE_ACKED)
-			set_odd(l, l->oldest, true);
+		skip_to(l, l->oldest + 1);
+		set_odd(l, l->oldest - 1, true);
 	}
 }
 

@@ -134,6 +134,14 @@ static inline bool inlay_sentlog_is_new(const struct inlay_sentlog *l, __u64 pn)
 	return l->slots[pn & (l->size - 1)].pn != pn;
 }
 
+/* It is OPEN, and noted or ours. */
+static inline bool inlay_sentlog_is_open(const struct inlay_sentlog *l, __u64 pn)
+{
+	const struct inlay_sent_slot *s = &l->slots[pn & (l->size - 1)];
+
+	return s->pn == pn && s->fate == INLAY_FATE_OPEN;
+}
+
 enum inlay_sent_fate inlay_sentlog_fate(const struct inlay_sentlog *l, __u64 pn);
 /* The same, of a number in [oldest, next_pn). */
 static inline enum inlay_sent_fate inlay_sentlog_fate_of(const struct inlay_sentlog *l, __u64 pn)
@@ -169,7 +177,16 @@ const struct inlay_sent_frame *inlay_sentlog_frame_next(const struct inlay_sentl
 							const struct inlay_sent_frame *f);
 
 /* An OPEN number that was noted, or is ours, is acknowledged. */
-void inlay_sentlog_ack(struct inlay_sentlog *l, __u64 pn);
+static inline void inlay_sentlog_ack(struct inlay_sentlog *l, __u64 pn)
+{
+	struct inlay_sent_slot *s = &l->slots[pn & (l->size - 1)];
+
+	l->resolved_bytes += inlay_sentlog_entry(l, pn)->packet_size;
+	if (s->frames)
+		inlay_sentlog_frames_free(l, s->frames);
+	s->frames = 0;
+	s->fate = INLAY_FATE_ACKED;
+}
 /* Settles an OPEN, QUIET or LOST number as ACKED or LOST and counts its bytes, once. The records
  * of a lost one are kept until its number is acknowledged or its slot is used again. */
 void inlay_sentlog_resolve(struct inlay_sentlog *l, __u64 pn, enum inlay_sent_fate fate);
@@ -216,7 +233,7 @@ static inline inlay_ns inlay_sentlog_time_us(const struct inlay_sent *e, __u64 n
 	__u32 age_us = (__u32)now_us - e->time_us;
 
 	/* Another thread's clock reading may be a little ahead; then it is now. */
-	if ((__s32)age_us < 0 && (__s32)age_us > -1000000)
+	if (age_us > -1000000U)
 		age_us = 0;
 	return age_us > now_us ? 0 : (now_us - age_us) * INLAY_US;
 }

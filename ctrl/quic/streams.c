@@ -50,15 +50,20 @@ struct inlay_stream *inlay_streams_find(const struct inlay_streams *t, __u64 id)
 	return s;
 }
 
+static struct inlay_stream **recent_of(struct inlay_streams *t, __u64 id)
+{
+	return &t->recent[(id >> 2) % INLAY_STREAMS_RECENT];
+}
+
 struct inlay_stream *inlay_streams_seek(struct inlay_streams *t, __u64 id)
 {
-	struct inlay_stream *s = t->recent;
+	struct inlay_stream **recent = recent_of(t, id), *s = *recent;
 
 	if (s && s->id == id)
 		return s;
 	s = inlay_streams_find(t, id);
 	if (s)
-		t->recent = s;
+		*recent = s;
 	return s;
 }
 
@@ -461,8 +466,8 @@ void inlay_streams_free(struct inlay_streams *t, struct inlay_stream *s)
 	inlay_list_remove(&s->owing);
 	inlay_list_remove(&s->dead);
 	inlay_list_remove(&s->lent);
-	if (t->recent == s)
-		t->recent = NULL;
+	if (*recent_of(t, s->id) == s)
+		*recent_of(t, s->id) = NULL;
 	t->n--;
 	t->n_own -= own;
 	if (!own)

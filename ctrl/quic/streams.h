@@ -67,6 +67,8 @@ enum inlay_stream_kind {
 	INLAY_UNI = 1,
 };
 
+#define INLAY_STREAMS_RECENT 4
+
 struct inlay_streams {
 	enum inlay_role role;
 	struct inlay_subscriber *entry;
@@ -78,7 +80,9 @@ struct inlay_streams {
 	__u32 n_recalled; /* of those lent */
 	__u64 charged; /* rise of the highest offsets of all streams that is in |entry->flow_bytes|
 			*/
-	struct inlay_stream *recent; /* what inlay_streams_seek() found last; NULL: none */
+	/* What inlay_streams_seek() found last, by stream number; NULL: none. Acknowledgements and
+	 * what a forwarder sends meanwhile are of neighbours. */
+	struct inlay_stream *recent[INLAY_STREAMS_RECENT];
 	struct inlay_stream **heap;
 	__u32 n_heap, heap_room;
 	__u64 turn;
@@ -112,6 +116,15 @@ void inlay_streams_fini(struct inlay_streams *t);
 
 /* NULL: no such stream in the table. */
 struct inlay_stream *inlay_streams_find(const struct inlay_streams *t, __u64 id);
+/* Streams that were looked for of late are fetched into the cache. */
+static inline void inlay_streams_fetch(const struct inlay_streams *t)
+{
+	for (int i = 0; i < INLAY_STREAMS_RECENT; i++) {
+		__builtin_prefetch(t->recent[i]);
+		if (t->recent[i])
+			__builtin_prefetch(&t->recent[i]->send, 1);
+	}
+}
 /* The same, quickly where the same one is asked for many times in a row. */
 struct inlay_stream *inlay_streams_seek(struct inlay_streams *t, __u64 id);
 /* Opens a stream of ours. 0; -EAGAIN: the peer's limit; -ENOMEM. */

@@ -29,11 +29,12 @@ struct world {
 	__u32 frames_seen;
 };
 
-static void on_acked(void *user, __u64 pn)
+static void on_acked(void *user, __u64 pn, const struct inlay_sent *e)
 {
 	struct world *w = user;
 	const struct inlay_sent_frame *f;
 
+	assert_ptr_equal(e, inlay_sentlog_entry(&w->log, pn));
 	w->acked[w->n_acked++] = pn;
 	for (f = inlay_sentlog_frames(&w->log, pn); f; f = inlay_sentlog_frame_next(&w->log, f))
 		w->frames_seen++;
