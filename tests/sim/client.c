@@ -430,7 +430,8 @@ void sim_client_arrive(struct sim_client *c, struct sim_packet *p)
 		sim_node_arrive(&c->node, p);
 		return;
 	}
-	c->last_arrival = s->now;
+	if (!p->in_vain)
+		c->last_arrival = s->now;
 	if (c->link.peer) {
 		inlay_peer_set_mark(c->link.peer, p->ecn);
 		inlay_peer_recv(c->link.peer, &p->path, p->data, p->len, s->now);

@@ -116,6 +116,7 @@ struct sim_packet {
 	struct sim_client *to;	/* NULL: the relay */
 	struct inlay_path path; /* as the receiver sees it */
 	__u8 ecn;
+	bool in_vain; /* a copy of one that came before, or damaged: nobody need take it */
 	__u32 len;
 	struct sim_packet *next; /* in a ring, or in the pool */
 	__u8 data[INLAY_FRAME_ROOM];

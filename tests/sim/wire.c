@@ -113,10 +113,13 @@ static void carry(struct sim *s, struct emulated_link *l, struct sim_client *to,
 		p->to = to;
 		p->path = *path;
 		p->ecn = a.ecn;
+		p->in_vain = a.n > 1 && (i ? a.at[1] >= a.at[0] : a.at[0] > a.at[1]);
 		p->len = (__u32)len;
 		memcpy(p->data, data, len);
-		if (s->plan.damage_ppm && seeded_below(&s->rng, 1000000) < s->plan.damage_ppm)
+		if (s->plan.damage_ppm && seeded_below(&s->rng, 1000000) < s->plan.damage_ppm) {
 			p->data[seeded_below(&s->rng, len)] ^= 1U << seeded_below(&s->rng, 8);
+			p->in_vain = true;
+		}
 		push(&s->wire, p);
 	}
 }
