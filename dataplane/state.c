@@ -413,16 +413,17 @@ static __u16 next_generation(__u16 generation)
 int inlay_state_subscriber_get(struct inlay_state *st, __u32 *ret_index)
 {
 	struct inlay_subscriber *s;
-	__u16 generation;
 	__u32 index;
 	int err = get(st, &st->pools[SUBSCRIBER], &index);
 
 	if (err)
 		return err;
 	s = inlay_state_subscriber(st, index);
-	generation = next_generation(s->generation);
-	memset(s, 0, sizeof(*s));
-	s->generation = generation;
+	/* All but the generation: where a leg is left of the one before, forwarders compare it. */
+	memset(s, 0, offsetof(struct inlay_subscriber, generation));
+	memset(&s->log_mask, 0, sizeof(*s) - offsetof(struct inlay_subscriber, log_mask));
+	if (s->generation == 0)
+		s->generation = 1;
 	s->abi_version = INLAY_ABI_VERSION;
 	*ret_index = index;
 	return 0;
@@ -430,6 +431,11 @@ int inlay_state_subscriber_get(struct inlay_state *st, __u32 *ret_index)
 
 void inlay_state_subscriber_put(struct inlay_state *st, __u32 index)
 {
+	struct inlay_subscriber *s = inlay_state_subscriber(st, index);
+
+	/* Before the moment that is waited for: a stream that begins now may get a leg behind the
+	 * back of whoever detaches all legs, and its next packet is not to find the entry. */
+	inlay_store_u16(&s->generation, next_generation(s->generation));
 	put_later(st, SUBSCRIBER, index, 0);
 }
 

@@ -209,7 +209,8 @@ INLAY_INLINE struct inlay_subscriber *inlay_position_subscriber(const struct inl
 {
 	struct inlay_subscriber *s = inlay_subscriber_at(w, p->subscriber);
 
-	if (!s || (s->generation != p->generation && !INLAY_MUTANT(STALE_SUBSCRIBER)))
+	if (!s ||
+	    (inlay_load_u16(&s->generation) != p->generation && !INLAY_MUTANT(STALE_SUBSCRIBER)))
 		return NULL;
 	return s;
 }

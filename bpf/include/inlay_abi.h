@@ -170,7 +170,7 @@ struct inlay_subscriber {
 	/* Identity. [C]; written while no forwarder can hold the entry. */
 	__u32 sa; /* transmit SA */
 	__u16 sa_generation;
-	__u16 generation;  /* of this entry: bumped before reuse; 0 never names one */
+	__u16 generation;  /* of this entry: bumped when given back; 0 never names one; atomic */
 	__u32 log_mask;	   /* entries of the sent log, less one */
 	__u32 abi_version; /* INLAY_ABI_VERSION */
 	__u32 initiator;   /* bit 0 of the IDs of streams that we open: 1 where we are the server */

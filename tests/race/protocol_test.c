@@ -513,6 +513,51 @@ static void copies_to_another_generation_are_caught(void **state)
 	assert_catches(&another, INLAY_MUTANT_NO_EPOCH);
 }
 
+/* The same by way of the state, while a stream begins: that gets its leg behind the back of whoever
+ * detaches all that there are. */
+static void give_subscriber_back(void *user)
+{
+	__u32 index;
+
+	inlay_xchg_u32(&world_pos(scene.w, 0)->state, INLAY_POSITION_OFF);
+	for (__u32 i = 0; i < scene.t->n_slots; i++)
+		if (inlay_load_u32(&scene.t->slots[i].state) == INLAY_SLOT_LIVE)
+			inlay_cas_u32(&scene.t->legs[(size_t)i * INLAY_POSITIONS].state,
+				      INLAY_LEG_ATTACHED, INLAY_LEG_DETACHED);
+	inlay_state_subscriber_put(scene.w->st, 0);
+	scene_wait_until_quiet();
+	scene.marks[2] = scene.n_sent;
+	index = world_subscriber(scene.w);
+	interleave_expect(index == 0);
+}
+
+static void check_given_back(void *user)
+{
+	interleave_expect(scene.n_sent == scene.marks[2]);
+	interleave_expect(subscriber()->next_pn == 0 && subscriber()->bytes_sent == 0);
+}
+
+static const struct expectation given_back = {
+	.name = "a subscriber's entry is given back while a stream begins",
+	.a = run_both,
+	.b = give_subscriber_back,
+	.check = check_given_back,
+};
+
+static void a_leg_of_a_subscriber_that_has_gone_is_nobody_elses(void **state)
+{
+	scene_make_first(0, WORLD_SA, 0);
+	scene_make_next(1, WORLD_SA, 0, 0);
+	assert_sound(&given_back);
+}
+
+static void legs_that_ignore_the_generation_are_caught(void **state)
+{
+	scene_make_first(0, WORLD_SA, 0);
+	scene_make_next(1, WORLD_SA, 0, 0);
+	assert_catches(&given_back, INLAY_MUTANT_STALE_SUBSCRIBER);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, scene_set_up, scene_tear_down)
 
 int main(void)
@@ -536,6 +581,8 @@ int main(void)
 		TEST(a_freed_slot_is_another_streams_only_when_it_is_quiet),
 		TEST(no_copy_goes_to_another_generation_of_an_entry),
 		TEST(copies_to_another_generation_are_caught),
+		TEST(a_leg_of_a_subscriber_that_has_gone_is_nobody_elses),
+		TEST(legs_that_ignore_the_generation_are_caught),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -208,9 +208,9 @@ static void a_subscriber_comes_zeroed_under_a_generation_never_zero(void **state
 
 		assert_true(s->generation != 0 && s->generation != before);
 		assert_int_equal(s->abi_version, INLAY_ABI_VERSION);
-		assert_int_equal(s->next_pn | s->sa | s->class_limit[3], 0);
+		assert_int_equal(s->next_pn | s->sa | s->log_mask | s->class_limit[3], 0);
 		before = s->generation;
-		s->next_pn = s->class_limit[3] = s->sa = 9;
+		s->next_pn = s->class_limit[3] = s->sa = s->log_mask = 9;
 		inlay_state_subscriber_put(st, first);
 		assert_int_equal(inlay_state_subscriber_get(st, &index), 0);
 		assert_int_equal(index, first);
@@ -373,10 +373,16 @@ static void *forward(void *arg)
 		inlay_context_enter(&t->contexts[0]);
 		if (inlay_load_u32(&p->state) == INLAY_POSITION_ACTIVE) {
 			struct inlay_subscriber *s = &t->subscribers[p->subscriber];
-			__u64 pn = inlay_fetch_add_u64(&s->next_pn, 1);
+			__u64 pn;
 
+			/* Given back, and perhaps not yet another's. */
+			if (inlay_load_u16(&s->generation) != p->generation) {
+				inlay_context_leave(&t->contexts[0]);
+				continue;
+			}
+			pn = inlay_fetch_add_u64(&s->next_pn, 1);
 			inlay_state_log(st, p->subscriber)[pn & 63].offset = s->sa;
-			if (s->generation != p->generation || s->sa != p->alias)
+			if (s->sa != p->alias)
 				inlay_fetch_add_u64(&seen, 1ULL << 32);
 			found++;
 		}
