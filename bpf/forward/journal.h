@@ -55,8 +55,9 @@ INLAY_INLINE bool inlay_journal_claim(struct inlay_work *w, struct inlay_upstrea
 		w->reason = INLAY_REASON_CONTROL_CLAIMED;
 		return false;
 	}
-	w->serial = (__u32)(up->serial + 1);
-	inlay_add_u64(&up->serial, 1);
+	/* Before any position is looked at: if whoever switches one off, and then adds nothing to
+	 * this word, comes first, the packet finds it off. */
+	w->serial = (__u32)inlay_xchg_u64(&up->serial, inlay_load_u64(&up->serial) + 1) + 1;
 	return true;
 }
 

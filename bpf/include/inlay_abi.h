@@ -258,7 +258,7 @@ struct inlay_upstream {
 	__u32 owner; /* [B] compare-exchange from 0 to context + 1: one context forwards at a time
 		      */
 	__u32 pad0;
-	__u64 serial; /* [F] packets claimed, ever; atomic */
+	__u64 serial; /* [F] packets claimed, ever; by exchange */
 	__u64 pad1[6];
 
 	/* Control plane's line. */

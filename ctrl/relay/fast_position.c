@@ -225,8 +225,11 @@ bool relay_position_close(struct relay_position *p)
 		p->closing = true;
 		p->was_active = inlay_xchg_u32(&entry_of(r, p)->state, INLAY_POSITION_OFF) ==
 				INLAY_POSITION_ACTIVE;
-		/* What is claimed from now on finds it off: its datagrams are ours to send. */
-		p->until = serial_of(r, ft) + 1;
+		/* What is claimed from now on finds it off: its datagrams are ours to send. Both
+		 * sides change the serial, though this one by nothing: so one comes first. */
+		p->until = (__u32)inlay_fetch_add_u64(
+				   &relay_fast_upstream_entry(&r->fast, ft->from)->serial, 0) +
+			   1;
 		(void)detach_all(r, p);
 		relay_wait_for_quiet(r, &p->wait, settle);
 	}
