@@ -241,8 +241,8 @@ _Static_assert(sizeof(struct inlay_alias) == 32, "ABI");
  * A stream number seen: seen[number & (INLAY_SEEN - 1)], which goes by compare-exchange from empty,
  * or from a smaller number, to what its first sight decided, by whoever saw it first. A number
  * smaller than the one that stands there is below the window: conventional. Who replaces a number
- * that has a slot detaches every position of that slot first. The slot named may have been given to
- * another stream since: its |upstream| and |stream| tell.
+ * that has a slot detaches every position of that slot first. When the slot is given back its
+ * number becomes conventional: as long as a slot is named here, it is that stream's.
  */
 #define INLAY_SEEN_EMPTY	0ULL
 #define INLAY_SEEN_CONVENTIONAL 0xffffU

@@ -103,7 +103,7 @@ static void add_stream(void *user, const struct inlay_relay_stream_view *v)
 	json_object_set_new(one, "leg", json_string(v->leg));
 	if (strcmp(v->leg, "none")) {
 		set(one, "stream", v->number);
-		if (strcmp(v->leg, "offered"))
+		if (v->has_attach)
 			set(one, "attached_at", v->attach);
 	}
 	if (v->has_detach)

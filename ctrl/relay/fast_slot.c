@@ -208,6 +208,16 @@ static bool detach_all(struct inlay_relay *r, const struct relay_slot *slot)
 	return any;
 }
 
+/* The slot will be another stream's: nothing is to find it by this one's number. */
+static void forget_number(struct inlay_relay *r, const struct relay_slot *slot)
+{
+	struct inlay_upstream *up = relay_fast_upstream_entry(&r->fast, slot->ft->from);
+
+	(void)inlay_cas_u64(&up->seen[slot->number & (INLAY_SEEN - 1)],
+			    INLAY_SEEN_WORD(slot->number, slot->index + 1),
+			    INLAY_SEEN_WORD(slot->number, INLAY_SEEN_CONVENTIONAL));
+}
+
 static void settle(struct inlay_relay *r, struct relay_wait *w)
 {
 	struct relay_slot *slot = inlay_list_entry(w, struct relay_slot, wait);
@@ -225,6 +235,7 @@ static void settle(struct inlay_relay *r, struct relay_wait *w)
 		if (ft->positions[i] != NULL)
 			abandon(r, slot->index, ft->positions[i]);
 	r->fast.slots[slot->index] = NULL;
+	forget_number(r, slot);
 	inlay_list_remove(&slot->of_track);
 	r->fast.given[slot->index] = entry_of(r, slot)->generation + 1U;
 	inlay_state_slot_put(r->fast.state, slot->index);

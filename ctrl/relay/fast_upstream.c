@@ -164,8 +164,10 @@ void relay_fast_datagram(struct relay_upstream *up, struct relay_datagram_fate *
 	if (INLAY_JOURNAL_PN(word) == packet.number &&
 	    INLAY_JOURNAL_STATE(word) == INLAY_JOURNAL_CONTROL)
 		return;
+	/* Below the mark a forwarder may give the entry to a newer packet while it is read here. */
 	if (INLAY_JOURNAL_PN(word) != packet.number ||
-	    INLAY_JOURNAL_STATE(word) != INLAY_JOURNAL_DONE) {
+	    INLAY_JOURNAL_STATE(word) != INLAY_JOURNAL_DONE ||
+	    packet.number < relay_fast_upstream_entry(f, fu)->journal_mark) {
 		/* What became of it is not known any more: a repetition, when the first did not
 		 * come up. Rather not at all than twice. */
 		ret->forwarded = true;

@@ -134,6 +134,18 @@ static const char *reader_state(const struct relay_reader *rd)
 	return "?";
 }
 
+/* Can no forwarder be writing to a leg that is DETACHED now? */
+static bool is_left_alone(const struct relay_reader *rd)
+{
+	const struct inlay_state *state = rd->relay->fast.state;
+	struct inlay_moment now;
+
+	if (rd->leg.detached)
+		return inlay_state_is_quiet(state, &rd->leg.moment);
+	inlay_state_moment(state, &now);
+	return inlay_state_is_quiet(state, &now);
+}
+
 static void view_leg(const struct relay_reader *rd, struct inlay_relay_stream_view *v)
 {
 	static const char *const names[] = {
@@ -150,13 +162,16 @@ static void view_leg(const struct relay_reader *rd, struct inlay_relay_stream_vi
 	if (state == INLAY_LEG_NONE)
 		return;
 	v->number = leg->stream;
-	/* |attach| is the forwarder's to write until it has attached. */
-	if (state == INLAY_LEG_OFFERED)
+	if (state == INLAY_LEG_DETACHED)
+		v->why_detached = inlay_load_u16(&leg->reason);
+	/* |attach| is the forwarder's to write until it has attached, and |detach| until it has
+	 * detached: it may be about to when we have withdrawn the offer, or the stream. */
+	if (state == INLAY_LEG_OFFERED || (state == INLAY_LEG_DETACHED && !is_left_alone(rd)))
 		return;
+	v->has_attach = true;
 	v->attach = leg->attach;
 	if (state != INLAY_LEG_DETACHED)
 		return;
-	v->why_detached = inlay_load_u16(&leg->reason);
 	/* Who takes a leg back does not know where: that stands in the log. */
 	v->has_detach = v->why_detached != INLAY_REASON_RECALLED &&
 			v->why_detached != INLAY_REASON_POSITION_OFF;

@@ -77,7 +77,7 @@ struct inlay_relay_stream_view {
 	__u64 number;	      /* of our stream; unless "none" */
 	__u64 attach, detach; /* offsets in the publisher's stream */
 	__u32 why_detached;   /* enum inlay_reason; _N_REASONS: it is not */
-	bool has_detach;
+	bool has_attach, has_detach;
 };
 
 void inlay_relay_for_each_stream(const struct relay_subscription *sub,

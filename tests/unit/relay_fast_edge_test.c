@@ -169,6 +169,77 @@ static void a_slot_that_is_being_set_up_is_not_what_it_was_before(void **state)
 	fast_free(f);
 }
 
+static void a_slot_that_was_given_back_is_not_found_by_the_number_that_it_had(void **state)
+{
+	struct fast_world *f = fast_start(1);
+	struct client *pub = &f->w->clients[0];
+	struct inlay_leg *leg = NULL;
+	__u64 n;
+
+	pub_group(pub, 7, 3);
+	world_run(f->w);
+	world_wait(f->w, 10 * INLAY_MS);
+	assert_int_equal(stats_of(f->w).slots_now, 0);
+	n = pub->link->ends[0].next_stream[1] - 1;
+	/* Another stream's now, perhaps another track's: a forwarder has just made copies of it. */
+	for (__u32 i = 0; i < f->tables->n_slots; i++) {
+		struct inlay_slot *s = &f->tables->slots[i];
+
+		if (s->stream != n ||
+		    !inlay_cas_u32(&s->state, INLAY_SLOT_FREE, INLAY_SLOT_CLAIMED))
+			continue;
+		leg = &f->tables->legs[(size_t)i * INLAY_POSITIONS];
+		inlay_store_u32(&leg->state, INLAY_LEG_ATTACHED);
+	}
+	assert_non_null(leg);
+	/* The next stream in its place among those seen is one that the relay sees first. */
+	f->blind = true;
+	for (__u64 group = 8; pub->link->ends[0].next_stream[1] <= n + INLAY_SEEN; group++) {
+		pub_group(pub, group, 1);
+		world_run(f->w);
+	}
+	assert_int_equal(leg->state, INLAY_LEG_ATTACHED);
+	memset(leg, 0, sizeof(*leg));
+	fast_free(f);
+}
+
+static void note_stream(void *user, const struct inlay_relay_stream_view *v)
+{
+	*(struct inlay_relay_stream_view *)user = *v;
+}
+
+static void a_leg_that_a_forwarder_may_write_to_is_not_shown(void **state)
+{
+	struct fast_world *f = fast_start(1);
+	struct inlay_context *other = &f->tables->contexts[OTHER_CONTEXT];
+	struct inlay_relay_stream_view v = {0};
+	struct inlay_leg *leg = NULL;
+
+	pub_object(&f->w->clients[0], pub_open(&f->w->clients[0], 7, 0), 7, 0, 0);
+	world_run(f->w);
+	for (__u32 i = 0; i < f->tables->n_slots; i++)
+		if (f->tables->slots[i].state == INLAY_SLOT_LIVE)
+			leg = &f->tables->legs[(size_t)i * INLAY_POSITIONS];
+	assert_non_null(leg);
+	inlay_relay_for_each_stream(view_of(&f->w->clients[1]).subscription, note_stream, &v);
+	assert_string_equal(v.leg, "attached");
+	assert_true(v.has_attach && !v.has_detach);
+	/* It gives it up, at the moment at which we take it back. */
+	inlay_context_enter(other);
+	inlay_store_u16(&leg->reason, INLAY_REASON_NO_WINDOW);
+	assert_true(inlay_cas_u32(&leg->state, INLAY_LEG_ATTACHED, INLAY_LEG_DETACHED));
+	inlay_relay_for_each_stream(view_of(&f->w->clients[1]).subscription, note_stream, &v);
+	assert_string_equal(v.leg, "detached");
+	assert_true(!v.has_attach && !v.has_detach);
+	assert_int_equal(v.why_detached, INLAY_REASON_NO_WINDOW);
+	leg->detach = 99;
+	inlay_context_leave(other);
+	inlay_relay_for_each_stream(view_of(&f->w->clients[1]).subscription, note_stream, &v);
+	assert_true(v.has_attach && v.has_detach);
+	assert_int_equal(v.detach, 99);
+	fast_free(f);
+}
+
 static void framing_that_was_lost_over_a_header_is_handed_back(void **state)
 {
 	struct fast_world *f = fast_start(1);
@@ -249,6 +320,31 @@ static void a_packet_from_before_there_was_a_journal_is_not_forwarded(void **sta
 	fast_free(f);
 }
 
+/* A packet that comes up so late that its entry in the journal may be a newer one's. */
+static void look_and_write_over(void *user, struct link_end *to, __u64 id, __u64 offset,
+				const __u8 *data, size_t len, bool fin)
+{
+	struct fast_world *f = user;
+	struct inlay_journal *j;
+
+	look(f, to, id, offset, data, len, fin);
+	j = &f->tables->journals[to->packet & (f->tables->journal_size - 1)];
+	f->tables->upstreams[0].journal_mark = to->packet + 1;
+	j->verdicts[0] = INLAY_MEDIA_DECLINED;
+}
+
+static void a_verdict_below_the_mark_is_not_believed(void **state)
+{
+	struct fast_world *f = fast_start(1);
+
+	fast_datagram(f, 7, 0);
+	f->w->clients[0].link->look = look_and_write_over;
+	fast_datagram(f, 7, 1);
+	assert_int_equal(f->copies, 2);
+	assert_int_equal(f->w->clients[1].datagrams, 2);
+	fast_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,10 +354,13 @@ int main(void)
 		cmocka_unit_test(a_group_that_a_filter_leaves_out_meanwhile_is_reset),
 		cmocka_unit_test(a_slot_is_given_back_once_though_a_context_is_at_work),
 		cmocka_unit_test(a_slot_that_is_being_set_up_is_not_what_it_was_before),
+		cmocka_unit_test(a_slot_that_was_given_back_is_not_found_by_the_number_that_it_had),
+		cmocka_unit_test(a_leg_that_a_forwarder_may_write_to_is_not_shown),
 		cmocka_unit_test(framing_that_was_lost_over_a_header_is_handed_back),
 		cmocka_unit_test(a_datagram_comes_once_after_more_packets_than_serials),
 		cmocka_unit_test(a_datagram_that_comes_while_a_position_ends_is_the_control_planes),
 		cmocka_unit_test(a_packet_from_before_there_was_a_journal_is_not_forwarded),
+		cmocka_unit_test(a_verdict_below_the_mark_is_not_believed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
