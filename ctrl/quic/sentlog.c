@@ -13,6 +13,7 @@
 #define CONCURRENCY_PNS	  INLAY_CONTEXTS
 #define FRAMES_PER_PACKET 4 /* records in the pool, per log entry */
 #define RESERVE_FRAMES	  (4 * RESERVE_PNS)
+#define KEPT_PART	  16 /* of the log, for entries below the oldest that is open */
 #define NO_PN		  (~0ULL)
 
 static struct inlay_sent_slot *slot_of(const struct inlay_sentlog *l, __u64 pn)
@@ -31,9 +32,26 @@ static __u64 base(const struct inlay_sentlog *l)
 	return (l->guard < l->oldest ? l->guard : l->oldest) + l->size;
 }
 
+/* Numbers below |oldest| whose entries are still read, for late ACKs: no forwarder is to have their
+ * places, as it writes there when it likes. */
+static __u64 kept(const struct inlay_sentlog *l)
+{
+	__u64 part = l->size / KEPT_PART;
+
+	return part < INLAY_LOOK_BACK ? part : INLAY_LOOK_BACK;
+}
+
 static void set_limit(struct inlay_sentlog *l)
 {
-	inlay_store_u64(&l->entry->pn_limit, base(l) - RESERVE_PNS);
+	__u64 limit = base(l) - RESERVE_PNS;
+
+	inlay_store_u64(&l->entry->pn_limit, l->state ? limit - kept(l) : limit);
+}
+
+/* Might a forwarder be writing over the entry? */
+static bool is_given(const struct inlay_sentlog *l, __u64 pn)
+{
+	return l->state && pn < l->oldest && pn + l->size < l->entry->pn_limit + CONCURRENCY_PNS;
 }
 
 int inlay_sentlog_init(struct inlay_sentlog *l, struct inlay_subscriber *entry,
@@ -215,7 +233,7 @@ enum inlay_sent_fate inlay_sentlog_fate(const struct inlay_sentlog *l, __u64 pn)
 
 	if (pn >= inlay_load_u64(&l->entry->next_pn) || pn < l->first)
 		return INLAY_FATE_NOT_TAKEN;
-	if (pn < inlay_sentlog_lowest(l))
+	if (pn < inlay_sentlog_lowest(l) || is_given(l, pn))
 		return INLAY_FATE_UNKNOWN;
 	if (s->pn == pn)
 		return s->fate;

@@ -354,6 +354,39 @@ static void test_a_number_nobody_published_is_given_up(void **state)
 	tear_down(&w);
 }
 
+/* Late ACKs are looked up in entries below the oldest open one: a forwarder may be about to write
+ * there, up to the limit that it has. */
+static void test_no_forwarder_has_the_place_of_an_entry_that_is_still_read(void **state)
+{
+	static const struct inlay_state_config small = {
+		.subscribers = 1, .upstreams = 1, .tracks = 1, .slots = 1};
+	struct inlay_state *st;
+	struct world w;
+	int known = 0;
+
+	assert_int_equal(inlay_state_new(&small, &st), 0);
+	set_up(&w, 0);
+	w.log.state = st;
+	for (int i = 0; i < 40; i++)
+		send_one(&w, T0);
+	assert_int_equal(ack_range(&w, 39, 40, T0 + 10 * MS), 0);
+	assert_int_equal(w.n_lost, 37);
+	assert_int_equal(ack_range(&w, 37, 39, T0 + 11 * MS), 0);
+	assert_int_equal(w.log.oldest, 40);
+	for (__u64 pn = 0; pn < 40; pn++) {
+		if (inlay_sentlog_fate(&w.log, pn) == INLAY_FATE_UNKNOWN)
+			continue;
+		assert_true(pn + SIZE >= w.entry.pn_limit + INLAY_CONTEXTS);
+		known++;
+	}
+	/* Some are. */
+	assert_true(known >= SIZE / 16);
+	assert_int_equal(ack_range(&w, 0, 37, T0 + 12 * MS), 0);
+	assert_int_equal(w.r.spurious_pkts, known - 3);
+	tear_down(&w);
+	inlay_state_free(st);
+}
+
 static void test_a_full_log_stops_senders(void **state)
 {
 	struct world w;
@@ -603,6 +636,7 @@ int main(void)
 		cmocka_unit_test(test_forwarded_packets),
 		cmocka_unit_test(test_dropped_on_its_own_host),
 		cmocka_unit_test(test_a_number_nobody_published_is_given_up),
+		cmocka_unit_test(test_no_forwarder_has_the_place_of_an_entry_that_is_still_read),
 		cmocka_unit_test(test_a_full_log_stops_senders),
 		cmocka_unit_test(test_a_full_log_gives_up_its_old_end),
 		cmocka_unit_test(test_records_are_returned),
