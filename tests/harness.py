@@ -2,6 +2,7 @@
 """What the demo and the tests over loopback share: starting the programs, waiting for them, ending
 them, a certificate, a free port, and a link that loses packets."""
 import collections
+import itertools
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import re
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -140,6 +142,20 @@ class Processes:
                 child.wait()
         return child.returncode
 
+    def repeat(self, until, name, command, seconds=None):
+        """Runs a program until then, over and over, ending each run after so many seconds, every
+        fourth the hard way. A word of |command| may be called for. Returns how many there were."""
+        for turn in itertools.count():
+            left = until - time.monotonic()
+            if left <= 0:
+                return turn
+            child = self.start(f"{name}-{turn}", [word() if callable(word) else word
+                                                  for word in command])
+            try:
+                child.wait(min(seconds or left, left))
+            except subprocess.TimeoutExpired:
+                self.end(child, signal.SIGKILL if turn % 4 == 3 else signal.SIGINT)
+
     def findings(self):
         """What sanitizers said of any program, leaks at its end included."""
         for log in sorted(self.scratch.glob("*.log")):
@@ -240,6 +256,20 @@ class Relay:
     def status(self):
         return self.ask("status")
 
+    def ask_everything(self, until):
+        """Asks all that inlayctl can of a living daemon; returns how many streams it saw."""
+        streams = 0
+        while time.monotonic() < until:
+            for track in self.ask("tracks")["tracks"]:
+                self.ask("counters")
+                for row in self.ask("connections")["connections"]:
+                    try:
+                        why = self.ask("why", track["number"], row["id"])
+                        streams += sum(len(one["streams"]) for one in why["subscribers"])
+                    except HarnessError:
+                        pass  # it is none of the track's, or not any more
+        return streams
+
 
 class LossyLink:
     """Forwards UDP between clients and one server over loopback, losing, delaying and reordering
@@ -304,6 +334,25 @@ class LossyLink:
         self.thread.join(5)
         for one in [self.front, *self.clients]:
             one.close()
+
+
+def box(name, *parts):
+    """A box of MP4: of numbers, and of bytes such as other boxes."""
+    body = b"".join(part if isinstance(part, bytes) else struct.pack(">I", part) for part in parts)
+    return struct.pack(">I4s", 8 + len(body), name) + body
+
+
+def broken_media(fragments):
+    """A video track that ends in a fragment without media."""
+    track = box(b"trak", box(b"tkhd", 0, 0, 0, 1), box(
+        b"mdia", box(b"mdhd", 0, 0, 0, 90000, 0, 0), box(b"hdlr", 0, 0, b"vide")))
+    media = box(b"ftyp", b"isom", 0) + box(b"moov", track, box(
+        b"mvex", box(b"trex", 0, 1, 1, 3000, 0, 0)))
+    for n in range(fragments):
+        media += box(b"moof", box(b"mfhd", 0, n + 1), box(
+            b"traf", box(b"tfhd", 0, 1), box(b"tfdt", 0, n * 3000), box(b"trun", 1, 1, 0)))
+        media += box(b"mdat", bytes(1000))
+    return media + box(b"moof", box(b"mfhd", 0, 0)) + box(b"moof")
 
 
 def by_group(lines):

@@ -8,14 +8,14 @@ import pathlib
 import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from harness import (PATIENCE, HarnessError, LossyLink, Relay, free_port, renditions_taken,
-                     resident_bytes, run_cases, until)
+from harness import (PATIENCE, HarnessError, LossyLink, Relay, broken_media, free_port,
+                     renditions_taken, resident_bytes, run_cases, until)
 
 TRACK = "test--load"
 
@@ -295,25 +295,6 @@ def chain_lossy(processes):
             down.close()
 
 
-def box(name, *parts):
-    """A box of MP4: of numbers, and of bytes such as other boxes."""
-    body = b"".join(part if isinstance(part, bytes) else struct.pack(">I", part) for part in parts)
-    return struct.pack(">I4s", 8 + len(body), name) + body
-
-
-def broken_media(fragments):
-    """A video track that ends in a fragment without media."""
-    track = box(b"trak", box(b"tkhd", 0, 0, 0, 1), box(
-        b"mdia", box(b"mdhd", 0, 0, 0, 90000, 0, 0), box(b"hdlr", 0, 0, b"vide")))
-    media = box(b"ftyp", b"isom", 0) + box(b"moov", track, box(
-        b"mvex", box(b"trex", 0, 1, 1, 3000, 0, 0)))
-    for n in range(fragments):
-        media += box(b"moof", box(b"mfhd", 0, n + 1), box(
-            b"traf", box(b"tfhd", 0, 1), box(b"tfdt", 0, n * 3000), box(b"trun", 1, 1, 0)))
-        media += box(b"mdat", bytes(1000))
-    return media + box(b"moof", box(b"mfhd", 0, 0)) + box(b"moof")
-
-
 def failing_publisher(processes):
     """A publisher whose input breaks off is no success at its subscribers."""
     scene = Scene(processes)
@@ -528,6 +509,54 @@ def killed_subscriber(processes):
     for child in [publisher, good]:
         processes.finish(child)
     assert scene.hashes("good") == scene.hashes("pub")
+
+
+def churn(processes):
+    """Publishers and subscribers that come and go, and questions all the while, disturb nobody."""
+    scene = Scene(processes, "placement: user\n")
+    clients = {}
+
+    def add(name, program, track, *options, seconds=None):
+        clients[name] = ([program, scene.relay.uri(), "--ca", scene.relay.cert, "--track",
+                          f"test--{track}", *options], seconds)
+
+    def publish(name, track, group, *options, seconds):
+        # Each begins far above all others of its track: they yield to it, and drain.
+        add(name, "inlay-pub", track, "--rate", "100", "--object-bytes", "300", "--no-wait",
+            "--group-seconds", group, "--seconds", seconds + 0.3, "--first-group",
+            lambda: int(time.monotonic() * 1000), *options, seconds=seconds)
+
+    publish("short1", "short", 0.02, seconds=1.7)
+    publish("short2", "short", 0.02, "--publish", seconds=2.3)
+    publish("long1", "long", 1.5, seconds=2.2)
+    publish("long2", "long", 1.5, seconds=3.1)
+    for track in ["short", "long"]:
+        add(f"{track}-stay", "inlay-sub", track, "--wait", "9", seconds=8)
+        add(f"{track}-slow", "inlay-sub", track, "--wait", "9", "--read-rate", "8000", seconds=2.5)
+        add(f"{track}-come", "inlay-sub", track, "--wait", "9", seconds=0.7)
+        add(f"{track}-brief", "inlay-sub", track, "--wait", "9", "--live", "--frames", "5")
+    # With so many, copies leave while the stream's slot is still being set up.
+    names = [f"sub{n}" for n in range(18)]
+    steady = [scene.subscribe(name) for name in names]
+    for child in steady:
+        processes.wait_for(child, "^connected")
+    end = time.monotonic() + 7
+    publisher = scene.publish(rate=160, size=300, seconds=7, group=0.0125)
+    with ThreadPoolExecutor(len(clients) + 1) as pool:
+        asked = pool.submit(scene.relay.ask_everything, end)
+        turns = {n: pool.submit(processes.repeat, end, n, *c) for n, c in clients.items()}
+    processes.finish(publisher)
+    published = set(scene.hashes("pub"))
+    for name, child in zip(names, steady):
+        try:
+            processes.finish(child)
+        except HarnessError as why:  # who gets too little of this machine loses all, alone
+            assert "too far behind" in processes.log(name), why
+        received = scene.hashes(name)
+        assert len(set(received)) == len(received), f"{name} received something twice"
+        assert set(received) <= published, f"{name} received what nobody sent"
+    assert max(len(scene.hashes(name)) for name in names) > len(published) / 4
+    assert asked.result() and all(turn.result() for turn in turns.values())
 
 
 def datagrams(processes):
@@ -748,7 +777,7 @@ def doctor(processes):
 
 CASES = [three_subscribers, forwarded, conventional, aes_128_gcm, aes_256_gcm, chacha20_poly1305, ipsec_mb, libcrypto, retry,
          cubic, lossy, late_join, stalled_subscriber, publisher_restart, relay_restart, chain,
-         chain_forwarded, chain_late_edge, chain_lossy, failing_publisher, killed_subscriber, connections_listed, inspected, not_fast, qlog,
+         chain_forwarded, chain_late_edge, chain_lossy, failing_publisher, killed_subscriber, churn, connections_listed, inspected, not_fast, qlog,
          datagrams, junk, second_daemon,
          unreadable_key, bad_configuration, not_loopback, bad_input, unknown_option, dev,
          untrusted_certificate, clean_end,
