@@ -58,7 +58,8 @@ struct inlay_turn_config {
  * what to do. An interface where another program stands is left alone, and said by
  * inlay_turn_links(). Until it is closed, forwarding is on at lo (and there alone): the kernel
  * tells the programs only then where a packet would go. -EPERM; -ENOENT: no object, no interface;
- * -EBUSY: nowhere to attach, or another program is where NATIVE was to be; -ENOEXEC, -EPROTO: no
+ * -EBUSY: nowhere to attach, another program is where NATIVE was to be, or another process serves
+ * this network namespace; -ENOEXEC, -EPROTO: no
  * object of this version; -EINVAL; -ENOMEM; what the kernel returned.
  */
 int inlay_turn_open(const struct inlay_turn_config *config, struct inlay_turn **ret_turn,

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "claim.h"
 #include "forwarding.h"
 #include "inlay_atomic.h"
 #include "links.h"
@@ -38,7 +39,7 @@ struct inlay_turn {
 	struct inlay_turn_monitor monitor;
 	struct inlay_turn_rings rings;
 	struct inlay_turn_forwarding forwarding;
-	int epoll, timer;
+	int claim, epoll, timer;
 	__be16 ports[INLAY_TURN_PORTS];
 	__u32 n_ports;
 	bool links_changed;
@@ -175,6 +176,8 @@ static int open_all(struct inlay_turn *turn, const struct inlay_turn_config *con
 		err = inlay_turn_rings_init(&turn->rings, &turn->maps);
 	if (!err)
 		err = open_fds(turn);
+	if (!err)
+		err = inlay_turn_claim(&turn->claim, error);
 	if (err)
 		return err;
 	inlay_turn_forwarding_init(&turn->forwarding);
@@ -192,6 +195,7 @@ int inlay_turn_open(const struct inlay_turn_config *config, struct inlay_turn **
 	if (error_room)
 		error[0] = 0;
 	if (turn) {
+		turn->claim = -1;
 		turn->epoll = -1;
 		turn->timer = -1;
 		err = open_all(turn, config, &say);
@@ -220,6 +224,8 @@ void inlay_turn_close(struct inlay_turn *turn)
 	inlay_turn_monitor_fini(&turn->monitor);
 	inlay_turn_tables_free(turn->tables);
 	inlay_turn_maps_fini(&turn->maps);
+	if (turn->claim >= 0)
+		close(turn->claim);
 	if (turn->epoll >= 0)
 		close(turn->epoll);
 	if (turn->timer >= 0)

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -310,6 +311,22 @@ static void test_a_missing_privilege_is_said(void **state)
 	assert_true(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77);
 }
 
+static void test_a_second_one_in_a_namespace_is_refused_and_told_who_is_there(void **state)
+{
+	struct inlay_turn_config config = {.mode = INLAY_TURN_RELAY, .object = scene_object};
+	struct inlay_turn *turn = scene_open_plainly(), *second = NULL;
+	char error[256], who[32];
+
+	snprintf(who, sizeof(who), "(process %d)", (int)getpid());
+	assert_int_equal(inlay_turn_open(&config, &second, error, sizeof(error)), -EBUSY);
+	assert_non_null(strstr(error, who));
+	/* It has touched nothing of the first one's. */
+	assert_string_equal(scene_link(turn, "srv").ingress, "native");
+	scene_run("grep -q 1 /proc/sys/net/ipv4/conf/lo/forwarding");
+	scene_close(turn);
+	scene_close(scene_open_plainly());
+}
+
 static void test_an_error_without_room_for_a_line_is_an_error_all_the_same(void **state)
 {
 	struct inlay_turn_config config = {.object = "/nonexistent/turn.bpf.o"};
@@ -337,6 +354,7 @@ int main(int argc, char **argv)
 		IN_SCENE(test_what_is_no_object_of_ours_is_said),
 		IN_SCENE(test_settings_that_make_no_sense_are_said),
 		IN_SCENE(test_a_missing_privilege_is_said),
+		IN_SCENE(test_a_second_one_in_a_namespace_is_refused_and_told_who_is_there),
 		IN_SCENE(test_an_error_without_room_for_a_line_is_an_error_all_the_same),
 	};
 	int err = scene_begin(argc, argv);
