@@ -229,6 +229,15 @@ void inlay_turn_learner_lost(struct inlay_turn_learner *l, enum inlay_turn_ring 
 
 /* --- Sockets that are gone ----------------------------------------------------------------- */
 
+bool inlay_learner_is_here(const struct inlay_turn_learner *l, __u64 cookie,
+			   const struct inlay_addr *local, const struct inlay_addr *remote)
+{
+	/* A cookie is one socket's, for ever, and a socket stays in its namespace. */
+	return l->config.ops->is_here == NULL || inlay_map_get(&l->listeners, cookie) != NULL ||
+	       inlay_map_get(&l->by_cookie, cookie) != NULL ||
+	       l->config.ops->is_here(l->config.user, cookie, local, remote);
+}
+
 bool inlay_learner_is_buried(const struct inlay_turn_learner *l, __u64 cookie, inlay_ns now)
 {
 	const struct learner_tomb *tomb = inlay_map_get(&l->tombs, cookie);

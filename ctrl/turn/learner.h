@@ -70,6 +70,11 @@ struct inlay_turn_learner_ops {
 	int (*watch_add)(void *user, const struct inlay_turn_candidate *candidate,
 			 struct inlay_turn_ref *ret_ref);
 	int (*watch_remove)(void *user, struct inlay_turn_ref ref);
+	/* Is that a socket of the server's namespace, which sent from |local| to |remote|? Others'
+	 * may hold an address of the host's, too, and nobody would tell of their ends. NULL: all
+	 * are. */
+	bool (*is_here)(void *user, __u64 cookie, const struct inlay_addr *local,
+			const struct inlay_addr *remote);
 };
 
 struct inlay_turn_learner_config {

@@ -199,6 +199,9 @@ struct inlay_turn_learner {
 __u64 inlay_learner_hash(const struct inlay_turn_learner *l, const void *data, size_t len);
 bool inlay_learner_is_port(const struct inlay_turn_learner *l, __be16 port);
 bool inlay_learner_is_buried(const struct inlay_turn_learner *l, __u64 cookie, inlay_ns now);
+/* |cookie|: of what sent from |local| to |remote|. Asked once of each that grants or relays. */
+bool inlay_learner_is_here(const struct inlay_turn_learner *l, __u64 cookie,
+			   const struct inlay_addr *local, const struct inlay_addr *remote);
 /* Room for the timers of |n| more things. 0; -ENOMEM. */
 int inlay_learner_reserve(struct inlay_turn_learner *l, size_t n);
 

@@ -53,6 +53,11 @@ static bool is_settled(struct inlay_turn_learner *l, struct learner_channel *ch,
 	/* Few bytes are equal by chance: then no address but the one that was told will do. */
 	if (up->data_len < LEARNER_TELLING_LEN && memcmp(&seen, &leg->told, sizeof(seen)) != 0)
 		return false;
+	if (!inlay_learner_is_here(l, out->cookie, &seen, &ch->peer)) {
+		leg->allocation->trouble = "a socket of another network namespace was seen "
+					   "relaying for it";
+		return false;
+	}
 	if (inlay_learner_leg_bind(l, leg, &seen, out->cookie))
 		inlay_learner_channel_quicken(l, ch);
 	return true;

@@ -308,7 +308,12 @@ void inlay_learner_response(struct inlay_turn_learner *l, const struct inlay_tur
 	if (v == INLAY_STUN_OK && is_method(m.header.method) &&
 	    (m.header.class == INLAY_STUN_SUCCESS ||
 	     (m.header.class == INLAY_STUN_ERROR && m.has & INLAY_STUN_HAS_ERROR))) {
-		respond(l, &tuple, &a, now);
+		/* Errors begin nothing: whose they are is not asked, for anybody causes them. */
+		if (m.header.class == INLAY_STUN_SUCCESS &&
+		    !inlay_learner_is_here(l, e->cookie, &tuple.server, &tuple.client))
+			l->counts.unmatched++;
+		else
+			respond(l, &tuple, &a, now);
 		return;
 	}
 	l->counts.malformed++;

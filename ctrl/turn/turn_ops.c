@@ -69,6 +69,14 @@ static int watch_remove(void *user, struct inlay_turn_ref ref)
 	return inlay_turn_watch_remove(d->turn, ref);
 }
 
+static bool is_here(void *user, __u64 cookie, const struct inlay_addr *local,
+		    const struct inlay_addr *remote)
+{
+	struct inlay_turn_daemon *d = user;
+
+	return inlay_turn_has_socket(d->turn, cookie, local, remote);
+}
+
 const struct inlay_turn_learner_ops inlay_turn_daemon_ops = {
 	.allocation_add = allocation_add,
 	.allocation_refresh = allocation_refresh,
@@ -79,6 +87,7 @@ const struct inlay_turn_learner_ops inlay_turn_daemon_ops = {
 	.channel_remove = channel_remove,
 	.watch_add = watch_add,
 	.watch_remove = watch_remove,
+	.is_here = is_here,
 };
 
 static void event(void *user, const struct inlay_turn_event *event, size_t len,

@@ -22,6 +22,7 @@
 #include "links.h"
 #include "monitor.h"
 #include "rings.h"
+#include "sockets.h"
 
 #define DEFAULT_PORT	    3478
 #define DEFAULT_FLOWS	    16384
@@ -38,6 +39,7 @@ struct inlay_turn {
 	struct inlay_turn_links links;
 	struct inlay_turn_monitor monitor;
 	struct inlay_turn_rings rings;
+	struct inlay_turn_sockets sockets;
 	struct inlay_turn_forwarding forwarding;
 	int claim, epoll, timer;
 	__be16 ports[INLAY_TURN_PORTS];
@@ -220,6 +222,7 @@ void inlay_turn_close(struct inlay_turn *turn)
 		inlay_store_u32(&turn->maps.control->mode, INLAY_TURN_OFF);
 	inlay_turn_links_fini(&turn->links);
 	inlay_turn_forwarding_fini(&turn->forwarding);
+	inlay_turn_sockets_fini(&turn->sockets);
 	inlay_turn_rings_fini(&turn->rings);
 	inlay_turn_monitor_fini(&turn->monitor);
 	inlay_turn_tables_free(turn->tables);
@@ -304,13 +307,22 @@ void inlay_turn_set_mode(struct inlay_turn *turn, enum inlay_turn_mode mode)
 int inlay_turn_listen(struct inlay_turn *turn, const struct inlay_turn_listener *listener)
 {
 	struct inlay_turn_control *control = turn->maps.control;
+	int err = turn->monitor.sockets_err;
 
-	if (turn->monitor.sockets_err)
-		return turn->monitor.sockets_err;
+	if (!err && !turn->sockets.sock)
+		err = inlay_turn_sockets_init(&turn->sockets);
+	if (err)
+		return err;
 	inlay_turn_rings_listen(&turn->rings, listener);
 	memcpy(control->ports, turn->ports, sizeof(control->ports));
 	inlay_store_u32(&control->n_ports, turn->n_ports);
 	return 0;
+}
+
+bool inlay_turn_has_socket(struct inlay_turn *turn, __u64 cookie, const struct inlay_addr *local,
+			   const struct inlay_addr *remote)
+{
+	return inlay_turn_sockets_have(&turn->sockets, cookie, local, remote, clock_now());
 }
 
 /* --- What may go fast ----------------------------------------------------------------------- */

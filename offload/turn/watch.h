@@ -48,4 +48,9 @@ struct inlay_turn_listener {
  * not tell of sockets' ends (CONFIG_INET_UDP_DIAG), so that what is learnt cannot be trusted. */
 int inlay_turn_listen(struct inlay_turn *turn, const struct inlay_turn_listener *listener);
 
+/* Once it listens: is this cookie, of an event, that of a UDP socket of this namespace, which sent
+ * from |local| to |remote|? See sockets.h. */
+bool inlay_turn_has_socket(struct inlay_turn *turn, __u64 cookie, const struct inlay_addr *local,
+			   const struct inlay_addr *remote);
+
 #endif

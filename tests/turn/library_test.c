@@ -7,6 +7,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 
 #include "library_scene.h"
 #include "monitor.h"
+#include "sockets.h"
 
 static struct inlay_turn_allocation_params params(void)
 {
@@ -228,6 +230,76 @@ static void test_the_end_of_a_udp_socket_is_told_by_its_cookie(void **state)
 	scene_close(turn);
 }
 
+/* A UDP socket, bound to |ip| if it is one. */
+struct udp {
+	int fd;
+	__u64 cookie;
+	struct inlay_addr local;
+};
+
+static struct udp udp_at(const char *ip, __u16 port)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	struct udp u = {.fd = socket(ip ? AF_INET : AF_INET6, SOCK_DGRAM, 0),
+			.local = scene_v4(ip ? ip : "192.0.2.1", port)};
+	socklen_t len = sizeof(u.cookie);
+	int one = 1;
+
+	memcpy(&v4.sin_addr, u.local.ip, sizeof(v4.sin_addr));
+	assert_int_equal(setsockopt(u.fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	assert_int_equal(ip ? bind(u.fd, (struct sockaddr *)&v4, sizeof(v4))
+			    : bind(u.fd, (struct sockaddr *)&v6, sizeof(v6)),
+			 0);
+	assert_int_equal(getsockopt(u.fd, SOL_SOCKET, SO_COOKIE, &u.cookie, &len), 0);
+	return u;
+}
+
+static void test_sockets_of_the_namespace_are_known_and_others_are_not(void **state)
+{
+	struct inlay_addr remote = scene_v4("192.0.2.9", 5000), nat = scene_v4("10.9.9.9", 49154);
+	struct udp plain = udp_at("192.0.2.1", 49152), both = udp_at(NULL, 49153);
+	struct udp one = udp_at("192.0.2.1", 49154), other = udp_at("192.0.2.1", 49154), ours;
+	struct udp bound = udp_at("192.0.2.1", 49155);
+	inlay_ns now = 1000 * INLAY_S;
+	struct inlay_turn_sockets s;
+
+	assert_int_equal(setsockopt(bound.fd, SOL_SOCKET, SO_BINDTODEVICE, "srv", 3), 0);
+	assert_int_equal(inlay_turn_sockets_init(&s), 0);
+	assert_true(inlay_turn_sockets_have(&s, plain.cookie, &plain.local, &remote, now));
+	assert_false(inlay_turn_sockets_have(&s, plain.cookie + 1, &plain.local, &remote, now));
+	/* One of IPv6 that speaks IPv4. What is found exactly is not looked for. */
+	assert_true(inlay_turn_sockets_have(&s, both.cookie, &both.local, &remote, now));
+	/* Of two that share a port, datagrams of that client come to one alone. */
+	now += INLAY_TURN_SEARCH_EVERY;
+	assert_true(inlay_turn_sockets_have(&s, one.cookie, &one.local, &remote, now));
+	now += INLAY_TURN_SEARCH_EVERY;
+	assert_true(inlay_turn_sockets_have(&s, other.cookie, &other.local, &remote, now));
+	now += INLAY_TURN_SEARCH_EVERY;
+	assert_true(inlay_turn_sockets_have(&s, bound.cookie, &bound.local, &remote, now));
+	/* Searches are not for everybody to cause. */
+	assert_false(inlay_turn_sockets_have(&s, bound.cookie, &bound.local, &remote, now));
+	now += INLAY_TURN_SEARCH_EVERY;
+	assert_true(inlay_turn_sockets_have(&s, one.cookie, &nat, &remote, now));
+	inlay_turn_sockets_fini(&s);
+
+	assert_int_equal(scene_make(NULL), 0);
+	ours = udp_at("192.0.2.1", 49152);
+	assert_int_equal(inlay_turn_sockets_init(&s), 0);
+	now += INLAY_TURN_SEARCH_EVERY;
+	assert_false(inlay_turn_sockets_have(&s, plain.cookie, &plain.local, &remote, now));
+	assert_true(inlay_turn_sockets_have(&s, ours.cookie, &ours.local, &remote, now));
+	close(ours.fd);
+	now += INLAY_TURN_SEARCH_EVERY;
+	assert_false(inlay_turn_sockets_have(&s, ours.cookie, &ours.local, &remote, now));
+	inlay_turn_sockets_fini(&s);
+	close(plain.fd);
+	close(both.fd);
+	close(one.fd);
+	close(other.fd);
+	close(bound.fd);
+}
+
 /* More than the socket has room for, while nobody reads. */
 static void test_ends_of_sockets_that_were_not_heard_are_told_as_lost(void **state)
 {
@@ -349,6 +421,7 @@ int main(int argc, char **argv)
 		IN_SCENE(test_what_changes_the_way_of_packets_outdates_the_known_hops),
 		IN_SCENE(test_interfaces_that_keep_changing_outdate_the_known_hops),
 		IN_SCENE(test_the_end_of_a_udp_socket_is_told_by_its_cookie),
+		IN_SCENE(test_sockets_of_the_namespace_are_known_and_others_are_not),
 		IN_SCENE(test_ends_of_sockets_that_were_not_heard_are_told_as_lost),
 		IN_SCENE(test_a_missing_object_is_said),
 		IN_SCENE(test_what_is_no_object_of_ours_is_said),

@@ -169,6 +169,40 @@ static void a_socket_that_went_before_the_other_half_came_proves_nothing(void **
 	world_fini(&w);
 }
 
+/* A container's, that has taken the host's address on an interface of the host. */
+static void a_socket_of_another_namespace_proves_nothing(void **state)
+{
+	struct world w;
+
+	begin(&w);
+	w.elsewhere = WORLD_RELAY;
+	world_prove(&w, 0x4001, &peer);
+	assert_int_equal(world_fast(&w, w.now), 0);
+	assert_int_equal(world_counts(&w).conflicts, 0);
+	/* Nor does it keep the server's own from doing so. */
+	w.cookie = WORLD_RELAY + 1;
+	world_prove(&w, 0x4001, &peer);
+	assert_int_equal(world_fast(&w, w.now), 1);
+	w.elsewhere = 0;
+	world_fini(&w);
+}
+
+static void a_socket_of_another_namespace_grants_nothing(void **state)
+{
+	struct world w;
+
+	peer = addr_of("203.0.113.7", 5000);
+	world_init(&w, NULL);
+	w.elsewhere = WORLD_LISTENER;
+	world_allocate(&w, 600);
+	assert_int_equal(world_counts(&w).allocations, 0);
+	assert_int_equal(world_counts(&w).unmatched, 1);
+	w.elsewhere = 0;
+	world_allocate(&w, 600);
+	assert_int_equal(world_counts(&w).allocations, 1);
+	world_fini(&w);
+}
+
 static void a_proof_is_found_among_other_data(void **state)
 {
 	char data[32];
@@ -588,6 +622,8 @@ int main(void)
 		cmocka_unit_test(a_proof_has_one_flaw_and_is_none),
 		cmocka_unit_test(a_proof_takes_up_to_a_second),
 		cmocka_unit_test(a_socket_that_went_before_the_other_half_came_proves_nothing),
+		cmocka_unit_test(a_socket_of_another_namespace_proves_nothing),
+		cmocka_unit_test(a_socket_of_another_namespace_grants_nothing),
 		cmocka_unit_test(a_proof_is_found_among_other_data),
 		cmocka_unit_test(data_longer_than_a_sample_count_with_their_length),
 		cmocka_unit_test(few_bytes_prove_the_address_that_was_told_only),

@@ -67,7 +67,8 @@ struct world {
 	struct inlay_turn_learner *l;
 	inlay_ns now;
 	struct inlay_addr client, server, relayed, told;
-	__u64 cookie; /* of the relayed socket */
+	__u64 cookie;	 /* of the relayed socket */
+	__u64 elsewhere; /* of a socket of another network namespace; 0: none is */
 	struct world_allocation allocations[WORLD_ALLOCATIONS];
 	struct world_permission permissions[WORLD_PERMISSIONS];
 	struct world_channel channels[WORLD_CHANNELS];
@@ -304,6 +305,14 @@ WORLD_INLINE int world_watch_remove(void *user, struct inlay_turn_ref ref)
 	return 0;
 }
 
+WORLD_INLINE bool world_is_here(void *user, __u64 cookie, const struct inlay_addr *local,
+				const struct inlay_addr *remote)
+{
+	struct world *w = user;
+
+	return cookie != w->elsewhere;
+}
+
 static const struct inlay_turn_learner_ops world_ops = {
 	.allocation_add = world_allocation_add,
 	.allocation_refresh = world_allocation_refresh,
@@ -314,6 +323,7 @@ static const struct inlay_turn_learner_ops world_ops = {
 	.channel_remove = world_channel_remove,
 	.watch_add = world_watch_add,
 	.watch_remove = world_watch_remove,
+	.is_here = world_is_here,
 };
 
 /* --- Looking ------------------------------------------------------------------------------- */
