@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "library_scene.h"
@@ -107,6 +108,46 @@ static void test_a_full_table_leaves_new_channels_to_the_server_and_counts_them(
 	inlay_turn_reasons(turn, &reasons);
 	assert_int_equal(reasons.count[INLAY_REASON_TURN_FULL], 1);
 	assert_int_equal(scene_count_keys("turn_clients"), 3);
+	scene_close(turn);
+}
+
+static inlay_ns cpu_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (inlay_ns)ts.tv_sec * INLAY_S + (inlay_ns)ts.tv_nsec;
+}
+
+static void test_sums_over_many_channels_are_not_made_for_everybody_who_asks(void **state)
+{
+	struct inlay_turn_config config = {.mode = INLAY_TURN_RELAY, .max_flows = 8192};
+	struct inlay_turn *turn = scene_open(&config);
+	struct inlay_turn_allocation_params p = params();
+	struct inlay_addr peer = scene_v4("198.51.100.9", 0);
+	struct inlay_turn_totals totals;
+	struct inlay_turn_id id;
+	inlay_ns began, once;
+
+	for (__u32 i = 0; i < 8192; i++) {
+		if (i % 4096 == 0) {
+			p.client.port++;
+			p.relayed.port++;
+			assert_int_equal(inlay_turn_allocation_add(turn, &p, &id), 0);
+		}
+		peer.port = htons((__u16)(1 + i));
+		assert_int_equal(
+			inlay_turn_channel_set(turn, id, 0x4000 + i % 4096, &peer, INLAY_NEVER), 0);
+	}
+	began = cpu_now();
+	inlay_turn_totals(turn, &totals);
+	once = cpu_now() - began;
+	assert_int_equal(totals.channels, 8192);
+	began = cpu_now();
+	for (int i = 0; i < 100; i++)
+		inlay_turn_totals(turn, &totals);
+	assert_true(once < INLAY_MS || cpu_now() - began < 50 * once);
+	print_message("# summing took %llu us\n", (unsigned long long)(once / 1000));
 	scene_close(turn);
 }
 
@@ -416,6 +457,7 @@ int main(int argc, char **argv)
 		IN_SCENE(test_an_allocation_goes_in_and_out),
 		IN_SCENE(test_what_has_run_out_is_gone_from_the_maps_in_the_next_turn),
 		IN_SCENE(test_a_full_table_leaves_new_channels_to_the_server_and_counts_them),
+		IN_SCENE(test_sums_over_many_channels_are_not_made_for_everybody_who_asks),
 		IN_SCENE(
 			test_nothing_is_alive_before_the_first_turn_nor_two_seconds_after_the_last),
 		IN_SCENE(test_what_changes_the_way_of_packets_outdates_the_known_hops),
