@@ -2,6 +2,7 @@
 """Cases of turn_test.py that go step by step: one client, one channel, and what ends it or must not
 disturb it."""
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -10,7 +11,7 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import PATIENCE, HarnessError, free_port, until
+from harness import PATIENCE, HarnessError, Namespace, free_port, until
 from turn_client import (CHANNEL_BIND, CHANNEL_NUMBER, XOR_PEER, TurnClient, message, socket_in,
                          xor_address)
 from turn_fake import FakeServer
@@ -691,6 +692,35 @@ def send_in_fragments(scene, client, payload):
     raw.close()
 
 
+def container(processes):
+    """A container that has taken the host's address speaks for no server of the host's."""
+    with Scene(processes) as scene:
+        inside = Namespace()
+        server = None
+        try:
+            for device, address in (("client", server_address()), ("peer", relay_address())):
+                over = f"over-{device}"
+                scene.server.run("ip", "link", "add", "link", device, "name", over, "netns",
+                                 str(inside.holder.pid), "type", "macvlan", "mode", "bridge")
+                inside.run("ip", "address", "add", f"{address}/24", "dev", over)
+                inside.run("ip", "link", "set", over, "up")
+                mac = json.loads(inside.run("ip", "-j", "link", "show", over))[0]["address"]
+                getattr(scene, device).run("ip", "neigh", "replace", address, "lladdr", mac,
+                                           "dev", "eth0")
+            server = FakeServer(inside, server_address(), relay_address())
+            turn = scene.start_turn()
+            channel = Channel(scene)
+            for _ in range(10):
+                assert channel.to_peer() and channel.to_client(), "the container does not relay"
+            assert not turn.channels() and turn.totals() == (0, 0)
+            counts = turn.ask("counters")["learnt"]
+            assert counts["requests"] >= 2 and counts["unmatched"] >= 2, counts
+        finally:
+            if server:
+                server.close()
+            inside.close()
+
+
 CASES = {one.__name__: one for one in (
     both_ways, lengths, families, tc_behind_xdp, hairpin, behind_nat, threads, shown, larger_than_the_next_link, fragments,
     a_neighbour_that_moves, channel_expiry, permission_expiry, allocation_expiry, refreshes,
@@ -706,3 +736,5 @@ CASES.update({f"attach_{way}": attach(way) for way in ("native", "generic", "tc"
 # Each packet has 100 bytes.
 CASES.update({"packet_rate": rate("packets_per_s: 200", 200),
               "byte_rate": rate("bytes_per_s: 20000", 200)})
+# Of a kernel that has macvlan, as the one in tests/vm: when they are asked for.
+VM_CASES = {"container": container}

@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from harness import run_cases
-from turn_cases import CASES as STEPS
+from turn_cases import CASES as STEPS, VM_CASES
 from turn_scene import Scene, lacking, peer_address, pion_missing
 
 MESSAGES = 250
@@ -103,9 +103,10 @@ def main():
     build = pathlib.Path(sys.argv[1]).resolve()
     why_no_pion = pion_missing()
     cases = make_cases(not why_no_pion)
-    unknown = [name for name in sys.argv[2:] if name not in cases]
+    every = {**cases, **VM_CASES}
+    unknown = [name for name in sys.argv[2:] if name not in every]
     if unknown:
-        print(f"unknown case {unknown[0]}; there are: {', '.join(cases)}", file=sys.stderr)
+        print(f"unknown case {unknown[0]}; there are: {', '.join(every)}", file=sys.stderr)
         return 2
     why = lacking(build)
     if why:
@@ -113,7 +114,7 @@ def main():
         return 77
     if why_no_pion:
         print(f"# SKIP the cases of pion's server: {why_no_pion}")
-    return run_cases([cases[name] for name in sys.argv[2:] or cases], build,
+    return run_cases([every[name] for name in sys.argv[2:] or cases], build,
                      jobs=min(6, 3 * (os.cpu_count() or 1)))
 
 
