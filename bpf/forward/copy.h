@@ -11,25 +11,6 @@
 #include "inlay_quic_frame.h"
 #include "slot.h"
 
-/* Network order. */
-INLAY_INLINE __u32 inlay_be32_of(__u32 v)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return __builtin_bswap32(v);
-#else
-	return v;
-#endif
-}
-
-INLAY_INLINE __u64 inlay_be64_of(__u64 v)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return __builtin_bswap64(v);
-#else
-	return v;
-#endif
-}
-
 /* Where a copy goes in its subscriber's streams. */
 struct inlay_place {
 	__u64 offset; /* downstream */
@@ -55,11 +36,11 @@ INLAY_INLINE __u32 inlay_put_frame_head(const struct inlay_work *w,
 	p[0] = (__u8)(INLAY_QUIC_STREAM | (w->first ? 0 : INLAY_QUIC_STREAM_OFF) |
 		      (w->fin && !INLAY_MUTANT(FIN_DROPPED) ? INLAY_QUIC_STREAM_FIN : 0));
 	/* In one store each: a loop over bytes is not merged into one. */
-	id = inlay_be32_of(id);
+	id = inlay_net_swap32(id);
 	__builtin_memcpy(p + 1, &id, sizeof(id));
 	if (w->first)
 		return 5;
-	offset = inlay_be64_of(offset);
+	offset = inlay_net_swap64(offset);
 	__builtin_memcpy(p + 5, &offset, sizeof(offset));
 	return 13;
 }
@@ -100,7 +81,7 @@ INLAY_INLINE void inlay_put_headers(const struct inlay_headers *h, __u64 pn, __u
 				    __u32 ecn, __u8 *p)
 {
 	__u8 *end = p + (len <= INLAY_HDR_MAX ? len : INLAY_HDR_MAX);
-	__u32 low = inlay_be32_of((__u32)pn);
+	__u32 low = inlay_net_swap32((__u32)pn);
 
 	__builtin_memcpy(p, h->bytes, INLAY_HDR_MAX);
 	__builtin_memcpy(end - sizeof(low), &low, sizeof(low));

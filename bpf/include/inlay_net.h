@@ -80,14 +80,9 @@ struct inlay_net_datagram {
 	struct inlay_cursor payload; /* without the padding behind a short frame */
 };
 
-/* --- Internet checksum (RFC 1071) ------------------------------------------------------------- */
+/* --- Byte order ------------------------------------------------------------------------------- */
 
-/* Over ranges of any lengths, as if they stood behind each other. Zeroed memory is the start. */
-struct inlay_net_sum {
-	__u64 value; /* of 16-bit words as memory has them; carries not yet added in */
-	__u32 odd;   /* the bytes so far are an odd number */
-};
-
+/* From host to network order, and back. */
 INLAY_INLINE __u16 inlay_net_swap16(__u16 v)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -96,6 +91,32 @@ INLAY_INLINE __u16 inlay_net_swap16(__u16 v)
 	return v;
 #endif
 }
+
+INLAY_INLINE __u32 inlay_net_swap32(__u32 v)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap32(v);
+#else
+	return v;
+#endif
+}
+
+INLAY_INLINE __u64 inlay_net_swap64(__u64 v)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap64(v);
+#else
+	return v;
+#endif
+}
+
+/* --- Internet checksum (RFC 1071) ------------------------------------------------------------- */
+
+/* Over ranges of any lengths, as if they stood behind each other. Zeroed memory is the start. */
+struct inlay_net_sum {
+	__u64 value; /* of 16-bit words as memory has them; carries not yet added in */
+	__u32 odd;   /* the bytes so far are an odd number */
+};
 
 /* Carries added in; 0 only if all is zero. */
 INLAY_INLINE __u16 inlay_net_sum_fold(__u64 value)
