@@ -18,6 +18,58 @@ inlay_ns bench_now(void)
 	return (inlay_ns)t.tv_sec * INLAY_S + (inlay_ns)t.tv_nsec;
 }
 
+/* --- Options ---------------------------------------------------------------------------------- */
+
+bool bench_parse_number(const char *text, long low, long high, long *ret)
+{
+	char *end;
+	long v;
+
+	errno = 0;
+	v = strtol(text, &end, 10);
+	if (errno || end == text || *end || v < low || v > high)
+		return false;
+	*ret = v;
+	return true;
+}
+
+bool bench_parse_without(const char *text, const char *const *names, size_t n, bool *skip)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(text, names[i])) {
+			skip[i] = true;
+			return true;
+		}
+	return false;
+}
+
+/* --- As root ---------------------------------------------------------------------------------- */
+
+volatile sig_atomic_t bench_stopped;
+
+static void on_signal(int number)
+{
+	bench_stopped = 1;
+}
+
+bool bench_begin_as_root(const char *name)
+{
+	struct sigaction act = {.sa_handler = on_signal};
+
+	if (geteuid()) {
+		fprintf(stderr,
+			"%s: needs root, for network namespaces and eBPF: sudo scripts/bench %s\n",
+			name, name);
+		return false;
+	}
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	return true;
+}
+
+/* --- Where, and how sure ---------------------------------------------------------------------- */
+
 static void read_cpu_model(char *dst, size_t room)
 {
 	FILE *f = fopen("/proc/cpuinfo", "r");
@@ -153,4 +205,16 @@ int bench_write_json(json_t *root, const char *path)
 		err = errno ? -errno : -EIO;
 	json_decref(root);
 	return err;
+}
+
+int bench_end(json_t *root, const char *path, int ret)
+{
+	const char *bench = json_string_value(json_object_get(root, "bench"));
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s", bench ? bench : "bench");
+	if (!bench_write_json(root, path))
+		return ret;
+	fprintf(stderr, "%s: %s cannot be written\n", name, path);
+	return 1;
 }

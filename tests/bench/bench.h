@@ -7,6 +7,7 @@
 #define INLAY_BENCH_H
 
 #include <jansson.h>
+#include <signal.h>
 
 #include "inlay_types.h"
 
@@ -28,6 +29,25 @@ struct bench_series {
 
 inlay_ns bench_now(void);
 
+/* --- Options ---------------------------------------------------------------------------------- */
+
+/* False: out of range, or no number. */
+bool bench_parse_number(const char *text, long low, long high, long *ret);
+/* Of |n| contenders, the one that is left out. False: none has that name. */
+bool bench_parse_without(const char *text, const char *const *names, size_t n, bool *skip);
+
+/* --- As root ---------------------------------------------------------------------------------- */
+
+#define BENCH_SKIPPED 77
+
+/* SIGINT or SIGTERM came, after bench_begin_as_root(): what waits returns, and all that was started
+ * is to be ended. */
+extern volatile sig_atomic_t bench_stopped;
+/* For network namespaces and eBPF. False: this is not root, which was said. */
+bool bench_begin_as_root(const char *name);
+
+/* --- Where, and how sure ---------------------------------------------------------------------- */
+
 /* Pins this thread to |cpu|, or (-1) to the last CPU it may use, and describes the host. */
 void bench_host_init(struct bench_host *host, int cpu);
 
@@ -45,5 +65,7 @@ void bench_print_host(const struct bench_host *host, int runs);
 json_t *bench_meta(const struct bench_host *host, const char *name, int runs);
 /* 0; -errno. Takes |root| over. |path| NULL: only releases. */
 int bench_write_json(json_t *root, const char *path);
+/* The same, and says what went wrong. The program's exit code: |ret|, or 1. */
+int bench_end(json_t *root, const char *path, int ret);
 
 #endif

@@ -311,7 +311,6 @@ static bool parse_options(int argc, char **argv, struct options *o)
 		{"seeds", required_argument, NULL, 'n'},
 		{NULL, 0, NULL, 0},
 	};
-	char *end;
 	long v;
 	int c;
 
@@ -324,8 +323,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
 			o->svg = optarg;
 			break;
 		case 'n':
-			v = strtol(optarg, &end, 10);
-			if (*end || v < 1 || v > BENCH_MAX_RUNS)
+			if (!bench_parse_number(optarg, 1, BENCH_MAX_RUNS, &v))
 				return false;
 			o->seeds = (int)v;
 			break;

@@ -10,7 +10,6 @@
  * between samples, is the control plane's part: it raises limits, moves the journal's mark and
  * gives slots back. Times are CPU time of this thread, so that who else runs costs little.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -446,20 +445,6 @@ static int usage(void)
 	return 2;
 }
 
-/* False: out of range, or no number. */
-static bool parse_number(const char *text, long low, long high, long *ret)
-{
-	char *end;
-	long v;
-
-	errno = 0;
-	v = strtol(text, &end, 10);
-	if (errno || end == text || *end || v < low || v > high)
-		return false;
-	*ret = v;
-	return true;
-}
-
 static bool parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
@@ -477,17 +462,17 @@ static bool parse_options(int argc, char **argv, struct options *o)
 		if (c == 'j')
 			o->json = optarg;
 		else if (c == 'r')
-			ok = parse_number(optarg, 1, BENCH_MAX_RUNS, &runs);
+			ok = bench_parse_number(optarg, 1, BENCH_MAX_RUNS, &runs);
 		else if (c == 's')
-			ok = parse_number(optarg, 1, BENCH_MAX_RUNS, &samples);
+			ok = bench_parse_number(optarg, 1, BENCH_MAX_RUNS, &samples);
 		else if (c == 'b')
-			ok = parse_number(optarg, 200, 1400, &bytes);
+			ok = bench_parse_number(optarg, 200, 1400, &bytes);
 		else if (c == 'u')
-			ok = parse_number(optarg, 1, INLAY_PORT_BURST, &burst);
+			ok = bench_parse_number(optarg, 1, INLAY_PORT_BURST, &burst);
 		else if (c == 'c')
-			ok = parse_number(optarg, 0, 1023, &cpu);
+			ok = bench_parse_number(optarg, 0, 1023, &cpu);
 		else if (c == 'o')
-			ok = parse_number(optarg, 1, MOST, &only);
+			ok = bench_parse_number(optarg, 1, MOST, &only);
 		else
 			ok = false;
 	}

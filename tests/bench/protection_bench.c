@@ -9,7 +9,6 @@
  *
  * and the floor under all of them: a copy of the same bytes.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -462,20 +461,6 @@ static int usage(void)
 	return 2;
 }
 
-/* False: out of range, or no number. */
-static bool parse_number(const char *text, long low, long high, long *ret)
-{
-	char *end;
-	long v;
-
-	errno = 0;
-	v = strtol(text, &end, 10);
-	if (errno || end == text || *end || v < low || v > high)
-		return false;
-	*ret = v;
-	return true;
-}
-
 static bool parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
@@ -498,23 +483,23 @@ static bool parse_options(int argc, char **argv, struct options *o)
 			o->json = optarg;
 			break;
 		case 'r':
-			ok = parse_number(optarg, 1, BENCH_MAX_RUNS, &v);
+			ok = bench_parse_number(optarg, 1, BENCH_MAX_RUNS, &v);
 			o->runs = (int)v;
 			break;
 		case 'k':
-			ok = parse_number(optarg, 1, 100000, &v);
+			ok = bench_parse_number(optarg, 1, 100000, &v);
 			o->keys = (size_t)v;
 			break;
 		case 'b':
-			ok = parse_number(optarg, HEADER_LEN + 1 + INLAY_TAG, ROOM, &v);
+			ok = bench_parse_number(optarg, HEADER_LEN + 1 + INLAY_TAG, ROOM, &v);
 			o->bytes = (size_t)v;
 			break;
 		case 'p':
-			ok = parse_number(optarg, 1, BENCH_MAX_RUNS, &v);
+			ok = bench_parse_number(optarg, 1, BENCH_MAX_RUNS, &v);
 			o->passes = (int)v;
 			break;
 		case 'c':
-			ok = parse_number(optarg, 0, 1023, &v);
+			ok = bench_parse_number(optarg, 0, 1023, &v);
 			o->cpu = (int)v;
 			break;
 		default:

@@ -9,7 +9,6 @@
 #include <getopt.h>
 #include <math.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,6 @@
 #include "relay_cell.h"
 #include "relay_daemon.h"
 
-#define SKIPPED		77
 #define MOST_MISMATCHES 0.01 /* of all copies: late objects may share a packet */
 
 static const unsigned int sizes[] = {1, 8, 64};
@@ -277,8 +275,6 @@ static void place(int cpus[4])
 
 static int take_option(struct options *o, int c)
 {
-	int i = 0;
-
 	switch (c) {
 	case 'j':
 		o->json = optarg;
@@ -301,12 +297,9 @@ static int take_option(struct options *o, int c)
 			return -EINVAL;
 		break;
 	case 'w':
-		while (i < RELAY_CONTENDERS && strcmp(optarg, relay_contender_names[i]))
-			i++;
-		if (i == RELAY_CONTENDERS)
-			return -EINVAL;
-		o->skip[i] = true;
-		break;
+		return bench_parse_without(optarg, relay_contender_names, RELAY_CONTENDERS, o->skip)
+			       ? 0
+			       : -EINVAL;
 	case 'i':
 		snprintf(o->inlayd, sizeof(o->inlayd), "%s", optarg);
 		break;
@@ -342,11 +335,6 @@ static int parse(int argc, char **argv, struct options *o)
 		       : 0;
 }
 
-/* To end in order: what waits returns, and all that was started is ended. */
-static void on_signal(int number)
-{
-}
-
 static int run(const struct options *o, json_t *root)
 {
 	struct relay_stamps stamps = {0};
@@ -357,7 +345,7 @@ static int run(const struct options *o, json_t *root)
 		ret = relay_stamps_open(&stamps, o->stamps, RELAY_NET_IN, RELAY_NET_OUT);
 	/* What the host lacks or does not allow; it said so. */
 	if (ret)
-		ret = SKIPPED;
+		ret = BENCH_SKIPPED;
 	else
 		ret = measure_all(o, &net, &stamps) || !report(root, o) || plot_all(o);
 	relay_stamps_close(&stamps);
@@ -367,7 +355,6 @@ static int run(const struct options *o, json_t *root)
 
 int main(int argc, char **argv)
 {
-	struct sigaction act = {.sa_handler = on_signal};
 	struct options o = {.runs = 5, .objects = 400};
 	struct bench_host host;
 	json_t *root;
@@ -377,23 +364,13 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (geteuid()) {
-		fputs("relay: needs root, for network namespaces and eBPF: sudo scripts/bench "
-		      "relay\n",
-		      stderr);
-		return SKIPPED;
-	}
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	if (!bench_begin_as_root("relay"))
+		return BENCH_SKIPPED;
 	bench_host_init(&host, -1);
 	bench_print_host(&host, o.runs);
 	root = bench_meta(&host, "relay", o.runs);
 	ret = run(&o, root);
-	if (bench_write_json(root, ret ? NULL : o.json)) {
-		fprintf(stderr, "relay: %s cannot be written\n", o.json);
-		ret = 1;
-	}
+	ret = bench_end(root, ret ? NULL : o.json, ret);
 	for (int i = 0; i < RELAY_CONTENDERS; i++)
 		for (size_t size = 0; size < N_SIZES; size++)
 			relay_cell_free(&cells[i][size]);

@@ -424,9 +424,5 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < INLAY_ARRAY_SIZE(placements); i++)
 		if (!o.only || !strcmp(o.only, placements[i]))
 			ret |= measure_placement(&o, placements[i], json_object_get(root, "rows"));
-	if (bench_write_json(root, o.json)) {
-		fprintf(stderr, "subscribers: %s cannot be written\n", o.json);
-		return 1;
-	}
-	return ret ? 1 : 0;
+	return bench_end(root, o.json, ret ? 1 : 0);
 }

@@ -276,9 +276,5 @@ int main(int argc, char **argv)
 	relay_daemon_stop(&relays[RELAY_SINGLY]);
 	if (!ret)
 		report(root);
-	if (bench_write_json(root, ret ? NULL : o.json)) {
-		fprintf(stderr, "throughput: %s cannot be written\n", o.json);
-		return 1;
-	}
-	return ret ? 1 : 0;
+	return bench_end(root, ret ? NULL : o.json, ret ? 1 : 0);
 }

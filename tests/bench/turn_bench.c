@@ -11,7 +11,6 @@
 #include <getopt.h>
 #include <poll.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +22,6 @@
 #include "relay_daemon.h"
 #include "turn_cell.h"
 
-#define SKIPPED	    77
 #define MOST_PROOFS 50
 
 enum contender {
@@ -61,14 +59,6 @@ static struct turn_cell *cell_of(int contender, size_t at, size_t size, int dire
 {
 	return &all_cells[(((size_t)contender * N_FLOWS + at) * SIZES + size) * TURN_DIRECTIONS +
 			  (size_t)direction];
-}
-
-/* To end in order: what waits returns, and all that was started is ended. */
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int number)
-{
-	stopped = 1;
 }
 
 /* --- Measuring -------------------------------------------------------------------------------- */
@@ -168,7 +158,7 @@ static int measure(const struct options *o, const struct turn_net *net, struct t
 				     .duration = o->ms * INLAY_MS};
 	int ret = start(&s);
 
-	for (size_t i = 0; i < SIZES * TURN_DIRECTIONS && !ret && !stopped; i++) {
+	for (size_t i = 0; i < SIZES * TURN_DIRECTIONS && !ret && !bench_stopped; i++) {
 		c.bytes = sizes[i / TURN_DIRECTIONS];
 		c.direction = (enum turn_direction)(i % TURN_DIRECTIONS);
 		ret = turn_cell_measure(
@@ -198,7 +188,7 @@ static int measure_all(const struct options *o, const struct turn_net *net, stru
 
 				if (is_wanted(o, c, at))
 					ret = measure(o, net, load, c, at);
-				if (stopped)
+				if (bench_stopped)
 					ret = -EINTR;
 			}
 	return ret;
@@ -375,8 +365,6 @@ static const char usage[] =
 
 static int take_option(struct options *o, int c)
 {
-	int i = 0;
-
 	switch (c) {
 	case 'j':
 		o->json = optarg;
@@ -396,12 +384,7 @@ static int take_option(struct options *o, int c)
 	case 'p':
 		return sscanf(optarg, "%d,%d", &o->server_cpu, &o->load_cpu) == 2 ? 0 : -EINVAL;
 	case 'w':
-		while (i < CONTENDERS && strcmp(optarg, names[i]))
-			i++;
-		if (i == CONTENDERS)
-			return -EINVAL;
-		o->skip[i] = true;
-		break;
+		return bench_parse_without(optarg, names, CONTENDERS, o->skip) ? 0 : -EINVAL;
 	case 'b':
 		snprintf(o->build, sizeof(o->build), "%s", optarg);
 		break;
@@ -487,7 +470,7 @@ static int run(const struct options *o, json_t *root)
 		ret = receive_at(&net, &load, receivers);
 	/* What the host lacks or does not allow; it said so. */
 	if (ret)
-		ret = SKIPPED;
+		ret = BENCH_SKIPPED;
 	else
 		ret = measure_all(o, &net, &load) ? 1 : 0;
 	if (!ret) {
@@ -503,7 +486,6 @@ static int run(const struct options *o, json_t *root)
 
 int main(int argc, char **argv)
 {
-	struct sigaction act = {.sa_handler = on_signal};
 	int last = (int)sysconf(_SC_NPROCESSORS_ONLN) - 1;
 	struct options o = {.runs = 5, .ms = 200, .load_cpu = last, .attach = "auto"};
 	struct bench_host host;
@@ -514,15 +496,8 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return 2;
 	}
-	if (geteuid()) {
-		fputs("turn: needs root, for network namespaces and eBPF: sudo scripts/bench "
-		      "turn\n",
-		      stderr);
-		return SKIPPED;
-	}
-	sigaction(SIGINT, &act, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	if (!bench_begin_as_root("turn"))
+		return BENCH_SKIPPED;
 	raise_files();
 	look_for_inlay(&o);
 	bench_host_init(&host, o.load_cpu);
@@ -530,10 +505,7 @@ int main(int argc, char **argv)
 	printf("coturn and inlay-turn on CPU %d, all at %s priority\n", o.server_cpu, priority());
 	root = bench_meta(&host, "turn", o.runs);
 	ret = run(&o, root);
-	if (bench_write_json(root, ret ? NULL : o.json)) {
-		fprintf(stderr, "turn: %s cannot be written\n", o.json);
-		ret = 1;
-	}
+	ret = bench_end(root, ret ? NULL : o.json, ret);
 	for (size_t i = 0; i < CELLS; i++)
 		turn_cell_free(&all_cells[i]);
 	return ret;
