@@ -158,9 +158,9 @@ static void visit(void *user, struct inlay_ep_conn *c)
 		json_array_append_new(p->list, describe(p->d, c, &info));
 }
 
-json_t *inlay_connections_answer(struct inlay_daemon *d, const json_t *request,
-				 const char **ret_error)
+json_t *inlay_connections_answer(void *daemon, const json_t *request, const char **ret_error)
 {
+	struct inlay_daemon *d = daemon;
 	struct page p = {.d = d, .after = 0, .ids = json_object_get(request, "ids")};
 	const json_t *after = json_object_get(request, "after");
 	json_t *id;
@@ -213,9 +213,9 @@ static json_t *turn_on(struct inlay_daemon *d, struct inlay_ep_conn *c, const ch
 	return NULL;
 }
 
-json_t *inlay_connections_qlog(struct inlay_daemon *d, const json_t *request,
-			       const char **ret_error)
+json_t *inlay_connections_qlog(void *daemon, const json_t *request, const char **ret_error)
 {
+	struct inlay_daemon *d = daemon;
 	struct search s = {0};
 	json_int_t number = 0;
 	int on = 0;

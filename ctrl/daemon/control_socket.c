@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -27,7 +28,7 @@ struct client {
 
 struct inlay_control {
 	struct inlay_loop *loop;
-	inlay_control_command *command;
+	const struct inlay_control_command *commands;
 	void *user;
 	struct inlay_watch listener;
 	int spare_fd; /* see turn_away() */
@@ -45,9 +46,24 @@ static json_t *error_answer(const char *text)
 			 text);
 }
 
-static json_t *carry_out(const json_t *request, inlay_control_command *command, void *user)
+static json_t *unknown_command(const struct inlay_control_command *commands)
 {
-	const char *error = "the command failed", *name = NULL;
+	char text[512] = "no such command; there are: ";
+
+	for (const struct inlay_control_command *c = commands; c->name; c++) {
+		size_t len = strlen(text);
+
+		snprintf(text + len, sizeof(text) - len, "%s%s", c == commands ? "" : ", ",
+			 c->name);
+	}
+	return error_answer(text);
+}
+
+static json_t *carry_out(const json_t *request, const struct inlay_control_command *commands,
+			 void *user)
+{
+	const struct inlay_control_command *command = commands;
+	const char *error = "no memory", *name = NULL;
 	json_t *result;
 	int version = 0;
 
@@ -56,22 +72,27 @@ static json_t *carry_out(const json_t *request, inlay_control_command *command, 
 			"a request wants the members version (number) and command (text)");
 	if (version != INLAY_CONTROL_VERSION)
 		return error_answer("this daemon speaks version 1 of the control protocol");
-	result = command(user, name, request, &error);
+	while (command->name && strcmp(command->name, name))
+		command++;
+	if (!command->name)
+		return unknown_command(commands);
+	result = command->answer(user, request, &error);
 	if (!result)
 		return error_answer(error);
 	return json_pack("{s:i, s:b, s:o}", "version", INLAY_CONTROL_VERSION, "ok", 1, "result",
 			 result);
 }
 
-char *inlay_control_answer(const char *request, size_t len, inlay_control_command *command,
-			   void *user, bool *ret_close)
+char *inlay_control_answer(const char *request, size_t len,
+			   const struct inlay_control_command *commands, void *user,
+			   bool *ret_close)
 {
 	json_t *parsed = json_loadb(request, len, JSON_REJECT_DUPLICATES, NULL);
 	json_t *answer;
 	char *text;
 
 	*ret_close = !json_is_object(parsed);
-	answer = *ret_close ? error_answer("not a JSON object") : carry_out(parsed, command, user);
+	answer = *ret_close ? error_answer("not a JSON object") : carry_out(parsed, commands, user);
 	text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
 	json_decref(parsed);
 	json_decref(answer);
@@ -131,7 +152,7 @@ static bool take_request(struct client *c)
 			      true);
 	if (c->in_len < LENGTH_BYTES + len)
 		return false;
-	text = inlay_control_answer(c->in + LENGTH_BYTES, len, control->command, control->user,
+	text = inlay_control_answer(c->in + LENGTH_BYTES, len, control->commands, control->user,
 				    &close_after);
 	c->in_len -= LENGTH_BYTES + len;
 	memmove(c->in, c->in + LENGTH_BYTES + len, c->in_len);
@@ -298,8 +319,9 @@ static int set_up(struct inlay_control *control, const char *path)
 	return ret ? ret : inlay_loop_watch(control->loop, &control->listener, EPOLLIN);
 }
 
-int inlay_control_new(struct inlay_loop *loop, const char *path, inlay_control_command *command,
-		      void *user, struct inlay_control **ret_control)
+int inlay_control_new(struct inlay_loop *loop, const char *path,
+		      const struct inlay_control_command *commands, void *user,
+		      struct inlay_control **ret_control)
 {
 	struct inlay_control *control = calloc(1, sizeof(*control));
 	int ret;
@@ -307,7 +329,7 @@ int inlay_control_new(struct inlay_loop *loop, const char *path, inlay_control_c
 	if (!control)
 		return -ENOMEM;
 	control->loop = loop;
-	control->command = command;
+	control->commands = commands;
 	control->user = user;
 	control->listener.fd = -1;
 	control->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);

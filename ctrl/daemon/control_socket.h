@@ -23,24 +23,29 @@
 
 struct inlay_control;
 
-/* Carries out a command. The result, which the caller then owns; or NULL, and |*ret_error| says in
- * one line why. */
-typedef json_t *inlay_control_command(void *user, const char *command, const json_t *request,
-				      const char **ret_error);
+/* What a daemon carries out; a table of them ends with one that has no name. */
+struct inlay_control_command {
+	const char *name;
+	/* The result, which the caller then owns; or NULL, and |*ret_error| says in one line why,
+	 * or, where it was left as it was, that there was no memory. */
+	json_t *(*answer)(void *user, const json_t *request, const char **ret_error);
+};
 
 /*
- * Binds |path|. A socket left behind by a daemon that is gone is removed. 0; -EADDRINUSE: a daemon
- * answers there; -EEXIST: something that is not a socket stands there; -ENAMETOOLONG; -ENOMEM; what
- * bind() returns.
+ * Binds |path|; |commands| outlives it. A socket left behind by a daemon that is gone is removed.
+ * 0; -EADDRINUSE: a daemon answers there; -EEXIST: something that is not a socket stands there;
+ * -ENAMETOOLONG; -ENOMEM; what bind() returns.
  */
-int inlay_control_new(struct inlay_loop *loop, const char *path, inlay_control_command *command,
-		      void *user, struct inlay_control **ret_control);
+int inlay_control_new(struct inlay_loop *loop, const char *path,
+		      const struct inlay_control_command *commands, void *user,
+		      struct inlay_control **ret_control);
 /* Removes the socket. Takes NULL. */
 void inlay_control_free(struct inlay_control *control);
 
 /* The answer to the |len| bytes of a request, as JSON text to be freed; |*ret_close|: the client
  * has broken the rules. NULL: no memory. For tests and fuzzers. */
-char *inlay_control_answer(const char *request, size_t len, inlay_control_command *command,
-			   void *user, bool *ret_close);
+char *inlay_control_answer(const char *request, size_t len,
+			   const struct inlay_control_command *commands, void *user,
+			   bool *ret_close);
 
 #endif

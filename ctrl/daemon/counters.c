@@ -60,8 +60,8 @@ static json_t *stream_resets(const struct inlay_daemon *d)
 	return list;
 }
 
-json_t *inlay_counters_answer(struct inlay_daemon *d, const json_t *request, const char **ret_error)
+json_t *inlay_counters_answer(void *daemon, const json_t *request, const char **ret_error)
 {
-	*ret_error = "no memory";
-	return json_pack("{s:o, s:o}", "reasons", reasons(d), "stream_resets", stream_resets(d));
+	return json_pack("{s:o, s:o}", "reasons", reasons(daemon), "stream_resets",
+			 stream_resets(daemon));
 }

@@ -41,8 +41,7 @@ struct inlay_daemon {
 	char dev_dir[64], dev_certificate[96];
 };
 
-/* The command table of the control socket (status.c); |user| is the daemon. */
-json_t *inlay_daemon_command(void *user, const char *command, const json_t *request,
-			     const char **ret_error);
+/* Of the control socket (status.c); |user| is the daemon. */
+extern const struct inlay_control_command inlay_daemon_commands[];
 
 #endif

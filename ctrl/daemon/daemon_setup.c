@@ -398,7 +398,7 @@ static int make_loop(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 static int make_control(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 {
 	const char *path = d->config.control_socket;
-	int ret = inlay_control_new(d->loop, path, inlay_daemon_command, d, &d->control);
+	int ret = inlay_control_new(d->loop, path, inlay_daemon_commands, d, &d->control);
 
 	if (ret == -EADDRINUSE)
 		return fail(f, INLAY_EXIT_FAILED,

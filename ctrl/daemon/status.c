@@ -3,7 +3,6 @@
  * Answers on the control socket: a table of commands, and "status"; for others see connections.h.
  * Members are only ever added to an answer while INLAY_CONTROL_VERSION stays.
  */
-#include <string.h>
 #include <unistd.h>
 
 #include "connections.h"
@@ -150,8 +149,9 @@ static void add_relay(json_t *o, const struct inlay_daemon *d)
 	json_object_set_new(o, "stream_resets", stream_resets(&s));
 }
 
-static json_t *status(struct inlay_daemon *d, const json_t *request, const char **ret_error)
+static json_t *status(void *user, const json_t *request, const char **ret_error)
 {
+	const struct inlay_daemon *d = user;
 	json_t *o =
 		json_pack("{s:s, s:i, s:I}", "version", INLAY_VERSION, "pid", (int)getpid(),
 			  "uptime_ms", (json_int_t)((inlay_loop_now() - d->started) / INLAY_MS));
@@ -168,27 +168,12 @@ static json_t *status(struct inlay_daemon *d, const json_t *request, const char 
 	return o;
 }
 
-static const struct {
-	const char *name;
-	json_t *(*answer)(struct inlay_daemon *d, const json_t *request, const char **ret_error);
-} commands[] = {
+const struct inlay_control_command inlay_daemon_commands[] = {
 	{"status", status},
 	{"connections", inlay_connections_answer},
 	{"qlog", inlay_connections_qlog},
 	{"tracks", inlay_tracks_answer},
 	{"counters", inlay_counters_answer},
 	{"why", inlay_tracks_why},
+	{0},
 };
-
-json_t *inlay_daemon_command(void *user, const char *command, const json_t *request,
-			     const char **ret_error)
-{
-	for (size_t i = 0; i < INLAY_ARRAY_SIZE(commands); i++) {
-		if (strcmp(commands[i].name, command))
-			continue;
-		*ret_error = "no memory";
-		return commands[i].answer(user, request, ret_error);
-	}
-	*ret_error = "no such command; there are: status, connections, qlog, tracks, counters, why";
-	return NULL;
-}

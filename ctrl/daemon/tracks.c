@@ -171,8 +171,9 @@ static bool ask_track(void *user, const struct inlay_relay_track_view *v)
 	return false;
 }
 
-json_t *inlay_tracks_why(struct inlay_daemon *d, const json_t *request, const char **ret_error)
+json_t *inlay_tracks_why(void *daemon, const json_t *request, const char **ret_error)
 {
+	struct inlay_daemon *d = daemon;
 	static char error[300];
 	struct question q = {.d = d};
 
@@ -200,8 +201,9 @@ json_t *inlay_tracks_why(struct inlay_daemon *d, const json_t *request, const ch
 /* --- All of them --------------------------------------------------------------------------------
  */
 
-json_t *inlay_tracks_answer(struct inlay_daemon *d, const json_t *request, const char **ret_error)
+json_t *inlay_tracks_answer(void *daemon, const json_t *request, const char **ret_error)
 {
+	struct inlay_daemon *d = daemon;
 	const json_t *after = json_object_get(request, "after");
 	struct page p = {0};
 

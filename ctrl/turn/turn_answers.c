@@ -5,7 +5,6 @@
  * says whether there are others behind; a table that changes meanwhile may show an entry twice or
  * not at all.
  */
-#include <string.h>
 #include <unistd.h>
 
 #include "address.h"
@@ -107,8 +106,9 @@ static void add_channel(void *user, const struct inlay_turn_channel_info *info)
 	json_array_append_new(p->list, o);
 }
 
-static json_t *channels(struct inlay_turn_daemon *d, const json_t *request, const char **ret_error)
+static json_t *channels(void *user, const json_t *request, const char **ret_error)
 {
+	struct inlay_turn_daemon *d = user;
 	struct page p = page_of(request);
 
 	inlay_turn_channels(d->turn, add_channel, &p);
@@ -135,9 +135,9 @@ static void add_allocation(void *user, const struct inlay_turn_learner_allocatio
 	json_array_append_new(p->list, o);
 }
 
-static json_t *allocations(struct inlay_turn_daemon *d, const json_t *request,
-			   const char **ret_error)
+static json_t *allocations(void *user, const json_t *request, const char **ret_error)
 {
+	struct inlay_turn_daemon *d = user;
 	struct page p = page_of(request);
 
 	inlay_turn_learner_allocations(d->learner, add_allocation, &p);
@@ -188,9 +188,9 @@ static json_t *learnt(const struct inlay_turn_daemon *d)
 	return o;
 }
 
-static json_t *counters(struct inlay_turn_daemon *d, const json_t *request, const char **ret_error)
+static json_t *counters(void *user, const json_t *request, const char **ret_error)
 {
-	return json_pack("{s:o, s:o}", "reasons", reasons(d), "learnt", learnt(d));
+	return json_pack("{s:o, s:o}", "reasons", reasons(user), "learnt", learnt(user));
 }
 
 /* --- Links and status ------------------------------------------------------------------------- */
@@ -204,16 +204,18 @@ static void add_link(void *user, const struct inlay_turn_link_info *info)
 					info->xdp_redirect_to, "why", info->why));
 }
 
-static json_t *links(struct inlay_turn_daemon *d, const json_t *request, const char **ret_error)
+static json_t *links(void *user, const json_t *request, const char **ret_error)
 {
+	struct inlay_turn_daemon *d = user;
 	json_t *list = json_array();
 
 	inlay_turn_links(d->turn, add_link, list);
 	return json_pack("{s:o}", "links", list);
 }
 
-static json_t *status(struct inlay_turn_daemon *d, const json_t *request, const char **ret_error)
+static json_t *status(void *user, const json_t *request, const char **ret_error)
 {
+	struct inlay_turn_daemon *d = user;
 	struct inlay_turn_totals t;
 	json_t *o =
 		json_pack("{s:s, s:i, s:I, s:s}", "version", INLAY_VERSION, "pid", (int)getpid(),
@@ -248,26 +250,22 @@ static json_t *change(struct inlay_turn_daemon *d, enum inlay_turn_mode mode)
 	return json_pack("{s:s, s:s}", "mode", inlay_turn_daemon_mode_name(mode), "before", before);
 }
 
-static json_t *off(struct inlay_turn_daemon *d, const json_t *request, const char **ret_error)
+static json_t *off(void *user, const json_t *request, const char **ret_error)
 {
-	return change(d, INLAY_TURN_OFF);
+	return change(user, INLAY_TURN_OFF);
 }
 
-static json_t *on(struct inlay_turn_daemon *d, const json_t *request, const char **ret_error)
+static json_t *on(void *user, const json_t *request, const char **ret_error)
 {
-	return change(d, INLAY_TURN_RELAY);
+	return change(user, INLAY_TURN_RELAY);
 }
 
-static json_t *observe(struct inlay_turn_daemon *d, const json_t *request, const char **ret_error)
+static json_t *observe(void *user, const json_t *request, const char **ret_error)
 {
-	return change(d, INLAY_TURN_OBSERVE);
+	return change(user, INLAY_TURN_OBSERVE);
 }
 
-static const struct {
-	const char *name;
-	json_t *(*answer)(struct inlay_turn_daemon *d, const json_t *request,
-			  const char **ret_error);
-} commands[] = {
+const struct inlay_control_command inlay_turn_daemon_commands[] = {
 	{"status", status},
 	{"channels", channels},
 	{"allocations", allocations},
@@ -276,18 +274,5 @@ static const struct {
 	{"off", off},
 	{"on", on},
 	{"observe", observe},
+	{0},
 };
-
-json_t *inlay_turn_daemon_command(void *user, const char *command, const json_t *request,
-				  const char **ret_error)
-{
-	for (size_t i = 0; i < INLAY_ARRAY_SIZE(commands); i++) {
-		if (strcmp(commands[i].name, command))
-			continue;
-		*ret_error = "no memory";
-		return commands[i].answer(user, request, ret_error);
-	}
-	*ret_error = "no such command; there are: status, channels, allocations, counters, links, "
-		     "off, on, observe";
-	return NULL;
-}

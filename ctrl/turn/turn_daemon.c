@@ -207,7 +207,7 @@ static int listen_for_metrics(const struct inlay_turn_options *o, int *ret_fd,
 static int open_control(struct inlay_turn_daemon *d, struct inlay_turn_failure *failure)
 {
 	const char *path = d->options.control_socket;
-	int ret = inlay_control_new(d->loop, path, inlay_turn_daemon_command, d, &d->control);
+	int ret = inlay_control_new(d->loop, path, inlay_turn_daemon_commands, d, &d->control);
 
 	if (ret == -EADDRINUSE)
 		fail(failure, INLAY_TURN_EXIT_FAILED,

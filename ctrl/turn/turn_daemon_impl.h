@@ -33,8 +33,7 @@ void inlay_turn_daemon_set_mode(struct inlay_turn_daemon *d, enum inlay_turn_mod
 bool inlay_turn_daemon_is_reason(__u32 reason);
 const char *inlay_turn_daemon_mode_name(enum inlay_turn_mode mode);
 
-/* turn_answers.c: an inlay_control_command; |user| is the daemon. */
-json_t *inlay_turn_daemon_command(void *user, const char *command, const json_t *request,
-				  const char **ret_error);
+/* turn_answers.c; |user| is the daemon. */
+extern const struct inlay_control_command inlay_turn_daemon_commands[];
 
 #endif

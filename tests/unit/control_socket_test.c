@@ -29,22 +29,37 @@ static int commands;
 static int fillers[64];
 static size_t n_fillers;
 
-static json_t *command(void *user, const char *name, const json_t *request, const char **ret_error)
+static json_t *echo(void *user, const json_t *request, const char **ret_error)
 {
 	assert_ptr_equal(user, &commands);
 	commands++;
-	if (!strcmp(name, "echo"))
-		return json_deep_copy(request);
-	if (!strcmp(name, "large")) {
-		json_t *list = json_array();
+	return json_deep_copy(request);
+}
 
-		for (int i = 0; i < 100000; i++)
-			json_array_append_new(list, json_integer(1000000 + i));
-		return list;
-	}
-	*ret_error = "no such command";
+static json_t *large(void *user, const json_t *request, const char **ret_error)
+{
+	json_t *list = json_array();
+
+	for (int i = 0; i < 100000; i++)
+		json_array_append_new(list, json_integer(1000000 + i));
+	return list;
+}
+
+static json_t *refuse(void *user, const json_t *request, const char **ret_error)
+{
+	commands++;
+	*ret_error = "not today";
 	return NULL;
 }
+
+static json_t *starve(void *user, const json_t *request, const char **ret_error)
+{
+	return NULL;
+}
+
+static const struct inlay_control_command table[] = {
+	{"echo", echo}, {"large", large}, {"refuse", refuse}, {"starve", starve}, {0},
+};
 
 static int group_setup(void **state)
 {
@@ -62,7 +77,7 @@ static int setup(void **state)
 {
 	commands = 0;
 	assert_int_equal(inlay_loop_new(&loop), 0);
-	assert_int_equal(inlay_control_new(loop, path, command, &commands, &control), 0);
+	assert_int_equal(inlay_control_new(loop, path, table, &commands, &control), 0);
 	return 0;
 }
 
@@ -174,7 +189,7 @@ static void requests_are_answered_in_turn(void **state)
 
 static void a_request_may_come_in_pieces_or_several_at_once(void **state)
 {
-	const char text[] = "{\"version\":1,\"command\":\"nothing\"}";
+	const char text[] = "{\"version\":1,\"command\":\"refuse\"}";
 	int fd = dial();
 
 	say_len(fd, sizeof(text) - 1);
@@ -183,12 +198,24 @@ static void a_request_may_come_in_pieces_or_several_at_once(void **state)
 		say_bytes(fd, text + i, 1);
 		turn();
 	}
-	assert_error(hear(fd), "no such command");
+	assert_error(hear(fd), "not today");
 	say(fd, text);
 	say(fd, text);
-	assert_error(hear(fd), "no such command");
-	assert_error(hear(fd), "no such command");
+	assert_error(hear(fd), "not today");
+	assert_error(hear(fd), "not today");
 	assert_int_equal(commands, 3);
+	close(fd);
+}
+
+static void a_command_that_fails_says_why(void **state)
+{
+	int fd = dial();
+
+	say(fd, "{\"version\":1,\"command\":\"starve\"}");
+	assert_error(hear(fd), "no memory");
+	say(fd, "{\"version\":1,\"command\":\"ech\"}");
+	assert_error(hear(fd), "no such command; there are: echo, large, refuse, starve");
+	assert_int_equal(commands, 0);
 	close(fd);
 }
 
@@ -298,7 +325,7 @@ static void a_second_daemon_is_found_out(void **state)
 	struct inlay_control *second;
 	int fd;
 
-	assert_int_equal(inlay_control_new(loop, path, command, &commands, &second), -EADDRINUSE);
+	assert_int_equal(inlay_control_new(loop, path, table, &commands, &second), -EADDRINUSE);
 	/* And has not hurt the first. */
 	fd = dial();
 	say(fd, "{\"version\":1,\"command\":\"x\"}");
@@ -317,16 +344,16 @@ static void what_a_dead_daemon_left_is_removed(void **state)
 	memcpy(name.sun_path, stale, sizeof(stale));
 	assert_int_equal(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
 	close(fd);
-	assert_int_equal(inlay_control_new(loop, stale, command, &commands, &second), 0);
+	assert_int_equal(inlay_control_new(loop, stale, table, &commands, &second), 0);
 	inlay_control_free(second);
 	assert_int_equal(access(stale, F_OK), -1);
 
 	/* A file that is no socket stays. */
 	close(open(stale, O_CREAT | O_WRONLY, 0600));
-	assert_int_equal(inlay_control_new(loop, stale, command, &commands, &second), -EEXIST);
+	assert_int_equal(inlay_control_new(loop, stale, table, &commands, &second), -EEXIST);
 	assert_int_equal(unlink(stale), 0);
-	assert_int_equal(inlay_control_new(loop, "", command, &commands, &second), -ENAMETOOLONG);
-	assert_int_equal(inlay_control_new(loop, "/no/such/dir", command, &commands, &second),
+	assert_int_equal(inlay_control_new(loop, "", table, &commands, &second), -ENAMETOOLONG);
+	assert_int_equal(inlay_control_new(loop, "/no/such/dir", table, &commands, &second),
 			 -ENOENT);
 }
 
@@ -418,6 +445,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(requests_are_answered_in_turn),
 		TEST(a_request_may_come_in_pieces_or_several_at_once),
+		TEST(a_command_that_fails_says_why),
 		TEST(a_large_answer_passes_a_slow_reader),
 		TEST(breaches_are_told_and_end_the_connection),
 		TEST(wrong_members_are_told),
