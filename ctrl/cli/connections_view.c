@@ -7,8 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define IDS_MAX	  64	 /* on a command line; the daemon takes requests of 4 KiB */
-#define PAGES_MAX 100000 /* a daemon that never ends is not believed */
+#define IDS_MAX 64 /* on a command line; the daemon takes requests of 4 KiB */
 
 /* --- A line ------------------------------------------------------------------------------------
  */
@@ -126,34 +125,6 @@ void inlay_connections_print(FILE *f, const json_t *list)
 /* --- All of them --------------------------------------------------------------------------------
  */
 
-/* Page after page. NULL: said why. */
-static json_t *fetch(const char *path, json_t *ids)
-{
-	json_t *all = json_array();
-	json_int_t after = 0;
-	bool more = true;
-
-	for (int page = 0; more && all && page < PAGES_MAX; page++) {
-		json_t *members = json_pack("{s:I}", "after", after), *answer, *list;
-		size_t n;
-
-		if (ids)
-			json_object_set(members, "ids", ids);
-		answer = inlay_control_ask(path, "connections", members);
-		list = json_object_get(answer, "connections");
-		n = json_array_size(list);
-		more = json_is_true(json_object_get(answer, "more")) && n > 0;
-		if (n > 0)
-			after = inlay_control_number(json_array_get(list, n - 1), "id");
-		if (!answer || json_array_extend(all, list)) {
-			json_decref(all);
-			all = NULL;
-		}
-		json_decref(answer);
-	}
-	return all;
-}
-
 /* How many of |ids| are not in |list|; names them. */
 static size_t name_missing(const json_t *list, const json_t *ids)
 {
@@ -188,7 +159,8 @@ static json_int_t parse_id(const char *text)
 
 static int show(const char *path, json_t *ids, bool json, bool clear)
 {
-	json_t *list = fetch(path, ids);
+	json_t *list =
+		inlay_control_ask_all(path, "connections", "id", json_pack("{s:O*}", "ids", ids));
 	size_t missing;
 
 	if (!list)

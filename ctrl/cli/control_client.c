@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,7 +12,8 @@
 
 #include "control_socket.h"
 
-#define PATIENCE_S 5 /* for an answer */
+#define PATIENCE_S 5	  /* for an answer */
+#define PAGES_MAX  100000 /* a daemon that never ends is not believed */
 
 static int complain(const char *path, const char *what)
 {
@@ -135,6 +135,51 @@ json_t *inlay_control_ask(const char *path, const char *command, json_t *members
 	free(text);
 	json_decref(answer);
 	return result;
+}
+
+json_t *inlay_control_ask_all(const char *path, const char *command, const char *key,
+			      json_t *members)
+{
+	json_t *all = json_array();
+	json_int_t after = 0;
+	bool more = true;
+
+	if (!members)
+		members = json_object();
+	for (int page = 0; more && all && page < PAGES_MAX; page++) {
+		json_t *answer, *list;
+		size_t n;
+
+		json_object_set_new(members, "after", json_integer(after));
+		answer = inlay_control_ask(path, command, json_incref(members));
+		list = json_object_get(answer, command);
+		n = json_array_size(list);
+		more = json_is_true(json_object_get(answer, "more")) && n > 0;
+		if (!answer || json_array_extend(all, list)) {
+			json_decref(all);
+			all = NULL;
+		}
+		after = key ? inlay_control_number(json_array_get(all, json_array_size(all) - 1),
+						   key)
+			    : (json_int_t)json_array_size(all);
+		json_decref(answer);
+	}
+	json_decref(members);
+	return all;
+}
+
+int inlay_control_show(json_t *answer, bool json, void (*print)(FILE *f, const json_t *answer))
+{
+	if (!answer)
+		return INLAY_EXIT_FAILED;
+	if (json) {
+		json_dumpf(answer, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		print(stdout, answer);
+	}
+	json_decref(answer);
+	return 0;
 }
 
 json_int_t inlay_control_number(const json_t *o, const char *name)

@@ -4,6 +4,8 @@
 #define INLAY_CLI_CONTROL_CLIENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
 
 #define INLAY_EXIT_FAILED 1
 #define INLAY_EXIT_USAGE  2
@@ -11,6 +13,15 @@
 /* Asks the daemon at |path|. |members|: of the request beside version and command, taken over;
  * NULL: none. The result, to be released; NULL: said why on standard error. */
 json_t *inlay_control_ask(const char *path, const char *command, json_t *members);
+/*
+ * A whole table, page after page: |command| answers with a list of that name, and whether there is
+ * more behind it. A page is asked for by |key| of the last entry before it; NULL: by how many there
+ * are before it. Otherwise as above.
+ */
+json_t *inlay_control_ask_all(const char *path, const char *command, const char *key,
+			      json_t *members);
+/* Prints an answer, which it releases, as JSON or by |print|. An exit code: NULL has failed. */
+int inlay_control_show(json_t *answer, bool json, void (*print)(FILE *f, const json_t *answer));
 
 /* 0 where there is none. */
 json_int_t inlay_control_number(const json_t *o, const char *name);

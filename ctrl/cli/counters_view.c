@@ -75,10 +75,19 @@ void inlay_counters_print(FILE *f, const json_t *answer, bool all)
 		fputs("nothing was dropped, declined or reset\n", f);
 }
 
+static void print_occurred(FILE *f, const json_t *answer)
+{
+	inlay_counters_print(f, answer, false);
+}
+
+static void print_all(FILE *f, const json_t *answer)
+{
+	inlay_counters_print(f, answer, true);
+}
+
 int inlay_counters_run(const char *path, int argc, char **argv)
 {
 	bool json = false, all = false;
-	json_t *answer;
 
 	for (int i = 0; i < argc; i++) {
 		json |= !strcmp(argv[i], "--json");
@@ -88,15 +97,6 @@ int inlay_counters_run(const char *path, int argc, char **argv)
 		fprintf(stderr, "inlayctl: counters takes --all and --json, not '%s'\n", argv[i]);
 		return INLAY_EXIT_USAGE;
 	}
-	answer = inlay_control_ask(path, "counters", NULL);
-	if (!answer)
-		return INLAY_EXIT_FAILED;
-	if (json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		inlay_counters_print(stdout, answer, all);
-	}
-	json_decref(answer);
-	return 0;
+	return inlay_control_show(inlay_control_ask(path, "counters", NULL), json,
+				  all ? print_all : print_occurred);
 }

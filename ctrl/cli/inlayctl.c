@@ -50,33 +50,33 @@ static const char usage[] =
 /* --- status ------------------------------------------------------------------------------------
  */
 
-static void print_uptime(json_int_t ms)
+static void print_uptime(FILE *f, json_int_t ms)
 {
 	json_int_t s = ms / 1000;
 
-	printf("%-14s", "uptime");
+	fprintf(f, "%-14s", "uptime");
 	if (s >= 86400)
-		printf("%lld d ", (long long)(s / 86400));
-	printf("%02lld:%02lld:%02lld\n", (long long)(s / 3600 % 24), (long long)(s / 60 % 60),
-	       (long long)(s % 60));
+		fprintf(f, "%lld d ", (long long)(s / 86400));
+	fprintf(f, "%02lld:%02lld:%02lld\n", (long long)(s / 3600 % 24), (long long)(s / 60 % 60),
+		(long long)(s % 60));
 }
 
-static void print_listeners(const json_t *list)
+static void print_listeners(FILE *f, const json_t *list)
 {
 	const json_t *one;
 	size_t i;
 
 	json_array_foreach(list, i, one)
-		printf("%-14s%s\n", i ? "" : "listening on", json_string_value(one));
+		fprintf(f, "%-14s%s\n", i ? "" : "listening on", json_string_value(one));
 }
 
-static void print_pair(const char *name, const json_t *o, const char *in, const char *out)
+static void print_pair(FILE *f, const char *name, const json_t *o, const char *in, const char *out)
 {
-	printf("%-14s%lld received, %lld sent\n", name, (long long)inlay_control_number(o, in),
-	       (long long)inlay_control_number(o, out));
+	fprintf(f, "%-14s%lld received, %lld sent\n", name, (long long)inlay_control_number(o, in),
+		(long long)inlay_control_number(o, out));
 }
 
-static void print_resets(const json_t *resets)
+static void print_resets(FILE *f, const json_t *resets)
 {
 	const char *name;
 	json_t *value;
@@ -86,85 +86,74 @@ static void print_resets(const json_t *resets)
 	{
 		if (!json_integer_value(value))
 			continue;
-		printf("%s%lld %s", any ? ", " : "streams reset ",
-		       (long long)json_integer_value(value), name);
+		fprintf(f, "%s%lld %s", any ? ", " : "streams reset ",
+			(long long)json_integer_value(value), name);
 		any = true;
 	}
 	if (any)
-		putchar('\n');
+		fputc('\n', f);
 }
 
-static void print_drops(const json_t *drops)
+static void print_drops(FILE *f, const json_t *drops)
 {
 	const json_t *one;
 	size_t i;
 
-	printf("%-14s", "drops");
+	fprintf(f, "%-14s", "drops");
 	if (!json_array_size(drops))
-		puts("none");
+		fputs("none\n", f);
 	json_array_foreach(drops, i, one)
-		printf("%s%10lld  %-18s %s\n", i ? "              " : "",
-		       (long long)inlay_control_number(one, "packets"),
-		       inlay_control_text(one, "reason"), inlay_control_text(one, "text"));
+		fprintf(f, "%s%10lld  %-18s %s\n", i ? "              " : "",
+			(long long)inlay_control_number(one, "packets"),
+			inlay_control_text(one, "reason"), inlay_control_text(one, "text"));
 }
 
-static void print_status(const json_t *s)
+static void print_status(FILE *f, const json_t *s)
 {
 	const json_t *crypto = json_object_get(s, "crypto");
 
-	printf("%-14sinlayd %s, process %lld\n", "version", inlay_control_text(s, "version"),
-	       (long long)inlay_control_number(s, "pid"));
-	print_uptime(inlay_control_number(s, "uptime_ms"));
-	print_listeners(json_object_get(s, "listeners"));
-	printf("%-14s%s, %s\n", "crypto", inlay_control_text(crypto, "provider"),
-	       inlay_control_text(crypto, "backend"));
-	printf("%-14s%s\n", "placement", inlay_control_text(s, "placement"));
-	printf("%-14s%lld now, %lld handshakes in flight, %lld ever, %lld handshakes failed\n",
-	       "connections", (long long)inlay_control_number(s, "connections"),
-	       (long long)inlay_control_number(s, "handshakes"),
-	       (long long)inlay_control_number(s, "connections_established"),
-	       (long long)inlay_control_number(s, "handshakes_failed"));
-	printf("%-14s%lld, with %lld upstream subscriptions\n", "tracks",
-	       (long long)inlay_control_number(s, "tracks"),
-	       (long long)inlay_control_number(s, "upstreams"));
-	printf("%-14s%lld\n", "subscribers", (long long)inlay_control_number(s, "subscribers"));
-	printf("%-14s%lld bytes\n", "cache", (long long)inlay_control_number(s, "cache_bytes"));
-	print_pair("packets", s, "packets_received", "packets_sent");
-	printf("%-14s%lld of the packets sent are the forwarder's; %lld copies were dropped\n",
-	       "forwarded", (long long)inlay_control_number(s, "copies_forwarded"),
-	       (long long)inlay_control_number(s, "copies_dropped"));
-	printf("%-14sof packets received: %lld in %lld; sent: %lld in %lld%s\n", "merged",
-	       (long long)inlay_control_number(s, "gro_packets"),
-	       (long long)inlay_control_number(s, "gro_messages"),
-	       (long long)inlay_control_number(s, "gso_packets"),
-	       (long long)inlay_control_number(s, "gso_messages"),
-	       inlay_control_number(s, "gso_refused") ? "; then refused" : "");
-	print_pair("bytes", s, "bytes_received", "bytes_sent");
-	print_pair("objects", s, "objects_received", "objects_sent");
-	print_resets(json_object_get(s, "stream_resets"));
-	print_drops(json_object_get(s, "drops"));
+	fprintf(f, "%-14sinlayd %s, process %lld\n", "version", inlay_control_text(s, "version"),
+		(long long)inlay_control_number(s, "pid"));
+	print_uptime(f, inlay_control_number(s, "uptime_ms"));
+	print_listeners(f, json_object_get(s, "listeners"));
+	fprintf(f, "%-14s%s, %s\n", "crypto", inlay_control_text(crypto, "provider"),
+		inlay_control_text(crypto, "backend"));
+	fprintf(f, "%-14s%s\n", "placement", inlay_control_text(s, "placement"));
+	fprintf(f, "%-14s%lld now, %lld handshakes in flight, %lld ever, %lld handshakes failed\n",
+		"connections", (long long)inlay_control_number(s, "connections"),
+		(long long)inlay_control_number(s, "handshakes"),
+		(long long)inlay_control_number(s, "connections_established"),
+		(long long)inlay_control_number(s, "handshakes_failed"));
+	fprintf(f, "%-14s%lld, with %lld upstream subscriptions\n", "tracks",
+		(long long)inlay_control_number(s, "tracks"),
+		(long long)inlay_control_number(s, "upstreams"));
+	fprintf(f, "%-14s%lld\n", "subscribers", (long long)inlay_control_number(s, "subscribers"));
+	fprintf(f, "%-14s%lld bytes\n", "cache", (long long)inlay_control_number(s, "cache_bytes"));
+	print_pair(f, "packets", s, "packets_received", "packets_sent");
+	fprintf(f, "%-14s%lld of the packets sent are the forwarder's; %lld copies were dropped\n",
+		"forwarded", (long long)inlay_control_number(s, "copies_forwarded"),
+		(long long)inlay_control_number(s, "copies_dropped"));
+	fprintf(f, "%-14sof packets received: %lld in %lld; sent: %lld in %lld%s\n", "merged",
+		(long long)inlay_control_number(s, "gro_packets"),
+		(long long)inlay_control_number(s, "gro_messages"),
+		(long long)inlay_control_number(s, "gso_packets"),
+		(long long)inlay_control_number(s, "gso_messages"),
+		inlay_control_number(s, "gso_refused") ? "; then refused" : "");
+	print_pair(f, "bytes", s, "bytes_received", "bytes_sent");
+	print_pair(f, "objects", s, "objects_received", "objects_sent");
+	print_resets(f, json_object_get(s, "stream_resets"));
+	print_drops(f, json_object_get(s, "drops"));
 }
 
 static int run_status(const char *path, int argc, char **argv)
 {
 	bool json = argc == 1 && !strcmp(argv[0], "--json");
-	json_t *status;
 
 	if (argc > 1 || (argc == 1 && !json)) {
 		fprintf(stderr, "inlayctl: status takes --json or nothing; see inlayctl --help\n");
 		return INLAY_EXIT_USAGE;
 	}
-	status = inlay_control_ask(path, "status", NULL);
-	if (!status)
-		return INLAY_EXIT_FAILED;
-	if (json) {
-		json_dumpf(status, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		print_status(status);
-	}
-	json_decref(status);
-	return 0;
+	return inlay_control_show(inlay_control_ask(path, "status", NULL), json, print_status);
 }
 
 /* --- The command line --------------------------------------------------------------------------

@@ -6,8 +6,6 @@
 
 #include "connections_view.h"
 
-#define PAGES_MAX 100000 /* a daemon that never ends is not believed */
-
 /* "3*,7?": connections; the one that is forwarded, and those that have not answered yet. */
 static void put_publishers(FILE *f, const json_t *list)
 {
@@ -155,7 +153,6 @@ void inlay_tracks_print_why(FILE *f, const json_t *answer)
 int inlay_tracks_run_why(const char *path, int argc, char **argv)
 {
 	bool json = argc == 3 && !strcmp(argv[2], "--json");
-	json_t *answer;
 
 	if (argc != 2 && !json) {
 		fprintf(stderr, "inlayctl: why takes the name or number of a track (see inlayctl "
@@ -163,67 +160,29 @@ int inlay_tracks_run_why(const char *path, int argc, char **argv)
 				"connections), and --json or nothing\n");
 		return INLAY_EXIT_USAGE;
 	}
-	answer = inlay_control_ask(
-		path, "why", json_pack("{s:s, s:s}", "track", argv[0], "subscriber", argv[1]));
-	if (!answer)
-		return INLAY_EXIT_FAILED;
-	if (json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		inlay_tracks_print_why(stdout, answer);
-	}
-	json_decref(answer);
-	return 0;
+	return inlay_control_show(
+		inlay_control_ask(path, "why",
+				  json_pack("{s:s, s:s}", "track", argv[0], "subscriber", argv[1])),
+		json, inlay_tracks_print_why);
 }
 
 /* --- All of them --------------------------------------------------------------------------------
  */
 
-/* Page after page. NULL: said why. */
-static json_t *fetch(const char *path)
+static void print_tracks(FILE *f, const json_t *answer)
 {
-	json_t *all = json_array();
-	json_int_t after = 0;
-	bool more = true;
-
-	for (int page = 0; more && all && page < PAGES_MAX; page++) {
-		json_t *answer =
-			inlay_control_ask(path, "tracks", json_pack("{s:I}", "after", after));
-		const json_t *list = json_object_get(answer, "tracks");
-		size_t n = json_array_size(list);
-
-		more = json_is_true(json_object_get(answer, "more")) && n > 0;
-		if (n > 0)
-			after = inlay_control_number(json_array_get(list, n - 1), "number");
-		if (!answer || json_array_extend(all, (json_t *)list)) {
-			json_decref(all);
-			all = NULL;
-		}
-		json_decref(answer);
-	}
-	return all;
+	inlay_tracks_print(f, json_object_get(answer, "tracks"));
 }
 
 int inlay_tracks_run(const char *path, int argc, char **argv)
 {
 	bool json = argc == 1 && !strcmp(argv[0], "--json");
-	json_t *list;
 
 	if (argc > 1 || (argc == 1 && !json)) {
 		fprintf(stderr, "inlayctl: tracks takes --json or nothing, not '%s'\n", argv[0]);
 		return INLAY_EXIT_USAGE;
 	}
-	list = fetch(path);
-	if (!list)
-		return INLAY_EXIT_FAILED;
-	if (json) {
-		list = json_pack("{s:o}", "tracks", list);
-		json_dumpf(list, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		inlay_tracks_print(stdout, list);
-	}
-	json_decref(list);
-	return 0;
+	return inlay_control_show(
+		json_pack("{s:o}", "tracks", inlay_control_ask_all(path, "tracks", "number", NULL)),
+		json, print_tracks);
 }

@@ -5,8 +5,6 @@
 
 #include "connections_view.h"
 
-#define PAGES_MAX 100000 /* a daemon that never ends is not believed */
-
 /* --- Lines --------------------------------------------------------------------------------------
  */
 
@@ -145,32 +143,11 @@ void inlay_turn_view_status(FILE *f, const json_t *s)
 /* --- Asking -------------------------------------------------------------------------------------
  */
 
-/* Page after page. NULL: said why. */
-static json_t *fetch(const char *path, const char *table)
-{
-	json_t *all = json_array();
-	bool more = true;
-
-	for (int page = 0; more && all && page < PAGES_MAX; page++) {
-		json_t *answer = inlay_control_ask(
-			path, table, json_pack("{s:I}", "after", (json_int_t)json_array_size(all)));
-		json_t *list = json_object_get(answer, table);
-
-		more = json_is_true(json_object_get(answer, "more")) && json_array_size(list);
-		if (!answer || json_array_extend(all, list)) {
-			json_decref(all);
-			all = NULL;
-		}
-		json_decref(answer);
-	}
-	return all;
-}
-
 /* Allocations and channels, in one object. */
 static json_t *fetch_tables(const char *path)
 {
-	json_t *allocations = fetch(path, "allocations");
-	json_t *channels = allocations ? fetch(path, "channels") : NULL;
+	json_t *allocations = inlay_control_ask_all(path, "allocations", NULL, NULL);
+	json_t *channels = allocations ? inlay_control_ask_all(path, "channels", NULL, NULL) : NULL;
 
 	if (channels)
 		return json_pack("{s:o, s:o}", "allocations", allocations, "channels", channels);
@@ -222,20 +199,6 @@ static int usage(const char *word)
 	return INLAY_EXIT_USAGE;
 }
 
-static int show(json_t *answer, bool json, void (*print)(FILE *f, const json_t *answer))
-{
-	if (!answer)
-		return INLAY_EXIT_FAILED;
-	if (json) {
-		json_dumpf(answer, stdout, JSON_INDENT(2));
-		putchar('\n');
-	} else {
-		print(stdout, answer);
-	}
-	json_decref(answer);
-	return 0;
-}
-
 int inlay_turn_view_run(const char *path, int argc, char **argv)
 {
 	bool json = false, all = false;
@@ -254,10 +217,10 @@ int inlay_turn_view_run(const char *path, int argc, char **argv)
 	if (all && (!verb || strcmp(verb, "counters")))
 		return usage("--all");
 	if (!verb)
-		return show(fetch_tables(path), json, print_tables);
+		return inlay_control_show(fetch_tables(path), json, print_tables);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcmp(verbs[i].word, verb))
-			return show(inlay_control_ask(path, verb, NULL), json,
-				    all ? print_all_counters : verbs[i].print);
+			return inlay_control_show(inlay_control_ask(path, verb, NULL), json,
+						  all ? print_all_counters : verbs[i].print);
 	return usage(verb);
 }
