@@ -7,8 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define INLAY_EXIT_FAILED 1
-#define INLAY_EXIT_USAGE  2
+#include "program.h"
 
 /* Asks the daemon at |path|. |members|: of the request beside version and command, taken over;
  * NULL: none. The result, to be released; NULL: said why on standard error. */

@@ -226,9 +226,7 @@ int main(int argc, char **argv)
 			fputs(usage, stdout);
 			return flushed(0);
 		default:
-			fprintf(stderr, "inlayctl: '%s' %s; see inlayctl --help\n",
-				argv[optind - 1], option == ':' ? "wants a value" : "is no option");
-			return INLAY_EXIT_USAGE;
+			return inlay_program_refuse_option("inlayctl", option, argv[optind - 1]);
 		}
 	}
 	return flushed(run(path, argc - optind, argv + optind));

@@ -7,21 +7,14 @@
 #define INLAY_DAEMON_DAEMON_H
 
 #include "config.h"
+#include "program.h"
 
 struct inlay_daemon;
-
-#define INLAY_EXIT_FAILED 1
-#define INLAY_EXIT_CONFIG 2
-
-struct inlay_daemon_failure {
-	int exit_code;	/* one of the above */
-	char text[640]; /* one line: what is wrong, and what a person can do */
-};
 
 /* |dev|: with a throw-away certificate instead of the configured one. NULL: |ret_failure| says why.
  * On success the daemon is ready: packets are received, the control socket answers. */
 struct inlay_daemon *inlay_daemon_new(const struct inlay_config *config, bool dev,
-				      struct inlay_daemon_failure *ret_failure);
+				      struct inlay_failure *ret_failure);
 /* Until SIGTERM or SIGINT; then closes every connection, and returns. */
 void inlay_daemon_run(struct inlay_daemon *d);
 /* Zeroes keys. Takes NULL. */

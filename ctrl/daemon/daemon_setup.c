@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Puts the daemon together, and takes it apart. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,25 +14,10 @@
 #include "provider_local.h"
 #include "reset.h"
 
-static int fail(struct inlay_daemon_failure *f, int exit_code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-/* Returns -1, so that a step can `return fail(...)`. */
-static int fail(struct inlay_daemon_failure *f, int exit_code, const char *format, ...)
-{
-	va_list args;
-
-	f->exit_code = exit_code;
-	va_start(args, format);
-	vsnprintf(f->text, sizeof(f->text), format, args);
-	va_end(args);
-	return -1;
-}
-
 /* --- Steps, in order ---------------------------------------------------------------------------
  */
 
-static int make_tls(struct inlay_daemon *d, bool dev, struct inlay_daemon_failure *f)
+static int make_tls(struct inlay_daemon *d, bool dev, struct inlay_failure *f)
 {
 	const struct inlay_config *c = &d->config;
 	const char *alpn[INLAY_CONFIG_LIST];
@@ -52,28 +36,29 @@ static int make_tls(struct inlay_daemon *d, bool dev, struct inlay_daemon_failur
 	for (__u32 i = 0; i < c->n_alpn; i++)
 		alpn[i] = c->alpn[i];
 	if (inlay_tls_new(&tls, err, sizeof(err), &d->tls))
-		return fail(f, INLAY_EXIT_CONFIG, "%s%s", err,
-			    access(c->certificate, F_OK)
-				    ? "; configure certificate and key, or try inlayd --dev"
-				    : "");
+		return inlay_fail(f, INLAY_EXIT_CONFIG, "%s%s", err,
+				  access(c->certificate, F_OK)
+					  ? "; configure certificate and key, or try inlayd --dev"
+					  : "");
 	return 0;
 }
 
 /* Clients verify even a throw-away certificate: it is written where they find it. */
-static int write_dev_certificate(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+static int write_dev_certificate(struct inlay_daemon *d, struct inlay_failure *f)
 {
 	int ret;
 
 	snprintf(d->dev_dir, sizeof(d->dev_dir), "/tmp/inlayd-dev-XXXXXX");
 	if (!mkdtemp(d->dev_dir)) {
 		*d->dev_dir = '\0';
-		return fail(f, INLAY_EXIT_FAILED, "/tmp: no place for the certificate: %s",
-			    strerror(errno));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "/tmp: no place for the certificate: %s",
+				  strerror(errno));
 	}
 	snprintf(d->dev_certificate, sizeof(d->dev_certificate), "%s/certificate.pem", d->dev_dir);
 	ret = inlay_tls_write_pem(d->tls, d->dev_certificate, NULL);
 	if (ret)
-		return fail(f, INLAY_EXIT_FAILED, "%s: %s", d->dev_certificate, strerror(-ret));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "%s: %s", d->dev_certificate,
+				  strerror(-ret));
 	return 0;
 }
 
@@ -87,17 +72,18 @@ static void raise_memory_lock(void)
 	setrlimit(RLIMIT_MEMLOCK, &limit);
 }
 
-static int fail_memory(struct inlay_daemon_failure *f, const char *what, int err)
+static int fail_memory(struct inlay_failure *f, const char *what, int err)
 {
 	if (err == EPERM || err == ENOMEM || err == EAGAIN)
-		return fail(f, INLAY_EXIT_FAILED,
-			    "%s: memory for keys cannot be locked: raise the limit (ulimit -l, or "
-			    "LimitMEMLOCK= of the service), or lower max_connections",
-			    what);
-	return fail(f, INLAY_EXIT_FAILED, "%s: %s", what, strerror(err));
+		return inlay_fail(
+			f, INLAY_EXIT_FAILED,
+			"%s: memory for keys cannot be locked: raise the limit (ulimit -l, or "
+			"LimitMEMLOCK= of the service), or lower max_connections",
+			what);
+	return inlay_fail(f, INLAY_EXIT_FAILED, "%s: %s", what, strerror(err));
 }
 
-static int make_provider(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+static int make_provider(struct inlay_daemon *d, struct inlay_failure *f)
 {
 	const struct inlay_provider_local_config config = inlay_config_provider(&d->config);
 
@@ -109,17 +95,16 @@ static int make_provider(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 	if (d->provider)
 		return 0;
 	if (errno == ENOTSUP || errno == ENOENT)
-		return fail(f, INLAY_EXIT_CONFIG,
-			    "crypto_backend: %s is not available on this machine; use auto",
-			    config.backend);
+		return inlay_fail(f, INLAY_EXIT_CONFIG,
+				  "crypto_backend: %s is not available on this machine; use auto",
+				  config.backend);
 	if (errno == EBADMSG)
-		return fail(f, INLAY_EXIT_FAILED, "crypto_backend: %s failed its self-test",
-			    config.backend);
+		return inlay_fail(f, INLAY_EXIT_FAILED, "crypto_backend: %s failed its self-test",
+				  config.backend);
 	return fail_memory(f, "crypto provider", errno);
 }
 
-static int open_port(struct inlay_daemon *d, const struct inlay_addr *addr,
-		     struct inlay_daemon_failure *f)
+static int open_port(struct inlay_daemon *d, const struct inlay_addr *addr, struct inlay_failure *f)
 {
 	const struct inlay_port_udp_config config = {
 		.local = *addr,
@@ -133,18 +118,19 @@ static int open_port(struct inlay_daemon *d, const struct inlay_addr *addr,
 
 	inlay_address_format(addr, text);
 	if (ret == -EADDRINUSE)
-		return fail(f, INLAY_EXIT_FAILED,
-			    "listen: %s: address already in use; is another inlayd running?", text);
+		return inlay_fail(f, INLAY_EXIT_FAILED,
+				  "listen: %s: address already in use; is another inlayd running?",
+				  text);
 	if (ret == -EADDRNOTAVAIL)
-		return fail(f, INLAY_EXIT_FAILED, "listen: %s: not an address of this machine",
-			    text);
+		return inlay_fail(f, INLAY_EXIT_FAILED,
+				  "listen: %s: not an address of this machine", text);
 	if (ret)
-		return fail(f, INLAY_EXIT_FAILED, "listen: %s: %s", text, strerror(-ret));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "listen: %s: %s", text, strerror(-ret));
 	d->n_ports++;
 	return 0;
 }
 
-static int open_ports(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+static int open_ports(struct inlay_daemon *d, struct inlay_failure *f)
 {
 	/* Of the origin's family, at any address: the listeners' may not reach it. */
 	struct inlay_addr any = {.family = d->origin.path.remote.family};
@@ -155,7 +141,8 @@ static int open_ports(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 	if (!inlay_origin_is_set(&d->origin))
 		return 0;
 	if (d->n_ports == INLAY_DATATHREAD_PORTS)
-		return fail(f, INLAY_EXIT_CONFIG, "listen: one address too many beside an origin");
+		return inlay_fail(f, INLAY_EXIT_CONFIG,
+				  "listen: one address too many beside an origin");
 	if (open_port(d, &any, f))
 		return -1;
 	d->origin.port_index = (__u16)(d->n_ports - 1);
@@ -163,7 +150,7 @@ static int open_ports(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 	return 0;
 }
 
-static int make_origin(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+static int make_origin(struct inlay_daemon *d, struct inlay_failure *f)
 {
 	char err[INLAY_CONFIG_ERROR];
 	int ret = inlay_origin_init(&d->origin, &d->config, err);
@@ -171,10 +158,10 @@ static int make_origin(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 	if (!ret)
 		return 0;
 	/* Looked up in vain: not the file's fault, perhaps. */
-	return fail(f,
-		    ret == -ENOENT && !d->origin.path.remote.family ? INLAY_EXIT_FAILED
-								    : INLAY_EXIT_CONFIG,
-		    "%s", err);
+	return inlay_fail(f,
+			  ret == -ENOENT && !d->origin.path.remote.family ? INLAY_EXIT_FAILED
+									  : INLAY_EXIT_CONFIG,
+			  "%s", err);
 }
 
 static __u32 power_of_two(__u64 least)
@@ -187,7 +174,7 @@ static __u32 power_of_two(__u64 least)
 }
 
 /* Address space for the limits that are configured; what is not touched costs nothing. */
-static int make_state(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+static int make_state(struct inlay_daemon *d, struct inlay_failure *f)
 {
 	const struct inlay_config *c = &d->config;
 	const struct inlay_state_config config = {
@@ -203,11 +190,12 @@ static int make_state(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 		return 0;
 	ret = inlay_state_new(&config, &d->state);
 	if (ret)
-		return fail(f, INLAY_EXIT_FAILED, "state of the forwarder: %s", strerror(-ret));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "state of the forwarder: %s",
+				  strerror(-ret));
 	return 0;
 }
 
-static int make_datathread(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+static int make_datathread(struct inlay_daemon *d, struct inlay_failure *f)
 {
 	struct inlay_datathread_config config = {.provider = d->provider,
 						 .ports = d->ports,
@@ -220,12 +208,12 @@ static int make_datathread(struct inlay_daemon *d, struct inlay_daemon_failure *
 	if (!ret)
 		ret = inlay_ring_new((__u32)d->config.ring_frames, &d->down);
 	if (ret)
-		return fail(f, INLAY_EXIT_FAILED, "rings: %s", strerror(-ret));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "rings: %s", strerror(-ret));
 	config.up = d->up;
 	config.down = d->down;
 	ret = inlay_datathread_new(&config, &d->datathread);
 	if (ret)
-		return fail(f, INLAY_EXIT_FAILED, "data thread: %s", strerror(-ret));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "data thread: %s", strerror(-ret));
 	return 0;
 }
 
@@ -317,7 +305,7 @@ static void configure_endpoint(const struct inlay_daemon *d, struct inlay_endpoi
 	e->max_streams_open = (__u64)c->limits.own_streams;
 }
 
-static int make_endpoint(struct inlay_daemon *d, bool dev, struct inlay_daemon_failure *f)
+static int make_endpoint(struct inlay_daemon *d, bool dev, struct inlay_failure *f)
 {
 	struct inlay_endpoint_config config;
 	int ret;
@@ -334,11 +322,11 @@ static int make_endpoint(struct inlay_daemon *d, bool dev, struct inlay_daemon_f
 	ret = inlay_endpoint_new(&config, d->now, &d->endpoint);
 	explicit_bzero(config.reset_key, sizeof(config.reset_key));
 	if (ret)
-		return fail(f, INLAY_EXIT_FAILED, "endpoint: %s", strerror(-ret));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "endpoint: %s", strerror(-ret));
 	return 0;
 }
 
-static int make_relay(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+static int make_relay(struct inlay_daemon *d, struct inlay_failure *f)
 {
 	const struct inlay_config *c = &d->config;
 	struct inlay_relay_config config = {
@@ -362,10 +350,10 @@ static int make_relay(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 	};
 
 	if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) != sizeof(config.hash_seed))
-		return fail(f, INLAY_EXIT_FAILED, "no random numbers: %s", strerror(errno));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "no random numbers: %s", strerror(errno));
 	d->relay = inlay_relay_new(&config);
 	if (!d->relay)
-		return fail(f, INLAY_EXIT_FAILED, "relay: %s", strerror(ENOMEM));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "relay: %s", strerror(ENOMEM));
 	inlay_sessions_init(&d->sessions, d->relay, &d->now);
 	d->sessions.on_dialled_end = on_dialled_end;
 	d->sessions.user = d;
@@ -380,7 +368,7 @@ static void ring_ready(void *user, __u32 events)
 {
 }
 
-static int make_loop(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+static int make_loop(struct inlay_daemon *d, struct inlay_failure *f)
 {
 	int ret;
 
@@ -391,55 +379,57 @@ static int make_loop(struct inlay_daemon *d, struct inlay_daemon_failure *f)
 	if (!ret)
 		ret = inlay_loop_watch(d->loop, &d->room_watch, EPOLLIN | EPOLLET);
 	if (ret)
-		return fail(f, INLAY_EXIT_FAILED, "event loop: %s", strerror(-ret));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "event loop: %s", strerror(-ret));
 	return 0;
 }
 
-static int make_control(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+static int make_control(struct inlay_daemon *d, struct inlay_failure *f)
 {
 	const char *path = d->config.control_socket;
 	int ret = inlay_control_new(d->loop, path, inlay_daemon_commands, d, &d->control);
 
 	if (ret == -EADDRINUSE)
-		return fail(f, INLAY_EXIT_FAILED,
-			    "control_socket: %s: another inlayd answers there; give this one "
-			    "a path of its own",
-			    path);
+		return inlay_fail(f, INLAY_EXIT_FAILED,
+				  "control_socket: %s: another inlayd answers there; give this one "
+				  "a path of its own",
+				  path);
 	if (ret == -EEXIST)
-		return fail(f, INLAY_EXIT_FAILED, "control_socket: %s: not a socket", path);
+		return inlay_fail(f, INLAY_EXIT_FAILED, "control_socket: %s: not a socket", path);
 	if (ret)
-		return fail(f, INLAY_EXIT_FAILED, "control_socket: %s: %s", path, strerror(-ret));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "control_socket: %s: %s", path,
+				  strerror(-ret));
 	return 0;
 }
 
-static int open_qlogs(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+static int open_qlogs(struct inlay_daemon *d, struct inlay_failure *f)
 {
 	int ret = inlay_qlogs_init(&d->qlogs, &d->config);
 
 	if (ret)
-		return fail(f, INLAY_EXIT_CONFIG, "qlog.directory: %s: %s",
-			    d->config.qlog.directory, strerror(-ret));
+		return inlay_fail(f, INLAY_EXIT_CONFIG, "qlog.directory: %s: %s",
+				  d->config.qlog.directory, strerror(-ret));
 	return 0;
 }
 
-static int start(struct inlay_daemon *d, struct inlay_daemon_failure *f)
+static int start(struct inlay_daemon *d, struct inlay_failure *f)
 {
 	int ret = inlay_datathread_start(d->datathread);
 
 	if (ret == -EINVAL && d->config.data_thread_cpu >= 0)
-		return fail(f, INLAY_EXIT_CONFIG, "data_thread_cpu: there is no CPU %lld to run on",
-			    (long long)d->config.data_thread_cpu);
+		return inlay_fail(f, INLAY_EXIT_CONFIG,
+				  "data_thread_cpu: there is no CPU %lld to run on",
+				  (long long)d->config.data_thread_cpu);
 	if (ret)
-		return fail(f, INLAY_EXIT_FAILED, "data thread: %s", strerror(-ret));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "data thread: %s", strerror(-ret));
 	return 0;
 }
 
-static int set_up(struct inlay_daemon *d, bool dev, struct inlay_daemon_failure *f)
+static int set_up(struct inlay_daemon *d, bool dev, struct inlay_failure *f)
 {
 	int ret = inlay_loop_new(&d->loop);
 
 	if (ret)
-		return fail(f, INLAY_EXIT_FAILED, "event loop: %s", strerror(-ret));
+		return inlay_fail(f, INLAY_EXIT_FAILED, "event loop: %s", strerror(-ret));
 	d->now = d->started = inlay_loop_now();
 	if (open_qlogs(d, f) || make_tls(d, dev, f) || (dev && write_dev_certificate(d, f)) ||
 	    make_origin(d, f) || make_provider(d, f) || open_ports(d, f) || make_state(d, f) ||
@@ -450,12 +440,12 @@ static int set_up(struct inlay_daemon *d, bool dev, struct inlay_daemon_failure 
 }
 
 struct inlay_daemon *inlay_daemon_new(const struct inlay_config *config, bool dev,
-				      struct inlay_daemon_failure *ret_failure)
+				      struct inlay_failure *ret_failure)
 {
 	struct inlay_daemon *d = calloc(1, sizeof(*d));
 
 	if (!d) {
-		fail(ret_failure, INLAY_EXIT_FAILED, "%s", strerror(ENOMEM));
+		inlay_fail(ret_failure, INLAY_EXIT_FAILED, "%s", strerror(ENOMEM));
 		return NULL;
 	}
 	d->config = *config;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* inlayd: the command line. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -84,43 +82,25 @@ static int parse_options(int argc, char **argv, struct options *o)
 			fputs(usage, stdout);
 			return 0;
 		default:
-			fprintf(stderr, "inlayd: '%s' %s; see inlayd --help\n", argv[optind - 1],
-				option == ':' ? "wants a value" : "is no option");
-			return INLAY_EXIT_CONFIG;
+			return inlay_program_refuse_option("inlayd", option, argv[optind - 1]);
 		}
 	}
-	if (optind < argc) {
-		fprintf(stderr, "inlayd: unexpected argument '%s'; see inlayd --help\n",
-			argv[optind]);
-		return INLAY_EXIT_CONFIG;
-	}
-	return -1;
+	return optind < argc ? inlay_program_refuse_word("inlayd", argv[optind]) : -1;
 }
 
 /* Returns -1 to go on, else the exit code. */
 static int load(const struct options *o, struct inlay_config *config)
 {
 	char err[INLAY_CONFIG_ERROR];
-	char *text;
 
 	inlay_config_default(config);
 	if (o->config_file && inlay_config_load(o->config_file, config, err)) {
 		inlay_log(INLAY_LOG_ERROR, "%s", err);
 		return INLAY_EXIT_CONFIG;
 	}
-	if (o->print) {
-		text = inlay_config_print(config);
-		if (!text)
-			return INLAY_EXIT_FAILED;
-		fputs(text, stdout);
-		free(text);
-		/* Half a configuration in a file would be taken for a whole one. */
-		if (fflush(stdout) || ferror(stdout)) {
-			inlay_log(INLAY_LOG_ERROR, "standard output: %s", strerror(errno));
-			return INLAY_EXIT_FAILED;
-		}
-	}
-	return o->print || o->check ? 0 : -1;
+	if (o->print)
+		return inlay_program_print(inlay_config_print(config));
+	return o->check ? 0 : -1;
 }
 
 /* Keys must not reach a core file, nor another process of this user (ptrace, /proc/PID/mem). */
@@ -162,7 +142,7 @@ static void log_start(const struct inlay_daemon *d)
 
 int main(int argc, char **argv)
 {
-	struct inlay_daemon_failure failure = {0};
+	struct inlay_failure failure = {0};
 	struct options options = {0};
 	struct inlay_config config;
 	struct inlay_daemon *d;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* inlay-turn: the command line. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "turn_daemon.h"
@@ -109,9 +107,7 @@ static int take_option(int option, char **argv, struct words *w)
 		fputs(usage, stdout);
 		return 0;
 	default:
-		fprintf(stderr, "inlay-turn: '%s' %s; see inlay-turn --help\n", argv[optind - 1],
-			option == ':' ? "wants a value" : "is no option");
-		return INLAY_TURN_EXIT_CONFIG;
+		return inlay_program_refuse_option("inlay-turn", option, argv[optind - 1]);
 	}
 }
 
@@ -124,12 +120,7 @@ static int parse_words(int argc, char **argv, struct words *w)
 		if (code >= 0)
 			return code;
 	}
-	if (optind < argc) {
-		fprintf(stderr, "inlay-turn: unexpected argument '%s'; see inlay-turn --help\n",
-			argv[optind]);
-		return INLAY_TURN_EXIT_CONFIG;
-	}
-	return -1;
+	return optind < argc ? inlay_program_refuse_word("inlay-turn", argv[optind]) : -1;
 }
 
 static bool complain(const char *option, const char *value, const char *what)
@@ -161,22 +152,6 @@ static bool apply(const struct words *w, struct inlay_turn_options *o)
 	return true;
 }
 
-static int print(const struct inlay_turn_options *o)
-{
-	char *text = inlay_turn_options_print(o);
-
-	if (!text)
-		return INLAY_TURN_EXIT_FAILED;
-	fputs(text, stdout);
-	free(text);
-	/* Half a configuration in a file would be taken for a whole one. */
-	if (fflush(stdout) || ferror(stdout)) {
-		inlay_log(INLAY_LOG_ERROR, "standard output: %s", strerror(errno));
-		return INLAY_TURN_EXIT_FAILED;
-	}
-	return 0;
-}
-
 /* Returns -1 to go on, else the exit code. */
 static int load(const struct words *w, struct inlay_turn_options *o)
 {
@@ -185,18 +160,18 @@ static int load(const struct words *w, struct inlay_turn_options *o)
 	inlay_turn_options_default(o);
 	if (w->config_file && inlay_turn_options_load(w->config_file, o, err)) {
 		inlay_log(INLAY_LOG_ERROR, "%s", err);
-		return INLAY_TURN_EXIT_CONFIG;
+		return INLAY_EXIT_CONFIG;
 	}
 	if (!apply(w, o))
-		return INLAY_TURN_EXIT_CONFIG;
+		return INLAY_EXIT_CONFIG;
 	if (w->print)
-		return print(o);
+		return inlay_program_print(inlay_turn_options_print(o));
 	return w->check ? 0 : -1;
 }
 
 int main(int argc, char **argv)
 {
-	struct inlay_turn_failure failure = {0};
+	struct inlay_failure failure = {0};
 	struct inlay_turn_options options;
 	struct inlay_turn_daemon *d;
 	struct words words = {0};

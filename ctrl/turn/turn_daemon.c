@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -149,21 +148,8 @@ bool inlay_turn_daemon_is_reason(__u32 reason)
 
 /* --- Making ----------------------------------------------------------------------------------- */
 
-static void fail(struct inlay_turn_failure *failure, int code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void fail(struct inlay_turn_failure *failure, int code, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(failure->text, sizeof(failure->text), format, args);
-	va_end(args);
-	failure->exit_code = code;
-}
-
 /* By its name, as ip-netns(8) keeps it, or by a path. */
-static int enter_namespace(const struct inlay_turn_options *o, struct inlay_turn_failure *failure)
+static int enter_namespace(const struct inlay_turn_options *o, struct inlay_failure *f)
 {
 	char path[INLAY_TURN_TEXT + 16];
 	int fd, ret;
@@ -172,22 +158,22 @@ static int enter_namespace(const struct inlay_turn_options *o, struct inlay_turn
 		return 0;
 	snprintf(path, sizeof(path), strchr(o->netns, '/') ? "%s" : "/run/netns/%s", o->netns);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		fail(failure, INLAY_TURN_EXIT_CONFIG,
-		     "network namespace %s: %s; `ip netns` lists them", path, strerror(errno));
-		return -1;
-	}
+	if (fd < 0)
+		return inlay_fail(f, INLAY_EXIT_CONFIG,
+				  "network namespace %s: %s; `ip netns` lists them", path,
+				  strerror(errno));
 	ret = setns(fd, CLONE_NEWNET);
 	if (ret)
-		fail(failure, INLAY_TURN_EXIT_FAILED, "network namespace %s: %s%s", path,
-		     strerror(errno), errno == EPERM ? "; entering one wants CAP_SYS_ADMIN" : "");
+		inlay_fail(f, INLAY_EXIT_FAILED, "network namespace %s: %s%s", path,
+			   strerror(errno),
+			   errno == EPERM ? "; entering one wants CAP_SYS_ADMIN" : "");
 	close(fd);
 	return ret;
 }
 
 /* Listens where the daemon was started, not in the server's namespace. */
 static int listen_for_metrics(const struct inlay_turn_options *o, int *ret_fd,
-			      struct inlay_turn_failure *failure)
+			      struct inlay_failure *f)
 {
 	struct inlay_addr addr;
 	int ret;
@@ -199,63 +185,59 @@ static int listen_for_metrics(const struct inlay_turn_options *o, int *ret_fd,
 	if (!ret)
 		ret = inlay_turn_metrics_listen(&addr, ret_fd);
 	if (ret)
-		fail(failure, INLAY_TURN_EXIT_FAILED, "metrics: %s: %s", o->metrics,
-		     strerror(-ret));
-	return ret;
+		return inlay_fail(f, INLAY_EXIT_FAILED, "metrics: %s: %s", o->metrics,
+				  strerror(-ret));
+	return 0;
 }
 
-static int open_control(struct inlay_turn_daemon *d, struct inlay_turn_failure *failure)
+static int open_control(struct inlay_turn_daemon *d, struct inlay_failure *f)
 {
 	const char *path = d->options.control_socket;
 	int ret = inlay_control_new(d->loop, path, inlay_turn_daemon_commands, d, &d->control);
 
 	if (ret == -EADDRINUSE)
-		fail(failure, INLAY_TURN_EXIT_FAILED,
-		     "control_socket: another inlay-turn answers at %s", path);
-	else if (ret == -EEXIST)
-		fail(failure, INLAY_TURN_EXIT_FAILED,
-		     "control_socket: %s is there, and is no socket", path);
-	else if (ret)
-		fail(failure, INLAY_TURN_EXIT_FAILED, "control_socket: %s: %s", path,
-		     strerror(-ret));
-	return ret;
+		return inlay_fail(f, INLAY_EXIT_FAILED,
+				  "control_socket: another inlay-turn answers at %s", path);
+	if (ret == -EEXIST)
+		return inlay_fail(f, INLAY_EXIT_FAILED,
+				  "control_socket: %s is there, and is no socket", path);
+	if (ret)
+		return inlay_fail(f, INLAY_EXIT_FAILED, "control_socket: %s: %s", path,
+				  strerror(-ret));
+	return 0;
 }
 
-static int set_up(struct inlay_turn_daemon *d, struct inlay_turn_failure *failure)
+static int set_up(struct inlay_turn_daemon *d, struct inlay_failure *f)
 {
 	int metrics_fd, ret = inlay_loop_new(&d->loop);
 
-	if (ret) {
-		fail(failure, INLAY_TURN_EXIT_FAILED, "event loop: %s", strerror(-ret));
-		return ret;
-	}
-	if (listen_for_metrics(&d->options, &metrics_fd, failure))
+	if (ret)
+		return inlay_fail(f, INLAY_EXIT_FAILED, "event loop: %s", strerror(-ret));
+	if (listen_for_metrics(&d->options, &metrics_fd, f))
 		return -1;
 	if (metrics_fd >= 0) {
 		ret = inlay_turn_metrics_new(d->loop, metrics_fd, d, &d->metrics);
-		if (ret) {
-			fail(failure, INLAY_TURN_EXIT_FAILED, "metrics: %s", strerror(-ret));
-			return ret;
-		}
+		if (ret)
+			return inlay_fail(f, INLAY_EXIT_FAILED, "metrics: %s", strerror(-ret));
 	}
-	if (enter_namespace(&d->options, failure))
+	if (enter_namespace(&d->options, f))
 		return -1;
-	ret = start(d, failure->text, sizeof(failure->text));
+	ret = start(d, f->text, sizeof(f->text));
 	if (ret) {
-		failure->exit_code = INLAY_TURN_EXIT_FAILED;
+		f->exit_code = INLAY_EXIT_FAILED;
 		return ret;
 	}
 	/* Last: who can connect finds everything in place. */
-	return open_control(d, failure);
+	return open_control(d, f);
 }
 
 struct inlay_turn_daemon *inlay_turn_daemon_new(const struct inlay_turn_options *options,
-						struct inlay_turn_failure *ret_failure)
+						struct inlay_failure *ret_failure)
 {
 	struct inlay_turn_daemon *d = calloc(1, sizeof(*d));
 
 	if (!d) {
-		fail(ret_failure, INLAY_TURN_EXIT_FAILED, "out of memory");
+		inlay_fail(ret_failure, INLAY_EXIT_FAILED, "out of memory");
 		return NULL;
 	}
 	d->options = *options;

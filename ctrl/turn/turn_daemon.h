@@ -7,21 +7,14 @@
 #ifndef INLAY_TURN_DAEMON_H
 #define INLAY_TURN_DAEMON_H
 
+#include "program.h"
 #include "turn_config.h"
 
 struct inlay_turn_daemon;
 
-#define INLAY_TURN_EXIT_FAILED 1
-#define INLAY_TURN_EXIT_CONFIG 2
-
-struct inlay_turn_failure {
-	int exit_code;	/* one of the above */
-	char text[640]; /* one line: what is wrong, and what a person can do */
-};
-
 /* Enters the namespace, loads and attaches. NULL: |ret_failure| says why. */
 struct inlay_turn_daemon *inlay_turn_daemon_new(const struct inlay_turn_options *options,
-						struct inlay_turn_failure *ret_failure);
+						struct inlay_failure *ret_failure);
 /* Until SIGTERM or SIGINT. */
 void inlay_turn_daemon_run(struct inlay_turn_daemon *d);
 /* Detaches everywhere. Takes NULL. */
