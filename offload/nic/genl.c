@@ -90,11 +90,13 @@ int inlay_genl_ask(struct inlay_genl *genl, const char *family, __u8 command,
 		   int (*put)(struct nl_msg *msg, void *user), inlay_genl_answer *answer,
 		   void *user)
 {
-	int number = 0;
+	int err, number = 0;
 
-	if (ask(genl, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, put_family_name, (void *)family,
-		read_family, &number) ||
-	    !number)
+	err = ask(genl, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, put_family_name, (void *)family,
+		  read_family, &number);
+	if (err)
+		return err;
+	if (!number)
 		return -ENOENT;
 	return ask(genl, number, command, put, user, answer, user);
 }

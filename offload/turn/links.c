@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "netdev_family.h"
+
 struct link {
 	struct inlay_list node;
 	__u32 ifindex;
@@ -259,7 +261,11 @@ void inlay_turn_links_ask(struct inlay_turn_links *links)
 	/* What is not told is not trusted: TC redirects then. */
 	inlay_list_for_each (node, &links->links)
 		inlay_list_entry(node, struct link, node)->features = 0;
-	(void)inlay_turn_asker_ask(&links->asker, take_features, links);
+	/* Once is enough: the kernel looks for a module each time. */
+	if (links->genl && inlay_turn_xdp_features(links->genl, take_features, links) == -ENOENT) {
+		inlay_genl_free(links->genl);
+		links->genl = NULL;
+	}
 	inlay_list_for_each (node, &links->links)
 		publish(links, inlay_list_entry(node, struct link, node));
 }
@@ -284,8 +290,6 @@ void inlay_turn_links_turn_off(struct inlay_turn_links *links, bool off)
 int inlay_turn_links_init(struct inlay_turn_links *links, struct inlay_turn_maps *maps,
 			  const struct inlay_turn_config *config)
 {
-	int err;
-
 	*links = (struct inlay_turn_links){
 		.maps = maps, .attach = config->attach, .off = config->mode == INLAY_TURN_OFF};
 	inlay_list_init(&links->links);
@@ -302,8 +306,7 @@ int inlay_turn_links_init(struct inlay_turn_links *links, struct inlay_turn_maps
 		return -ENOMEM;
 	if (nl_connect(links->sock, NETLINK_ROUTE))
 		return -EPROTONOSUPPORT;
-	err = inlay_turn_asker_init(&links->asker);
-	return err == -EPROTONOSUPPORT ? 0 : err;
+	return inlay_genl_new(&links->genl) == -ENOMEM ? -ENOMEM : 0;
 }
 
 void inlay_turn_links_fini(struct inlay_turn_links *links)
@@ -314,7 +317,7 @@ void inlay_turn_links_fini(struct inlay_turn_links *links)
 		return;
 	inlay_list_for_each_safe (node, after, &links->links)
 		forget(links, inlay_list_entry(node, struct link, node));
-	inlay_turn_asker_fini(&links->asker);
+	inlay_genl_free(links->genl);
 	nl_socket_free(links->sock);
 	free(links->names);
 	*links = (struct inlay_turn_links){0};
@@ -390,7 +393,7 @@ static const char *why(const struct inlay_turn_links *links, const struct link *
 		return "as configured";
 	if (link->generic)
 		return "as configured: behind the driver";
-	if (!(link->flags & INLAY_TURN_LINK_XMIT) && !links->asker.family)
+	if (!(link->flags & INLAY_TURN_LINK_XMIT) && !links->genl)
 		return "this kernel (6.3 or newer is needed) does not tell which interfaces take "
 		       "redirected frames: TC relays those";
 	if (!(link->flags & INLAY_TURN_LINK_XMIT) && link->veth)

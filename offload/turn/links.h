@@ -15,8 +15,8 @@
 
 struct inlay_turn_links {
 	struct inlay_turn_maps *maps;
-	struct nl_sock *sock; /* to ask for interfaces */
-	struct inlay_turn_asker asker;
+	struct nl_sock *sock;	 /* to ask for interfaces */
+	struct inlay_genl *genl; /* for inlay_turn_xdp_features(); NULL: the kernel does not tell */
 	enum inlay_turn_attach attach;
 	char (*names)[16]; /* NULL: all */
 	size_t n_names;

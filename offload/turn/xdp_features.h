@@ -7,22 +7,11 @@
 #ifndef INLAY_OFFLOAD_TURN_XDP_FEATURES_H
 #define INLAY_OFFLOAD_TURN_XDP_FEATURES_H
 
-#include "inlay_types.h"
-#include "netdev_family.h"
+#include "genl.h"
 
-struct nl_sock;
-
-/* One socket to ask by; for what the kernel does not tell, |family| is 0. */
-struct inlay_turn_asker {
-	struct nl_sock *sock;
-	int family;
-};
-
-/* -ENOMEM; -EPROTONOSUPPORT: this kernel does not tell. */
-int inlay_turn_asker_init(struct inlay_turn_asker *asker);
-void inlay_turn_asker_fini(struct inlay_turn_asker *asker);
-/* |each| once for each interface. Waits for the kernel. -EIO. */
-int inlay_turn_asker_ask(struct inlay_turn_asker *asker,
-			 void (*each)(void *user, __u32 ifindex, __u64 features), void *user);
+/* |each| once for each interface of |genl|'s namespace. Waits for the kernel. As inlay_genl_ask();
+ * -ENOENT: this kernel does not tell. */
+int inlay_turn_xdp_features(struct inlay_genl *genl,
+			    void (*each)(void *user, __u32 ifindex, __u64 features), void *user);
 
 #endif

@@ -72,14 +72,19 @@ static bool has_tcx(void)
 	return link >= 0;
 }
 
+static void ignore_features(void *user, __u32 ifindex, __u64 features)
+{
+}
+
 /* Does this kernel say what takes redirected frames? */
 static bool tells_features(void)
 {
-	struct inlay_turn_asker asker;
-	int err = inlay_turn_asker_init(&asker);
+	struct inlay_genl *genl;
+	int err;
 
-	if (!err)
-		inlay_turn_asker_fini(&asker);
+	assert_int_equal(inlay_genl_new(&genl), 0);
+	err = inlay_turn_xdp_features(genl, ignore_features, NULL);
+	inlay_genl_free(genl);
 	return !err;
 }
 
