@@ -23,165 +23,128 @@ static void caps(struct inlay_provider *p, struct inlay_provider_caps *ret_caps)
 	};
 }
 
+/* Takes the lock, also where there is no such SA. */
+static struct local_sa *lock_sa(struct inlay_local *l, struct inlay_sa_ref ref)
+{
+	pthread_mutex_lock(&l->lock);
+	return inlay_local_sa_lookup(l, ref);
+}
+
+/* Gives the lock back, and hands |err| on. */
+static int unlock(struct inlay_local *l, int err)
+{
+	pthread_mutex_unlock(&l->lock);
+	return err;
+}
+
 static int sa_add(struct inlay_provider *p, const struct inlay_sa_params *params,
 		  struct inlay_sa_ref *ret_sa)
 {
 	struct inlay_local *l = inlay_local_of(p);
-	int err;
 
 	pthread_mutex_lock(&l->lock);
-	err = inlay_local_sa_new(l, params, ret_sa);
-	pthread_mutex_unlock(&l->lock);
-	return err;
+	return unlock(l, inlay_local_sa_new(l, params, ret_sa));
 }
 
 static int sa_del(struct inlay_provider *p, struct inlay_sa_ref ref)
 {
 	struct inlay_local *l = inlay_local_of(p);
-	struct local_sa *sa;
+	struct local_sa *sa = lock_sa(l, ref);
 
-	pthread_mutex_lock(&l->lock);
-	sa = inlay_local_sa_lookup(l, ref);
 	if (sa)
 		inlay_local_sa_free(l, sa);
-	pthread_mutex_unlock(&l->lock);
-	return sa ? 0 : -ESTALE;
+	return unlock(l, sa ? 0 : -ESTALE);
 }
 
 static int cid_add(struct inlay_provider *p, struct inlay_sa_ref ref, const struct inlay_cid *cid)
 {
 	struct inlay_local *l = inlay_local_of(p);
-	struct local_sa *sa;
-	int err = -ESTALE;
+	struct local_sa *sa = lock_sa(l, ref);
 
-	pthread_mutex_lock(&l->lock);
-	sa = inlay_local_sa_lookup(l, ref);
-	if (sa)
-		err = inlay_local_sa_cid_add(l, sa, cid);
-	pthread_mutex_unlock(&l->lock);
-	return err;
+	return unlock(l, sa ? inlay_local_sa_cid_add(l, sa, cid) : -ESTALE);
 }
 
 static int cid_del(struct inlay_provider *p, struct inlay_sa_ref ref, const struct inlay_cid *cid)
 {
 	struct inlay_local *l = inlay_local_of(p);
-	struct local_sa *sa;
-	int err = -ESTALE;
+	struct local_sa *sa = lock_sa(l, ref);
 
-	pthread_mutex_lock(&l->lock);
-	sa = inlay_local_sa_lookup(l, ref);
-	if (sa)
-		err = inlay_local_sa_cid_del(l, sa, cid);
-	pthread_mutex_unlock(&l->lock);
-	return err;
+	return unlock(l, sa ? inlay_local_sa_cid_del(l, sa, cid) : -ESTALE);
 }
 
 static int next_phase(struct inlay_provider *p, struct inlay_sa_ref ref, __u64 first_pn,
 		      const struct inlay_keys *keys)
 {
 	struct inlay_local *l = inlay_local_of(p);
-	struct local_sa *sa;
-	int err = -ESTALE;
+	struct local_sa *sa = lock_sa(l, ref);
 
-	pthread_mutex_lock(&l->lock);
-	sa = inlay_local_sa_lookup(l, ref);
-	if (sa)
-		err = inlay_local_sa_next_phase(l, sa, first_pn, keys);
-	pthread_mutex_unlock(&l->lock);
-	return err;
+	return unlock(l, sa ? inlay_local_sa_next_phase(l, sa, first_pn, keys) : -ESTALE);
 }
 
 static int drop_old_phase(struct inlay_provider *p, struct inlay_sa_ref ref)
 {
 	struct inlay_local *l = inlay_local_of(p);
-	struct local_sa *sa;
+	struct local_sa *sa = lock_sa(l, ref);
 	int err = -ESTALE;
 
-	pthread_mutex_lock(&l->lock);
-	sa = inlay_local_sa_lookup(l, ref);
 	if (sa)
 		err = sa->direction == INLAY_RX ? 0 : -EINVAL;
 	if (!err)
 		inlay_local_sa_drop_phase(l, sa, PHASE_OLD);
-	pthread_mutex_unlock(&l->lock);
-	return err;
+	return unlock(l, err);
 }
 
 static int advance(struct inlay_provider *p, struct inlay_sa_ref ref, __u64 pn)
 {
 	struct inlay_local *l = inlay_local_of(p);
-	struct local_sa *sa;
+	struct local_sa *sa = lock_sa(l, ref);
 	int err = -ESTALE;
 
-	pthread_mutex_lock(&l->lock);
-	sa = inlay_local_sa_lookup(l, ref);
 	if (sa)
 		err = pn <= INLAY_PN_MAX ? 0 : -EINVAL;
 	if (!err && sa->direction == INLAY_TX)
 		inlay_pn_window_raise(&sa->window, pn);
 	else if (!err && pn > sa->expected)
 		sa->expected = pn;
-	pthread_mutex_unlock(&l->lock);
-	return err;
+	return unlock(l, err);
 }
 
 static int set_path(struct inlay_provider *p, struct inlay_sa_ref ref,
 		    const struct inlay_path *path)
 {
 	struct inlay_local *l = inlay_local_of(p);
-	struct local_sa *sa;
-	int err = -ESTALE;
+	struct local_sa *sa = lock_sa(l, ref);
 
-	pthread_mutex_lock(&l->lock);
-	sa = inlay_local_sa_lookup(l, ref);
-	if (sa)
-		err = inlay_local_sa_set_path(l, sa, path);
-	pthread_mutex_unlock(&l->lock);
-	return err;
+	return unlock(l, sa ? inlay_local_sa_set_path(l, sa, path) : -ESTALE);
 }
 
 static int remote_add(struct inlay_provider *p, struct inlay_sa_ref ref,
 		      const struct inlay_addr *remote)
 {
 	struct inlay_local *l = inlay_local_of(p);
-	struct local_sa *sa;
-	int err = -ESTALE;
+	struct local_sa *sa = lock_sa(l, ref);
 
-	pthread_mutex_lock(&l->lock);
-	sa = inlay_local_sa_lookup(l, ref);
-	if (sa)
-		err = inlay_local_sa_remote_add(sa, remote);
-	pthread_mutex_unlock(&l->lock);
-	return err;
+	return unlock(l, sa ? inlay_local_sa_remote_add(sa, remote) : -ESTALE);
 }
 
 static int remote_del(struct inlay_provider *p, struct inlay_sa_ref ref,
 		      const struct inlay_addr *remote)
 {
 	struct inlay_local *l = inlay_local_of(p);
-	struct local_sa *sa;
-	int err = -ESTALE;
+	struct local_sa *sa = lock_sa(l, ref);
 
-	pthread_mutex_lock(&l->lock);
-	sa = inlay_local_sa_lookup(l, ref);
-	if (sa)
-		err = inlay_local_sa_remote_del(sa, remote);
-	pthread_mutex_unlock(&l->lock);
-	return err;
+	return unlock(l, sa ? inlay_local_sa_remote_del(sa, remote) : -ESTALE);
 }
 
 static int stats(struct inlay_provider *p, struct inlay_sa_ref ref,
 		 struct inlay_sa_stats *ret_stats)
 {
 	struct inlay_local *l = inlay_local_of(p);
-	struct local_sa *sa;
+	struct local_sa *sa = lock_sa(l, ref);
 
-	pthread_mutex_lock(&l->lock);
-	sa = inlay_local_sa_lookup(l, ref);
 	if (sa)
 		*ret_stats = sa->stats;
-	pthread_mutex_unlock(&l->lock);
-	return sa ? 0 : -ESTALE;
+	return unlock(l, sa ? 0 : -ESTALE);
 }
 
 /* The most urgent event pending of one SA. */

@@ -29,21 +29,22 @@ static int set_path(struct inlay_handshake *hs, const struct inlay_path *path)
 	return hs->path.local.addrlen && hs->path.remote.addrlen ? 0 : -EINVAL;
 }
 
-static int new_handshake(const struct inlay_handshake_config *config, inlay_ns now,
-			 struct inlay_handshake **ret_hs)
+static int new_handshake(const struct inlay_handshake_config *config, enum inlay_role role,
+			 inlay_ns now, struct inlay_handshake **ret_hs)
 {
 	const char *host = config->host;
 	struct inlay_handshake *hs;
 	int err;
 
-	if (config->own_cid.len != INLAY_OWN_CID || (host && strlen(host) >= INLAY_HOST_MAX))
+	if (inlay_tls_role(config->tls) != role || config->own_cid.len != INLAY_OWN_CID ||
+	    (host && strlen(host) >= INLAY_HOST_MAX))
 		return -EINVAL;
 	hs = calloc(1, sizeof(*hs));
 	if (!hs)
 		return -ENOMEM;
 	hs->ref.get_conn = conn_of;
 	hs->ref.user_data = hs;
-	hs->role = inlay_tls_role(config->tls);
+	hs->role = role;
 	hs->limit = now + (config->timeout ? config->timeout : INLAY_HANDSHAKE_TIMEOUT);
 	hs->keystore = config->keystore;
 	hs->random = config->random;
@@ -78,6 +79,17 @@ static void set_settings(struct inlay_handshake *hs, ngtcp2_settings *settings, 
 	settings->rand_ctx.native_handle = hs;
 }
 
+/* |err|: what ngtcp2 says. |hs| is freed where it fails. */
+static int made(struct inlay_handshake *hs, int err, struct inlay_handshake **ret_hs)
+{
+	if (err || inlay_handshake_bind_session(hs)) {
+		inlay_handshake_free(hs);
+		return -ENOMEM;
+	}
+	*ret_hs = hs;
+	return 0;
+}
+
 int inlay_handshake_new_server(const struct inlay_handshake_config *config,
 			       const struct inlay_handshake_initial *initial, inlay_ns now,
 			       struct inlay_handshake **ret_hs)
@@ -89,9 +101,7 @@ int inlay_handshake_new_server(const struct inlay_handshake_config *config,
 	struct inlay_handshake *hs;
 	int err;
 
-	if (inlay_tls_role(config->tls) != INLAY_SERVER)
-		return -EINVAL;
-	err = new_handshake(config, now, &hs);
+	err = new_handshake(config, INLAY_SERVER, now, &hs);
 	if (err)
 		return err;
 	inlay_params_to_ngtcp2(&hs->handover.own, &params);
@@ -110,14 +120,9 @@ int inlay_handshake_new_server(const struct inlay_handshake_config *config,
 	inlay_cid_to_ngtcp2(&initial->scid, &dcid);
 	inlay_cid_to_ngtcp2(&hs->handover.own_cid, &scid);
 	inlay_handshake_set_callbacks(&callbacks, INLAY_SERVER);
-	if (ngtcp2_conn_server_new(&hs->conn, &dcid, &scid, &hs->path, INLAY_QUIC_V1, &callbacks,
-				   &settings, &params, NULL, hs) ||
-	    inlay_handshake_bind_session(hs)) {
-		inlay_handshake_free(hs);
-		return -ENOMEM;
-	}
-	*ret_hs = hs;
-	return 0;
+	err = ngtcp2_conn_server_new(&hs->conn, &dcid, &scid, &hs->path, INLAY_QUIC_V1, &callbacks,
+				     &settings, &params, NULL, hs);
+	return made(hs, err, ret_hs);
 }
 
 int inlay_handshake_new_client(const struct inlay_handshake_config *config, inlay_ns now,
@@ -130,9 +135,7 @@ int inlay_handshake_new_client(const struct inlay_handshake_config *config, inla
 	struct inlay_handshake *hs;
 	int err;
 
-	if (inlay_tls_role(config->tls) != INLAY_CLIENT)
-		return -EINVAL;
-	err = new_handshake(config, now, &hs);
+	err = new_handshake(config, INLAY_CLIENT, now, &hs);
 	if (err)
 		return err;
 	/* RFC 9000 section 18.2: a client has none to announce. */
@@ -143,14 +146,9 @@ int inlay_handshake_new_client(const struct inlay_handshake_config *config, inla
 	inlay_handshake_random(hs, dcid.data, CLIENT_DCID);
 	inlay_cid_to_ngtcp2(&hs->handover.own_cid, &scid);
 	inlay_handshake_set_callbacks(&callbacks, INLAY_CLIENT);
-	if (ngtcp2_conn_client_new(&hs->conn, &dcid, &scid, &hs->path, INLAY_QUIC_V1, &callbacks,
-				   &settings, &params, NULL, hs) ||
-	    inlay_handshake_bind_session(hs)) {
-		inlay_handshake_free(hs);
-		return -ENOMEM;
-	}
-	*ret_hs = hs;
-	return 0;
+	err = ngtcp2_conn_client_new(&hs->conn, &dcid, &scid, &hs->path, INLAY_QUIC_V1, &callbacks,
+				     &settings, &params, NULL, hs);
+	return made(hs, err, ret_hs);
 }
 
 static void drop_ngtcp2(struct inlay_handshake *hs)

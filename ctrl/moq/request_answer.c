@@ -137,6 +137,20 @@ static int send_error(struct inlay_moq_request *req, __u64 code, __u64 retry_ms,
 	return answer(req, &m, fin);
 }
 
+/* Behind our last message; |rv|: of sending it. Leaves the session. */
+static int end_with(struct inlay_moq_request *req, int rv)
+{
+	struct inlay_moq_session *s = req->session;
+
+	if (rv == 0) {
+		req->sent_fin = true;
+		inlay_moq_request_finish_stream(req);
+		inlay_moq_request_detach(req, INLAY_MOQ_END_LOCAL);
+	}
+	inlay_moq_leave(s);
+	return rv;
+}
+
 int inlay_moq_request_error(struct inlay_moq_request *req, __u64 code, __u64 retry_ms,
 			    const char *reason)
 {
@@ -147,13 +161,7 @@ int inlay_moq_request_error(struct inlay_moq_request *req, __u64 code, __u64 ret
 		return rv;
 	inlay_moq_enter(s);
 	rv = send_error(req, code, retry_ms, reason, true);
-	if (rv == 0) {
-		req->sent_fin = true;
-		inlay_moq_request_finish_stream(req);
-		inlay_moq_request_detach(req, INLAY_MOQ_END_LOCAL);
-	}
-	inlay_moq_leave(s);
-	return rv;
+	return end_with(req, rv);
 }
 
 int inlay_moq_request_update_ok(struct inlay_moq_request *req,
@@ -233,11 +241,5 @@ int inlay_moq_request_publish_done(struct inlay_moq_request *req, __u64 status, 
 	/* Section 10.10: not before every stream is closed. */
 	inlay_moq_outgoing_detach_all(req);
 	rv = answer(req, &m, true);
-	if (rv == 0) {
-		req->sent_fin = true;
-		inlay_moq_request_finish_stream(req);
-		inlay_moq_request_detach(req, INLAY_MOQ_END_LOCAL);
-	}
-	inlay_moq_leave(s);
-	return rv;
+	return end_with(req, rv);
 }

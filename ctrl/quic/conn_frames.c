@@ -10,18 +10,16 @@
 /* --- Control -------------------------------------------------------------------------------- */
 
 /* Records the frame just written; without a record it is taken back to |mark|. */
-static bool note(struct inlay_build *b, struct inlay_writer mark, __u8 type, __u64 id, __u64 offset)
+static bool note(struct inlay_build *b, struct inlay_writer mark, const struct inlay_sent_frame *f)
 {
-	struct inlay_sent_frame f = {.type = type, .id = id, .offset = offset};
-
-	if (!inlay_sentlog_frame_add(&b->c->log, &b->frames, &f)) {
+	if (!inlay_sentlog_frame_add(&b->c->log, &b->frames, f)) {
 		b->w = mark;
 		b->full = true;
 		return false;
 	}
-	b->last = f;
+	b->last = *f;
 	b->n_frames++;
-	if (type != INLAY_QUIC_ACK)
+	if (f->type != INLAY_QUIC_ACK)
 		b->eliciting = true;
 	return true;
 }
@@ -30,11 +28,13 @@ static bool note(struct inlay_build *b, struct inlay_writer mark, __u8 type, __u
 bool inlay_build_put(struct inlay_build *b, bool written, struct inlay_writer mark, __u8 type,
 		     __u64 id, __u64 offset)
 {
+	const struct inlay_sent_frame f = {.type = type, .id = id, .offset = offset};
+
 	if (!written) {
 		b->full = true;
 		return false;
 	}
-	return note(b, mark, type, id, offset);
+	return note(b, mark, &f);
 }
 
 void inlay_build_ack(struct inlay_build *b)
@@ -314,7 +314,7 @@ static bool put_datagram(struct inlay_build *b, const struct inlay_datagram *d)
 		return false;
 	}
 	if (inlay_quic_put_datagram(&b->w, d->data, d->len, true)) {
-		if (!note(b, mark, INLAY_QUIC_DATAGRAM, 0, 0))
+		if (!inlay_build_put(b, true, mark, INLAY_QUIC_DATAGRAM, 0, 0))
 			return false;
 		c->stats.datagrams_sent++;
 		on_class_use(b, class);
@@ -410,16 +410,8 @@ static bool put_stream(struct inlay_build *b, struct inlay_stream *s,
 	};
 	struct inlay_writer mark = b->w;
 
-	if (!write_stream(b, s, r))
+	if (!write_stream(b, s, r) || !note(b, mark, &f))
 		return false;
-	if (!inlay_sentlog_frame_add(&b->c->log, &b->frames, &f)) {
-		b->w = mark;
-		b->full = true;
-		return false;
-	}
-	b->last = f;
-	b->n_frames++;
-	b->eliciting = true;
 	if (inlay_stream_send_on_sent(&s->send, r))
 		b->c->recovery_failed = true;
 	/* The last byte that a RESET_STREAM_AT promises is out. */

@@ -103,18 +103,28 @@ void inlay_nic_flag(struct inlay_nic_checker *ck, enum inlay_nic_rule rule,
 		add(ck, &f);
 }
 
+static void add_named(struct inlay_nic_checker *ck, struct inlay_nic_finding *f, const char *name,
+		      const char *format, va_list args) __attribute__((format(printf, 4, 0)));
+
+/* Once. */
+static void add_named(struct inlay_nic_checker *ck, struct inlay_nic_finding *f, const char *name,
+		      const char *format, va_list args)
+{
+	snprintf(f->function, sizeof(f->function), "%s", name);
+	vsnprintf(f->detail, sizeof(f->detail), format, args);
+	if (is_wanted(ck, f->rule) && !is_known(ck->report, f))
+		add(ck, f);
+}
+
 void inlay_nic_flag_named(struct inlay_nic_checker *ck, enum inlay_nic_rule rule, const char *name,
 			  const char *format, ...)
 {
 	struct inlay_nic_finding f = {.rule = rule, .insn = -1};
 	va_list args;
 
-	snprintf(f.function, sizeof(f.function), "%s", name);
 	va_start(args, format);
-	vsnprintf(f.detail, sizeof(f.detail), format, args);
+	add_named(ck, &f, name, format, args);
 	va_end(args);
-	if (is_wanted(ck, rule) && !is_known(ck->report, &f))
-		add(ck, &f);
 }
 
 void inlay_nic_depends(struct inlay_nic_checker *ck, enum inlay_nic_rule rule, const char *name,
@@ -123,12 +133,9 @@ void inlay_nic_depends(struct inlay_nic_checker *ck, enum inlay_nic_rule rule, c
 	struct inlay_nic_finding f = {.rule = rule, .level = INLAY_NIC_DEPENDS, .insn = -1};
 	va_list args;
 
-	snprintf(f.function, sizeof(f.function), "%s", name);
 	va_start(args, format);
-	vsnprintf(f.detail, sizeof(f.detail), format, args);
+	add_named(ck, &f, name, format, args);
 	va_end(args);
-	if (is_wanted(ck, rule) && !is_known(ck->report, &f))
-		add(ck, &f);
 }
 
 void inlay_nic_hold(struct inlay_nic_checker *ck, enum inlay_nic_rule rule, const char *name,
