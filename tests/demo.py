@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from harness import HarnessError, Processes, Relay, cpu_ns
+from harness import HarnessError, Processes, Relay, cpu_ns, number_up_to
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
 
@@ -135,16 +135,10 @@ def table(result):
           f"{result['relay_cpu_ns_per_packet']} ns a packet delivered")
 
 
-def positive(text):
-    if not text.isdecimal() or not 1 <= int(text) <= 3600:
-        raise argparse.ArgumentTypeError(f"a number from 1 to 3600 is needed, not '{text}'")
-    return int(text)
-
-
 def main():
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
-    parser.add_argument("--seconds", type=positive, default=10, metavar="N")
-    parser.add_argument("--subscribers", type=positive, default=3, metavar="N")
+    parser.add_argument("--seconds", type=number_up_to(3600), default=10, metavar="N")
+    parser.add_argument("--subscribers", type=number_up_to(3600), default=3, metavar="N")
     parser.add_argument("--json", type=argparse.FileType("w"), metavar="FILE")
     parser.add_argument("--keep", action="store_true", help="leave the scratch folder for a look")
     args = parser.parse_args()

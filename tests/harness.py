@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the demo and the tests over loopback share: starting the programs, waiting for them, ending
 them, a certificate, a free port, and a link that loses packets."""
+import argparse
 import collections
 import itertools
 import json
@@ -26,6 +27,18 @@ class HarnessError(Exception):
 
 
 PATIENCE = 60  # seconds: a fence against waiting for ever, and no measure of anything
+
+
+def number_up_to(most):
+    """A type of argparse's: a whole number from 1."""
+    def parse(text):
+        if not text.isdecimal() or not 1 <= int(text) <= most:
+            raise argparse.ArgumentTypeError(
+                f"a number from 1 to {most} is needed, not '{text}'")
+        return int(text)
+    return parse
+
+
 given_ports = set()
 
 

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from harness import HarnessError, Processes, cpu_ns
+from harness import HarnessError, Processes, cpu_ns, number_up_to
 from turn_client import TurnClient
 from turn_scene import (PEER_PORT, Scene, client_address, lacking, peer_address, server_address)
 
@@ -107,19 +107,13 @@ def table(first, second):
     print("\nWhat the kernel spends on the packets instead, and more: sudo scripts/bench turn")
 
 
-def positive(text):
-    if not text.isdecimal() or not 1 <= int(text) <= 100000:
-        raise argparse.ArgumentTypeError(f"a number from 1 to 100000 is needed, not '{text}'")
-    return int(text)
-
-
 def main():
     parser = argparse.ArgumentParser(prog="demo turn", description=__doc__)
-    parser.add_argument("--clients", type=positive, default=10, metavar="N")
-    parser.add_argument("--messages", type=positive, default=2000, metavar="N",
+    parser.add_argument("--clients", type=number_up_to(100000), default=10, metavar="N")
+    parser.add_argument("--messages", type=number_up_to(100000), default=2000, metavar="N",
                         help="of each client")
-    parser.add_argument("--bytes", type=positive, default=160, metavar="N")
-    parser.add_argument("--interval-ms", type=positive, default=2, metavar="N")
+    parser.add_argument("--bytes", type=number_up_to(100000), default=160, metavar="N")
+    parser.add_argument("--interval-ms", type=number_up_to(100000), default=2, metavar="N")
     parser.add_argument("--json", type=argparse.FileType("w"), metavar="FILE")
     parser.add_argument("--build", type=pathlib.Path, default=TOP / "build", metavar="DIR")
     args = parser.parse_args()

@@ -26,6 +26,13 @@
 #define VECTOR_SLOTS	   16
 #define VECTOR_TIME	   (5 * INLAY_S) /* when packets arrive */
 
+/* A struct inlay_state_config of such tables. */
+#define VECTOR_STATE                                                                               \
+	{                                                                                          \
+		.subscribers = VECTOR_SUBSCRIBERS, .log_size = VECTOR_LOG, .upstreams = 1,         \
+		.journal_size = VECTOR_LOG, .tracks = 1, .slots = VECTOR_SLOTS,                    \
+	}
+
 /* A word of the state: fields.def. Counting begins behind FIELD_NONE. */
 enum vector_field {
 	FIELD_NONE = 0,

@@ -340,14 +340,7 @@ int main(int argc, char **argv)
 #endif
 		cmocka_unit_test(names_of_vectors_are_unique),
 	};
-	const struct inlay_state_config config = {
-		.subscribers = VECTOR_SUBSCRIBERS,
-		.log_size = VECTOR_LOG,
-		.upstreams = 1,
-		.journal_size = VECTOR_LOG,
-		.tracks = 1,
-		.slots = VECTOR_SLOTS,
-	};
+	const struct inlay_state_config config = VECTOR_STATE;
 	int failed;
 
 	if (getenv("INLAY_CORPUS")) {

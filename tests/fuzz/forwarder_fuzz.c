@@ -372,14 +372,7 @@ static void set_up(__u8 n, __u8 credit)
 
 int LLVMFuzzerTestOneInput(const __u8 *data, size_t len)
 {
-	static const struct inlay_state_config config = {
-		.subscribers = VECTOR_SUBSCRIBERS,
-		.log_size = VECTOR_LOG,
-		.upstreams = 1,
-		.journal_size = VECTOR_LOG,
-		.tracks = 1,
-		.slots = VECTOR_SLOTS,
-	};
+	static const struct inlay_state_config config = VECTOR_STATE;
 	struct inlay_cursor c = inlay_cursor_of(data, len), bytes;
 	__u8 kind, n, credit;
 	__u64 pn = ~0ULL;

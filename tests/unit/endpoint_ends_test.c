@@ -15,27 +15,7 @@
 #include "endpoint_impl.h"
 #include "endpoint_tls.h"
 
-static struct endpoint_tls tls;
-
-static int set_up(void **state)
-{
-	return endpoint_tls_make(&tls);
-}
-
-static int tear_down(void **state)
-{
-	endpoint_tls_remove(&tls);
-	return 0;
-}
-
 /* --- Established connections ----------------------------------------------------------------- */
-
-static bool peer_is_done(struct world *w, void *user)
-{
-	const struct node *n = user;
-
-	return app_is_done(&n->app, false) || n->app.closed;
-}
 
 /* More than the provider and the key store hold at once: what is not given back is missed. */
 static void many_come_and_go(void **state)
@@ -51,7 +31,7 @@ static void many_come_and_go(void **state)
 			clients[i] = endpoint_tls_add_client(&tls, w,
 							     (__u16)(5000 + 10 * round + i), app);
 		for (int i = 0; i < 4; i++) {
-			assert_true(world_run(w, peer_is_done, clients[i], 10 * INLAY_S));
+			assert_true(world_run(w, world_is_done, clients[i], 10 * INLAY_S));
 			assert_false(clients[i]->app.closed);
 			assert_int_equal(clients[i]->app.wrong, 0);
 		}
@@ -78,7 +58,7 @@ static void shutdown_is_heard(void **state)
 	struct node *server = endpoint_tls_add_server(&tls, w, &config);
 	struct node *client = endpoint_tls_add_client(&tls, w, PEER, app), *late;
 
-	assert_true(world_run(w, peer_is_done, client, 10 * INLAY_S));
+	assert_true(world_run(w, world_is_done, client, 10 * INLAY_S));
 	/* One more has only begun. */
 	late = endpoint_tls_add_client(&tls, w, 5001, app);
 	world_pass(w, 15 * INLAY_MS);
@@ -122,7 +102,7 @@ static void idle_connections_go(void **state)
 	struct node *server = endpoint_tls_add_server(&tls, w, &config);
 	struct node *client = endpoint_tls_add_client(&tls, w, PEER, app);
 
-	assert_true(world_run(w, peer_is_done, client, 10 * INLAY_S));
+	assert_true(world_run(w, world_is_done, client, 10 * INLAY_S));
 	world_remove(client); /* without a word */
 	world_pass(w, 120 * INLAY_S);
 	assert_true(server->accepted[0]->closed);
@@ -139,13 +119,13 @@ static void freed_while_open(void **state)
 	struct node *server = endpoint_tls_add_server(&tls, w, &config);
 	struct node *client = endpoint_tls_add_client(&tls, w, PEER, app);
 
-	assert_true(world_run(w, peer_is_done, client, 10 * INLAY_S));
+	assert_true(world_run(w, world_is_done, client, 10 * INLAY_S));
 	world_restart_endpoint(server, &config);
 	assert_true(server->accepted[0]->closed);
 	/* And everything was given back. */
 	for (int i = 0; i < 4; i++)
 		client = endpoint_tls_add_client(&tls, w, (__u16)(5001 + i), app);
-	assert_true(world_run(w, peer_is_done, client, 10 * INLAY_S));
+	assert_true(world_run(w, world_is_done, client, 10 * INLAY_S));
 	assert_false(client->app.closed);
 	world_free(w);
 }
@@ -207,7 +187,7 @@ static void ours_with_ours(void **state)
 	client = world_add_endpoint(w, PEER, &config, 4);
 	assert_int_equal(
 		world_connect(client, OURS, endpoint_tls_client(&tls, 0), "localhost", app), 0);
-	assert_true(world_run(w, peer_is_done, client, 30 * INLAY_S));
+	assert_true(world_run(w, world_is_done, client, 30 * INLAY_S));
 	assert_int_equal(client->app.wrong, 0);
 	assert_false(client->app.closed);
 	inlay_endpoint_close(client->ep, 3, "", w->now);
@@ -227,5 +207,6 @@ int main(void)
 		cmocka_unit_test(dials_nobody),	       cmocka_unit_test(dials_the_wrong_host),
 	};
 
-	return cmocka_run_group_tests_name("endpoint_ends", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("endpoint_ends", tests, endpoint_tls_set_up,
+					   endpoint_tls_tear_down);
 }

@@ -15,19 +15,6 @@
 #include "endpoint_impl.h"
 #include "endpoint_tls.h"
 
-static struct endpoint_tls tls;
-
-static int set_up(void **state)
-{
-	return endpoint_tls_make(&tls);
-}
-
-static int tear_down(void **state)
-{
-	endpoint_tls_remove(&tls);
-	return 0;
-}
-
 struct run {
 	struct world *w;
 	struct node *ours, *peer;
@@ -252,5 +239,5 @@ int main(void)
 		cmocka_unit_test(a_bad_link_is_no_reason_to_distrust_libngtcp2),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, endpoint_tls_set_up, endpoint_tls_tear_down);
 }

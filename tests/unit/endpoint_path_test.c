@@ -17,19 +17,6 @@
 
 #define REST (2 * INLAY_S)
 
-static struct endpoint_tls tls;
-
-static int set_up(void **state)
-{
-	return endpoint_tls_make(&tls);
-}
-
-static int tear_down(void **state)
-{
-	endpoint_tls_remove(&tls);
-	return 0;
-}
-
 /* --- Journeys ------------------------------------------------------------------------------- */
 
 /* How many times each happens, with transfers all the while. */
@@ -529,5 +516,6 @@ int main(void)
 		cmocka_unit_test(copies_that_come_first_do_no_lasting_harm),
 	};
 
-	return cmocka_run_group_tests_name("endpoint_path", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("endpoint_path", tests, endpoint_tls_set_up,
+					   endpoint_tls_tear_down);
 }

@@ -14,27 +14,7 @@
 #include "endpoint_impl.h"
 #include "endpoint_tls.h"
 
-static struct endpoint_tls tls;
-
-static int set_up(void **state)
-{
-	return endpoint_tls_make(&tls);
-}
-
-static int tear_down(void **state)
-{
-	endpoint_tls_remove(&tls);
-	return 0;
-}
-
 static const struct app small_app = {.initiator = true, .n_streams = 1, .bytes = 10};
-
-static bool is_done(struct world *w, void *user)
-{
-	const struct node *n = user;
-
-	return app_is_done(&n->app, false) || n->app.closed;
-}
 
 /* A client of ours with a server of ours, established and quiet. */
 static struct node *connect_ours(struct world *w)
@@ -50,7 +30,7 @@ static struct node *connect_ours(struct world *w)
 	assert_int_equal(
 		world_connect(client, OURS, endpoint_tls_client(&tls, 0), "localhost", small_app),
 		0);
-	assert_true(world_run(w, is_done, client, 10 * INLAY_S));
+	assert_true(world_run(w, world_is_done, client, 10 * INLAY_S));
 	world_pass(w, INLAY_S);
 	return client;
 }
@@ -161,5 +141,6 @@ int main(void)
 		cmocka_unit_test(what_only_resembles_one_is_dropped_in_silence),
 	};
 
-	return cmocka_run_group_tests_name("endpoint_reset", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("endpoint_reset", tests, endpoint_tls_set_up,
+					   endpoint_tls_tear_down);
 }

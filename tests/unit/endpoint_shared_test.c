@@ -17,26 +17,6 @@
 #include "endpoint_tls.h"
 #include "state.h"
 
-static struct endpoint_tls tls;
-
-static int set_up(void **state)
-{
-	return endpoint_tls_make(&tls);
-}
-
-static int tear_down(void **state)
-{
-	endpoint_tls_remove(&tls);
-	return 0;
-}
-
-static bool peer_is_done(struct world *w, void *user)
-{
-	const struct node *n = user;
-
-	return app_is_done(&n->app, false) || n->app.closed;
-}
-
 static const struct app client_app = {
 	.initiator = true, .n_streams = 2, .bytes = 20000, .n_datagrams = 2};
 
@@ -61,7 +41,7 @@ static void begin(struct scene *x, __u32 subscribers, int n_peers)
 	x->ours = world_add_endpoint(x->w, OURS, &ep, 8);
 	for (int i = 0; i < n_peers; i++) {
 		x->peers[i] = endpoint_tls_add_client(&tls, x->w, (__u16)(PEER + i), client_app);
-		assert_true(world_run(x->w, peer_is_done, x->peers[i], 10 * INLAY_S));
+		assert_true(world_run(x->w, world_is_done, x->peers[i], 10 * INLAY_S));
 		assert_false(x->peers[i]->app.closed);
 	}
 }
@@ -188,5 +168,5 @@ int main(void)
 		cmocka_unit_test(headers_change_when_nobody_holds_what_is_written),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, endpoint_tls_set_up, endpoint_tls_tear_down);
 }

@@ -15,19 +15,6 @@
 #include "../fuzz/endpoint_input.h"
 #include "endpoint_tls.h"
 
-static struct endpoint_tls tls;
-
-static int set_up(void **state)
-{
-	return endpoint_tls_make(&tls);
-}
-
-static int tear_down(void **state)
-{
-	endpoint_tls_remove(&tls);
-	return 0;
-}
-
 static const struct app small_app = {.initiator = true, .n_streams = 1, .bytes = 10};
 
 static struct node *add_server(struct world *w, struct inlay_endpoint_config *config)
@@ -55,13 +42,6 @@ static struct inlay_endpoint_stats stats_of(const struct node *n)
 
 	inlay_endpoint_stats(n->ep, &stats);
 	return stats;
-}
-
-static bool is_done(struct world *w, void *user)
-{
-	const struct node *n = user;
-
-	return app_is_done(&n->app, false) || n->app.closed;
 }
 
 /* --- Amplification -------------------------------------------------------------------------- */
@@ -203,7 +183,7 @@ static void a_restart_is_told(void **state)
 	struct node *server = add_server(w, &config), *client = add_client(w, PEER);
 	__u64 id;
 
-	assert_true(world_run(w, is_done, client, 10 * INLAY_S));
+	assert_true(world_run(w, world_is_done, client, 10 * INLAY_S));
 	world_pass(w, INLAY_S);
 	world_restart_endpoint(server, &config);
 	assert_false(client->app.closed);
@@ -228,7 +208,7 @@ static void a_reset_is_heard(void **state)
 	assert_int_equal(
 		world_connect(client, OURS, endpoint_tls_client(&tls, 0), "localhost", small_app),
 		0);
-	assert_true(world_run(w, is_done, client, 10 * INLAY_S));
+	assert_true(world_run(w, world_is_done, client, 10 * INLAY_S));
 	world_pass(w, INLAY_S);
 	world_restart_endpoint(server, &config);
 	inlay_conn_stream_open(inlay_ep_conn_get(client->app.ours), true, 1, NULL, NULL, &id);
@@ -263,7 +243,7 @@ static void a_reset_from_elsewhere_is_not(void **state)
 	assert_int_equal(
 		world_connect(client, OURS, endpoint_tls_client(&tls, 0), "localhost", small_app),
 		0);
-	assert_true(world_run(w, is_done, client, 10 * INLAY_S));
+	assert_true(world_run(w, world_is_done, client, 10 * INLAY_S));
 	world_pass(w, INLAY_S);
 	world_restart_endpoint(server, &config);
 	w->hook = reset_from_elsewhere;
@@ -327,7 +307,7 @@ static void under_load_addresses_are_validated(void **state)
 	assert_int_equal(stats_of(n).handshakes, 2);
 	assert_int_equal(stats_of(n).retries_sent, 3);
 	for (int i = 0; i < 5; i++)
-		assert_true(world_run(w, is_done, clients[i], 10 * INLAY_S));
+		assert_true(world_run(w, world_is_done, clients[i], 10 * INLAY_S));
 	assert_int_equal(stats_of(n).established, 5);
 	world_free(w);
 }
@@ -345,12 +325,12 @@ static void too_many_handshakes_a_second_are_load_too(void **state)
 	n = world_add_endpoint(w, OURS, &config, 8);
 	for (int i = 0; i < 3; i++) {
 		client = add_client(w, (__u16)(PEER + i));
-		assert_true(world_run(w, is_done, client, INLAY_S / 4));
+		assert_true(world_run(w, world_is_done, client, INLAY_S / 4));
 		assert_int_equal(stats_of(n).retries_sent, i == 2);
 	}
 	world_pass(w, INLAY_S);
 	client = add_client(w, PEER + 3);
-	assert_true(world_run(w, is_done, client, INLAY_S));
+	assert_true(world_run(w, world_is_done, client, INLAY_S));
 	assert_int_equal(stats_of(n).retries_sent, 1);
 	world_free(w);
 }
@@ -482,7 +462,7 @@ static void late_handshake_packets_start_nothing(void **state)
 	assert_non_null(t);
 	w->hook = record;
 	w->hook_user = t;
-	assert_true(world_run(w, is_done, client, 10 * INLAY_S));
+	assert_true(world_run(w, world_is_done, client, 10 * INLAY_S));
 	assert_true(t->n >= 2);
 	w->hook = NULL;
 	late = reason(n, INLAY_REASON_LATE_HANDSHAKE);
@@ -526,7 +506,7 @@ static void a_confirmed_client_forgets_its_handshake(void **state)
 	w->hook_user = t;
 	assert_int_equal(
 		world_connect(n, OURS, endpoint_tls_client(&tls, 0), "localhost", small_app), 0);
-	assert_true(world_run(w, is_done, n, 10 * INLAY_S));
+	assert_true(world_run(w, world_is_done, n, 10 * INLAY_S));
 	world_pass(w, INLAY_S);
 	assert_true(t->n > 0);
 	assert_int_equal(reason(n, INLAY_REASON_LATE_HANDSHAKE), 0);
@@ -558,7 +538,7 @@ static void retry_tokens_expire_and_do_not_travel(void **state)
 	client = add_client(w, PEER);
 	w->hook = record;
 	w->hook_user = t;
-	assert_true(world_run(w, is_done, client, 10 * INLAY_S));
+	assert_true(world_run(w, world_is_done, client, 10 * INLAY_S));
 	assert_int_equal(stats_of(n).retries_sent, 1);
 	with_token = t->packets[1];
 	inlay_peer_close(client->peer, true, 0, "");
@@ -712,7 +692,7 @@ static void record_handshake(const char *name, bool retry, __u32 version)
 	client = world_add_peer(w, PEER, OURS, peer, small_app);
 	w->hook = write_input;
 	w->hook_user = file;
-	assert_true(world_run(w, is_done, client, 10 * INLAY_S));
+	assert_true(world_run(w, world_is_done, client, 10 * INLAY_S));
 	inlay_peer_close(client->peer, true, 0, "");
 	world_pass(w, INLAY_S);
 	assert_int_equal(fclose(file), 0);
@@ -752,6 +732,8 @@ int main(void)
 
 	/* tests/fuzz/corpora */
 	if (getenv("INLAY_CORPUS"))
-		return cmocka_run_group_tests_name("corpus", corpus, set_up, tear_down);
-	return cmocka_run_group_tests_name("endpoint_stranger", tests, set_up, tear_down);
+		return cmocka_run_group_tests_name("corpus", corpus, endpoint_tls_set_up,
+						   endpoint_tls_tear_down);
+	return cmocka_run_group_tests_name("endpoint_stranger", tests, endpoint_tls_set_up,
+					   endpoint_tls_tear_down);
 }

@@ -18,19 +18,6 @@
 #include "endpoint_tls.h"
 #include "inlay_quic_write.h"
 
-static struct endpoint_tls tls;
-
-static int set_up(void **state)
-{
-	return endpoint_tls_make(&tls);
-}
-
-static int tear_down(void **state)
-{
-	endpoint_tls_remove(&tls);
-	return 0;
-}
-
 /* --- Transfers ------------------------------------------------------------------------------ */
 
 struct transfer {
@@ -602,5 +589,6 @@ int main(void)
 		cmocka_unit_test(connections_send_in_turn_and_in_bursts),
 	};
 
-	return cmocka_run_group_tests_name("endpoint", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("endpoint", tests, endpoint_tls_set_up,
+					   endpoint_tls_tear_down);
 }

@@ -59,6 +59,20 @@ static inline void endpoint_tls_remove(struct endpoint_tls *t)
 	pair_certificate_remove(&t->files);
 }
 
+/* The tests' own, made once for a group of them. */
+static struct endpoint_tls tls;
+
+static inline int endpoint_tls_set_up(void **state)
+{
+	return endpoint_tls_make(&tls);
+}
+
+static inline int endpoint_tls_tear_down(void **state)
+{
+	endpoint_tls_remove(&tls);
+	return 0;
+}
+
 static inline struct inlay_tls *endpoint_tls_server(struct endpoint_tls *t, int cipher)
 {
 	return t->server[cipher];

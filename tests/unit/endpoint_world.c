@@ -220,6 +220,13 @@ bool app_is_done(const struct app *a, bool some_lost)
 	       (some_lost || a->datagrams == a->n_datagrams);
 }
 
+bool world_is_done(struct world *w, void *user)
+{
+	const struct node *n = user;
+
+	return app_is_done(&n->app, false) || n->app.closed;
+}
+
 /* --- Nodes ---------------------------------------------------------------------------------- */
 
 static struct inlay_addr address(__u16 port)

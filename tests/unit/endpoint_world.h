@@ -132,5 +132,7 @@ __u64 world_random(struct world *w);
 void app_again(struct app *a);
 /* All the streams came back, and unless |some_lost| all datagrams. */
 bool app_is_done(const struct app *a, bool some_lost);
+/* For world_run(); |user| is a node: its application has all back, or its connection is closed. */
+bool world_is_done(struct world *w, void *user);
 
 #endif

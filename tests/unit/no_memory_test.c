@@ -91,7 +91,6 @@ struct pair {
 	unsigned int lose_every, sent; /* 0: nothing is lost */
 };
 
-static struct endpoint_tls tls;
 static struct pair pair;
 
 static void on_stream_data(void *user, __u64 id, const __u8 *data, size_t len, bool fin)
@@ -355,17 +354,6 @@ static void all_fail_from_one_on(void **state)
 	each_in_turn(true, 7);
 }
 
-static int set_up(void **state)
-{
-	return endpoint_tls_make(&tls);
-}
-
-static int tear_down(void **state)
-{
-	endpoint_tls_remove(&tls);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -373,5 +361,6 @@ int main(void)
 		cmocka_unit_test(all_fail_from_one_on),
 	};
 
-	return cmocka_run_group_tests_name("no_memory", tests, set_up, tear_down);
+	return cmocka_run_group_tests_name("no_memory", tests, endpoint_tls_set_up,
+					   endpoint_tls_tear_down);
 }

@@ -5,7 +5,6 @@
  */
 #include "endpoint_impl.h"
 #include "policies.h"
-#include "provider_local.h"
 #include "quic_pair.h"
 #include "ranking.h"
 #include "relay_world.h"
@@ -134,8 +133,6 @@ struct rx_stream {
 struct scene {
 	struct world *world;
 	struct quic_pair *pair;
-	struct inlay_keystore *keystore;
-	struct inlay_provider *provider;
 	struct inlay_endpoint ep; /* two connections that were never dialled */
 	struct inlay_ep_conn conns[2];
 	struct inlay_transport_conn transports[2];
@@ -271,7 +268,6 @@ static void on_ended(struct inlay_transport_conn *t)
 static void make_engine(struct scene *s, const struct inlay_policy *policy,
 			enum inlay_cc_algorithm cc)
 {
-	const struct inlay_provider_local_config provider = {.max_sa = 8, .max_cids = 64};
 	struct quic_pair_config config = quic_pair_defaults(3);
 
 	config.bytes_per_s = LINK_BYTES;
@@ -283,9 +279,7 @@ static void make_engine(struct scene *s, const struct inlay_policy *policy,
 	config.params.initial_max_data = 16 << 20;
 	config.params.initial_max_stream_data_uni = 4 << 20;
 	config.params.initial_max_streams_uni = 1000;
-	s->keystore = inlay_keystore_new(4);
-	s->provider = inlay_provider_local_new(&provider);
-	s->pair = quic_pair_new(&config, s->keystore, s->provider);
+	s->pair = quic_pair_new(&config);
 	s->now = s->pair->now;
 	inlay_list_init(&s->ep.dirty);
 	for (int i = 0; i < 2; i++) {
@@ -377,8 +371,6 @@ static void free_scene(struct scene *s)
 	inlay_relay_session_free(s->relayed);
 	quic_pair_free(s->pair);
 	world_free(s->world);
-	s->provider->ops->free(s->provider);
-	inlay_keystore_free(s->keystore);
 	free(s);
 }
 

@@ -19,27 +19,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "provider_local.h"
 #include "qlog.h"
 #include "quic_pair.h"
 #include "quic_solo.h"
 
-static struct inlay_keystore *keystore;
-static struct inlay_provider *provider;
 static char directory[64];
 static int dirfd_of_logs = -1;
 
 static int set_up(void **state)
 {
-	const struct inlay_provider_local_config config = {.max_sa = 8, .max_cids = 64};
-
-	keystore = inlay_keystore_new(8);
-	provider = inlay_provider_local_new(&config);
 	snprintf(directory, sizeof(directory), "/tmp/inlay-qlog-XXXXXX");
 	if (!mkdtemp(directory))
 		return -1;
 	dirfd_of_logs = open(directory, O_DIRECTORY | O_CLOEXEC);
-	return keystore && provider && dirfd_of_logs >= 0 ? 0 : -1;
+	return dirfd_of_logs >= 0 ? 0 : -1;
 }
 
 static void remove_logs(void)
@@ -57,8 +50,6 @@ static int tear_down(void **state)
 	remove_logs();
 	rmdir(directory);
 	close(dirfd_of_logs);
-	provider->ops->free(provider);
-	inlay_keystore_free(keystore);
 	return 0;
 }
 
@@ -446,7 +437,7 @@ static struct quic_pair *lossy_pair(__u64 seed)
 	config.loss_pct = 5;
 	config.dup_pct = 2;
 	config.app = &app;
-	return quic_pair_new(&config, keystore, provider);
+	return quic_pair_new(&config);
 }
 
 static void send_stream(struct quic_pair_side *s, __u64 bytes)

@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "provider_local.h"
 #include "quic_pair.h"
 #include "quic_solo.h"
+#include "zeros.h"
 
 /* --- One of them ----------------------------------------------------------------------------- */
 
@@ -127,14 +127,6 @@ struct transfer {
 	inlay_ns done_at;
 };
 
-static int read_zeros(void *ctx, __u64 offset, __u8 *dst, size_t len)
-{
-	memset(dst, 0, len);
-	return 0;
-}
-
-static const struct inlay_stream_source zeros = {.read = read_zeros};
-
 static void on_data(void *user, __u64 id, const __u8 *data, size_t len, bool fin)
 {
 	struct quic_pair_side *s = user;
@@ -157,9 +149,6 @@ struct result {
 static struct result transfer(bool asked, __u32 loss_pct, __u64 seed)
 {
 	struct quic_pair_config config = quic_pair_defaults(seed);
-	struct inlay_provider_local_config local = {.max_sa = 8, .max_cids = 64};
-	struct inlay_provider *provider = inlay_provider_local_new(&local);
-	struct inlay_keystore *ks = inlay_keystore_new(4);
 	struct inlay_conn_stats sent, received;
 	struct transfer t = {0};
 	struct quic_pair *p;
@@ -176,7 +165,7 @@ static struct result transfer(bool asked, __u32 loss_pct, __u64 seed)
 	config.params.initial_max_stream_data_uni = 1 << 20;
 	config.params.has_min_ack_delay = asked;
 	config.params.min_ack_delay = INLAY_MS;
-	p = quic_pair_new(&config, ks, provider);
+	p = quic_pair_new(&config);
 	p->side[INLAY_CLIENT].app = &t;
 	start = p->now;
 	assert_int_equal(
@@ -191,8 +180,6 @@ static struct result transfer(bool asked, __u32 loss_pct, __u64 seed)
 	inlay_conn_stats(p->side[INLAY_CLIENT].conn, &received);
 	r = (struct result){t.done_at - start, sent.packets_sent, received.acks_sent, sent.ptos};
 	quic_pair_free(p);
-	inlay_keystore_free(ks);
-	provider->ops->free(provider);
 	return r;
 }
 

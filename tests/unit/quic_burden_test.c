@@ -11,14 +11,7 @@
 #include <errno.h>
 
 #include "quic_solo.h"
-
-static int read_zeros(void *ctx, __u64 offset, __u8 *dst, size_t len)
-{
-	memset(dst, 0, len);
-	return 0;
-}
-
-static const struct inlay_stream_source zeros = {.read = read_zeros};
+#include "zeros.h"
 
 static void stream_frame(struct inlay_writer *w, __u64 id, __u64 offset, bool fin)
 {

@@ -9,6 +9,7 @@
 
 #include "policy.h"
 #include "quic_solo.h"
+#include "zeros.h"
 
 #define BIG (1ULL << 30)
 
@@ -26,20 +27,13 @@ static void grant(void *user, const struct inlay_policy_view *view,
 
 static const struct inlay_policy policy = {.name = "test", .limits = grant};
 
-static int read_zeros(void *ctx, __u64 offset, __u8 *dst, size_t len)
-{
-	memset(dst, 0, len);
-	return 0;
-}
-
 /* Objects of 5000 bytes. */
 static __u64 object_end(void *ctx, __u64 offset)
 {
 	return (offset + 4999) / 5000 * 5000;
 }
 
-static const struct inlay_stream_source zeros = {.read = read_zeros};
-static const struct inlay_stream_source objects = {.read = read_zeros, .object_end = object_end};
+static const struct inlay_stream_source objects = {.read = zeros_read, .object_end = object_end};
 
 static void start(struct solo *s, const struct inlay_policy *p)
 {

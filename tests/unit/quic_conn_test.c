@@ -7,9 +7,9 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "provider_local.h"
 #include "quic_pair.h"
 #include "quic_solo.h"
+#include "zeros.h"
 
 static const __u8 ping[] = {0x01};
 
@@ -254,16 +254,9 @@ static void test_datagrams_out(void **state)
 	solo_stop(&s);
 }
 
-static int read_zeros(void *ctx, __u64 offset, __u8 *dst, size_t len)
-{
-	memset(dst, 0, len);
-	return 0;
-}
-
 /* Between streams of higher and of lower priority; too late ones not at all. */
 static void test_datagrams_take_their_turn(void **state)
 {
-	const struct inlay_stream_source zeros = {.read = read_zeros};
 	const struct inlay_datagram_order order[4] = {
 		{.priority = 7, .flow = 1},
 		{.priority = 5, .flow = 1},
@@ -363,25 +356,6 @@ static void test_the_window_holds_and_probes_pass(void **state)
 
 /* --- Addresses ------------------------------------------------------------------------------ */
 
-static struct inlay_keystore *keystore;
-static struct inlay_provider *provider;
-
-static int set_up(void **state)
-{
-	const struct inlay_provider_local_config config = {.max_sa = 8, .max_cids = 64};
-
-	keystore = inlay_keystore_new(8);
-	provider = inlay_provider_local_new(&config);
-	return keystore && provider ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	provider->ops->free(provider);
-	inlay_keystore_free(keystore);
-	return 0;
-}
-
 /* Whenever a network falls silent for some seconds after a rebinding, in the midst of the path's
  * validation: the idle timeout is not over, and so neither is the connection. */
 static void test_an_outage_after_a_rebinding_ends_nothing(void **state)
@@ -393,7 +367,7 @@ static void test_an_outage_after_a_rebinding_ends_nothing(void **state)
 
 	for (wait = 0; wait < 400 * INLAY_MS; wait += 20 * INLAY_MS) {
 		struct quic_pair_config config = quic_pair_defaults(11);
-		struct quic_pair *p = quic_pair_new(&config, keystore, provider);
+		struct quic_pair *p = quic_pair_new(&config);
 
 		client = &p->side[INLAY_CLIENT];
 		server = &p->side[INLAY_SERVER];
@@ -418,7 +392,7 @@ static void test_an_outage_after_a_rebinding_ends_nothing(void **state)
 static void test_nat_rebinding(void **state)
 {
 	struct quic_pair_config config = quic_pair_defaults(1);
-	struct quic_pair *p = quic_pair_new(&config, keystore, provider);
+	struct quic_pair *p = quic_pair_new(&config);
 	struct quic_pair_side *client = &p->side[INLAY_CLIENT], *server = &p->side[INLAY_SERVER];
 	static __u8 data[30000];
 	__u64 id;
@@ -470,7 +444,7 @@ static inlay_ns time_transfer(struct quic_pair_config *config, __u64 bytes,
 	inlay_ns start;
 
 	config->app = &ops;
-	p = quic_pair_new(config, keystore, provider);
+	p = quic_pair_new(config);
 	server = &p->side[INLAY_SERVER];
 	p->side[INLAY_CLIENT].app = &got;
 	quic_pair_run(p, p->now + INLAY_S);
@@ -518,7 +492,7 @@ static void test_a_bottleneck_is_filled(void **state)
 static void test_no_records_of_frames_are_no_dead_end(void **state)
 {
 	struct quic_pair_config config = quic_pair_defaults(8);
-	struct quic_pair *p = quic_pair_new(&config, keystore, provider);
+	struct quic_pair *p = quic_pair_new(&config);
 	struct quic_pair_side *client = &p->side[INLAY_CLIENT], *server = &p->side[INLAY_SERVER];
 	const struct inlay_sent_frame f = {.type = INLAY_QUIC_MAX_STREAM_DATA};
 	static __u8 data[30000];
@@ -679,5 +653,5 @@ int main(void)
 		cmocka_unit_test(test_only_the_newest_packet_moves_the_path),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

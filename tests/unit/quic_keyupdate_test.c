@@ -8,9 +8,9 @@
 #include <errno.h>
 
 #include "keyupdate.h"
-#include "provider_local.h"
 #include "quic_pair.h"
 #include "quic_solo.h"
+#include "zeros.h"
 
 #define PTO  (100 * INLAY_MS)
 #define NEXT INLAY_DESC_NEXT_PHASE
@@ -184,12 +184,6 @@ static void test_both_ends_update_at_once(void **state)
 
 /* --- Before the AEAD's limits ---------------------------------------------------------------- */
 
-static int read_zeros(void *ctx, __u64 offset, __u8 *dst, size_t len)
-{
-	memset(dst, 0, len);
-	return 0;
-}
-
 static void on_data(void *user, __u64 id, const __u8 *data, size_t len, bool fin)
 {
 	struct quic_pair_side *s = user;
@@ -200,15 +194,11 @@ static void on_data(void *user, __u64 id, const __u8 *data, size_t len, bool fin
 }
 
 static const struct inlay_conn_ops app = {.on_stream_data = on_data};
-static const struct inlay_stream_source zeros = {.read = read_zeros};
 
 /* Section 6.6: 4 MiB are 3,700 packets, and no key may seal more than 1,500. */
 static void test_keys_are_updated_before_the_limit_of_sealing(void **state)
 {
 	struct quic_pair_config config = quic_pair_defaults(5);
-	struct inlay_provider_local_config local = {.max_sa = 8, .max_cids = 64};
-	struct inlay_provider *provider = inlay_provider_local_new(&local);
-	struct inlay_keystore *ks = inlay_keystore_new(4);
 	struct inlay_provider_event event;
 	bool done = false, due = false;
 	struct inlay_conn *c;
@@ -222,7 +212,7 @@ static void test_keys_are_updated_before_the_limit_of_sealing(void **state)
 	config.tx_hard_limit = 1500;
 	config.params.initial_max_data = 1 << 20;
 	config.params.initial_max_stream_data_uni = 1 << 20;
-	p = quic_pair_new(&config, ks, provider);
+	p = quic_pair_new(&config);
 	p->side[INLAY_CLIENT].app = &done;
 	c = p->side[INLAY_SERVER].conn;
 	assert_int_equal(inlay_conn_stream_open(c, false, 0, &zeros, NULL, &id), 0);
@@ -231,7 +221,7 @@ static void test_keys_are_updated_before_the_limit_of_sealing(void **state)
 	while (!done && p->now < 2000 * INLAY_S) {
 		quic_pair_step(p, 2000 * INLAY_S);
 		/* The endpoint's part. */
-		while (provider->ops->events(provider, &event, 1) == 1) {
+		while (p->provider->ops->events(p->provider, &event, 1) == 1) {
 			assert_int_equal(event.kind, INLAY_EVENT_SOFT_LIMIT);
 			due |= event.sa.number == p->side[INLAY_SERVER].tx.number;
 		}
@@ -243,8 +233,6 @@ static void test_keys_are_updated_before_the_limit_of_sealing(void **state)
 	assert_int_equal(p->side[INLAY_SERVER].refused, 0);
 	assert_int_equal(p->side[INLAY_CLIENT].not_opened, 0);
 	quic_pair_free(p);
-	inlay_keystore_free(ks);
-	provider->ops->free(provider);
 }
 
 static void test_a_connection_follows(void **state)

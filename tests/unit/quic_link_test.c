@@ -11,30 +11,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "provider_local.h"
 #include "quic_pair.h"
 #include "quic_solo.h"
 
 #define MTU_MAX 1472
-
-static struct inlay_keystore *keystore;
-static struct inlay_provider *provider;
-
-static int set_up(void **state)
-{
-	const struct inlay_provider_local_config config = {.max_sa = 64, .max_cids = 512};
-
-	keystore = inlay_keystore_new(64);
-	provider = inlay_provider_local_new(&config);
-	return keystore && provider ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	provider->ops->free(provider);
-	inlay_keystore_free(keystore);
-	return 0;
-}
 
 /* --- A server that sends, a client that takes ----------------------------------------------- */
 
@@ -72,7 +52,7 @@ static struct quic_pair_config link_config(__u64 seed)
 
 static struct quic_pair *start_pair(const struct quic_pair_config *config)
 {
-	struct quic_pair *p = quic_pair_new(config, keystore, provider);
+	struct quic_pair *p = quic_pair_new(config);
 
 	got = 0;
 	p->side[INLAY_CLIENT].app = p->side[INLAY_SERVER].app = &got;
@@ -706,5 +686,5 @@ int main(void)
 		cmocka_unit_test(congestion_marks_shrink_the_window_once_a_round_trip),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

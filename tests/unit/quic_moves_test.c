@@ -87,20 +87,6 @@ static void give_cid(struct solo *s, __u8 sequence, __u8 prior)
 	assert_false(s->closed);
 }
 
-static void start(struct solo *s)
-{
-	assert_true(solo_start(s));
-	solo_drain(s);
-	solo_ack(s, 0);
-	solo_drain(s);
-}
-
-static void start_as(struct solo *s, enum inlay_role role)
-{
-	solo_init(s, role);
-	start(s);
-}
-
 /* The peer is heard from port 9. */
 static void move_away(struct solo *s, bool other_ip)
 {
@@ -125,7 +111,7 @@ static void no_challenge_can_be_foreseen(void **state)
 	struct sent p;
 	int i, n = 0;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	move_away(&s, false);
 	for (i = 0; i < 5; i++) {
 		while (send_one(&s, &p)) {
@@ -153,7 +139,7 @@ static void a_small_challenge_is_followed_by_a_full_one(void **state)
 	struct solo s;
 	struct sent p;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	move_away(&s, false);
 	p = find_challenge(&s, 9);
 	assert_in_range(p.len, 1, 3 * SMALL);
@@ -175,7 +161,7 @@ static void an_answer_by_another_path_counts(void **state)
 	struct solo s;
 	struct sent p;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	move_away(&s, false);
 	p = find_challenge(&s, 9);
 	s.path.remote.port = 4433;
@@ -200,7 +186,7 @@ static void a_challenge_is_answered_at_once_and_once(void **state)
 	solo_init(&s, INLAY_SERVER);
 	s.handover.peer.initial_max_data = 1 << 20;
 	s.handover.peer.initial_max_stream_data_bidi_remote = 1 << 20;
-	start(&s);
+	solo_start_quiet(&s);
 	assert_int_equal(inlay_conn_stream_open(s.conn, true, 0, NULL, NULL, &id), 0);
 	assert_int_equal(inlay_conn_stream_write(s.conn, id, data, sizeof(data), true), 0);
 	solo_drain(&s);
@@ -233,7 +219,7 @@ static void no_migration_before_confirmation_or_against_the_servers_will(void **
 	for (forbidden = 0; forbidden < 2; forbidden++) {
 		solo_init(&s, INLAY_CLIENT);
 		s.handover.peer.disable_active_migration = forbidden;
-		start(&s);
+		solo_start_quiet(&s);
 		give_cid(&s, 1, 0);
 		path = s.path;
 		path.local.port = 5;
@@ -254,7 +240,7 @@ static void a_peer_that_was_asked_to_stay_is_validated(void **state)
 
 	solo_init(&s, INLAY_SERVER);
 	s.handover.own.disable_active_migration = true;
-	start(&s);
+	solo_start_quiet(&s);
 	move_away(&s, false);
 	assert_int_equal(s.path_changes, 1);
 	assert_false(current(&s)->validated);
@@ -269,7 +255,7 @@ static void a_client_knows_one_server(void **state)
 {
 	struct solo s;
 
-	start_as(&s, INLAY_CLIENT);
+	solo_start_as(&s, INLAY_CLIENT);
 	move_away(&s, false);
 	assert_int_equal(s.conn->stats.unknown_path, 1);
 	assert_false(inlay_acks_is_duplicate(&s.conn->acks, s.next_pn - 1)); /* not taken */
@@ -305,7 +291,7 @@ static __u64 fill_the_path(struct solo *s)
 	s->handover.peer.initial_max_data = 1 << 20;
 	s->handover.peer.initial_max_stream_data_bidi_remote = 1 << 20;
 	s->max_send_buffer = 1 << 20;
-	start(s);
+	solo_start_quiet(s);
 	assert_int_equal(inlay_conn_stream_open(s->conn, true, 0, NULL, NULL, &id), 0);
 	assert_int_equal(inlay_conn_stream_write(s->conn, id, data, sizeof(data), false), 0);
 	for (i = 0; i < 2; i++) {
@@ -374,7 +360,7 @@ static void challenges_are_no_more_frequent_than_probes(void **state)
 	struct solo s;
 	struct sent p;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	move_away(&s, true);
 	solo_recv(&s, large, sizeof(large)); /* room for more than one */
 	while (second == 0) {
@@ -402,7 +388,7 @@ static void no_connection_id_is_used_on_two_paths(void **state)
 	struct sent p;
 	int here = 0, there = 0;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	give_cid(&s, 1, 0);
 	give_cid(&s, 2, 0);
 	s.path.remote.port = 9;
@@ -417,7 +403,7 @@ static void no_connection_id_is_used_on_two_paths(void **state)
 	assert_true(here > 0 && there > 0);
 	solo_stop(&s);
 
-	start_as(&s, INLAY_CLIENT);
+	solo_start_as(&s, INLAY_CLIENT);
 	solo_recv(&s, handshake_done, 1);
 	give_cid(&s, 1, 0);
 	path = s.path;
@@ -468,7 +454,7 @@ static void retire_prior_to_never_falls(void **state)
 	assert_true(retired > 0);
 	solo_stop(&s);
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	give_cid(&s, 2, 2);
 	assert_int_equal(solo_find(&s, INLAY_QUIC_RETIRE_CONNECTION_ID, &f), 1);
 	give_cid(&s, 3, 1);
@@ -491,7 +477,7 @@ static void closing_where_nobody_proved_to_be_is_limited(void **state)
 	struct sent p;
 	int i;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	move_away(&s, false);
 	inlay_conn_close(s.conn, false, 0, "a text that makes the frame a little longer", s.now);
 	for (i = 0; i < 4; i++) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "inlay_quic.h"
+#include "provider_local.h"
 #include "quic_pair.h"
 
 #define PPM_PER_PCT 10000
@@ -232,17 +233,19 @@ static void fill_handover(struct quic_pair_side *s)
 	s->handover.rttvar = p->config.delay;
 }
 
-struct quic_pair *quic_pair_new(const struct quic_pair_config *config, struct inlay_keystore *ks,
-				struct inlay_provider *provider)
+struct quic_pair *quic_pair_new(const struct quic_pair_config *config)
 {
+	const struct inlay_provider_local_config local = {.max_sa = 8, .max_cids = 64};
 	struct quic_pair *p = calloc(1, sizeof(*p));
 	int i;
 
 	assert_non_null(p);
 	p->config = *config;
 	p->rng.state = config->seed * 0x9e3779b97f4a7c15ULL | 1;
-	p->ks = ks;
-	p->provider = provider;
+	p->ks = inlay_keystore_new(4);
+	p->provider = inlay_provider_local_new(&local);
+	assert_non_null(p->ks);
+	assert_non_null(p->provider);
 	p->now = 1000 * INLAY_S;
 	add_secrets(p);
 	for (i = 0; i < 2; i++) {
@@ -306,12 +309,11 @@ void quic_pair_free(struct quic_pair *p)
 		struct quic_pair_side *s = &p->side[i];
 
 		inlay_conn_free(s->conn);
-		p->provider->ops->sa_del(p->provider, s->rx);
-		p->provider->ops->sa_del(p->provider, s->tx);
-		inlay_keystore_del(p->ks, s->secret);
 		free(s->entry);
 		free(s->log);
 	}
+	inlay_keystore_free(p->ks);
+	p->provider->ops->free(p->provider);
 	free(p);
 }
 

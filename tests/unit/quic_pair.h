@@ -80,9 +80,8 @@ struct quic_pair {
 
 /* The config's usual values, drawn from |seed|. */
 struct quic_pair_config quic_pair_defaults(__u64 seed);
-/* |ks| and |provider| outlive it. Asserts that everything can be had. */
-struct quic_pair *quic_pair_new(const struct quic_pair_config *config, struct inlay_keystore *ks,
-				struct inlay_provider *provider);
+/* Asserts that everything can be had. */
+struct quic_pair *quic_pair_new(const struct quic_pair_config *config);
 void quic_pair_free(struct quic_pair *p);
 
 /* Sends what both sides have to send now. */

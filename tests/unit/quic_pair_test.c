@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "conn_internal.h"
-#include "provider_local.h"
 #include "quic_pair.h"
 
 #define MAX_STREAMS 64
@@ -433,25 +432,6 @@ static void check_rest(struct world *w)
 
 /* --- Runs ----------------------------------------------------------------------------------- */
 
-static struct inlay_keystore *keystore;
-static struct inlay_provider *provider;
-
-static int set_up(void **state)
-{
-	const struct inlay_provider_local_config config = {.max_sa = 16, .max_cids = 128};
-
-	keystore = inlay_keystore_new(16);
-	provider = inlay_provider_local_new(&config);
-	return keystore && provider ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	provider->ops->free(provider);
-	inlay_keystore_free(keystore);
-	return 0;
-}
-
 static struct world *new_world(const struct quic_pair_config *config)
 {
 	struct world *w = calloc(1, sizeof(*w));
@@ -460,7 +440,7 @@ static struct world *new_world(const struct quic_pair_config *config)
 	assert_non_null(w);
 	w->rng.state = config->seed * 0x2545f4914f6cdd1dULL | 1;
 	w->max_len = 60000;
-	w->pair = quic_pair_new(config, keystore, provider);
+	w->pair = quic_pair_new(config);
 	for (i = 0; i < 2; i++)
 		w->pair->side[i].app = w;
 	return w;
@@ -613,5 +593,5 @@ int main(void)
 		cmocka_unit_test_teardown(test_seeds, name_seed),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

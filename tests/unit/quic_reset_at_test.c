@@ -11,14 +11,9 @@
 #include <errno.h>
 
 #include "quic_solo.h"
+#include "zeros.h"
 
 #define CODE 0x77
-
-static int read_zeros(void *ctx, __u64 offset, __u8 *dst, size_t len)
-{
-	memset(dst, 0, len);
-	return 0;
-}
 
 static void on_release(void *ctx)
 {
@@ -44,7 +39,7 @@ static int read_nothing(void *ctx, __u64 offset, __u8 *dst, size_t len)
 
 static const struct inlay_stream_source evicted = {
 	.read = read_head, .release = on_release, .head = head, .evicted_code = CODE};
-static const struct inlay_stream_source zeros = {.read = read_zeros, .release = on_release};
+static const struct inlay_stream_source all_zeros = {.read = zeros_read, .release = on_release};
 
 /* A server whose peer understands the extension, or not. */
 static void start(struct solo *s, bool understood)
@@ -62,7 +57,7 @@ static __u64 open_stream(struct solo *s, int *released)
 	__u64 id;
 
 	*released = 0;
-	assert_int_equal(inlay_conn_stream_open(s->conn, false, 0, &zeros, released, &id), 0);
+	assert_int_equal(inlay_conn_stream_open(s->conn, false, 0, &all_zeros, released, &id), 0);
 	return id;
 }
 

@@ -11,33 +11,11 @@
 #include <errno.h>
 
 #include "quic_solo.h"
+#include "zeros.h"
 
 #define PTO (165 * INLAY_MS) /* of what solo_init() leaves behind: 100 + 40 + 25 */
 
 static const __u8 ping[] = {0x01};
-
-static int read_zeros(void *ctx, __u64 offset, __u8 *dst, size_t len)
-{
-	memset(dst, 0, len);
-	return 0;
-}
-
-static const struct inlay_stream_source zeros = {.read = read_zeros};
-
-/* Quiet and with nothing in flight. */
-static void start(struct solo *s)
-{
-	assert_true(solo_start(s));
-	solo_drain(s);
-	solo_ack(s, 0);
-	solo_drain(s);
-}
-
-static void start_as(struct solo *s, enum inlay_role role)
-{
-	solo_init(s, role);
-	start(s);
-}
 
 static void fire(struct solo *s)
 {
@@ -80,7 +58,7 @@ static void lower_limits_are_ignored(void **state)
 	struct solo s;
 	__u64 id;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	id = open_with(&s, false, 1, false);
 	assert_int_equal(id, 3);
 	solo_drain(&s);
@@ -131,7 +109,7 @@ static void a_stream_that_was_reset_says_no_more(void **state)
 	struct solo s;
 	__u64 id;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	id = open_with(&s, false, 3000, false); /* beyond its limit: it is blocked, too */
 	assert_true(solo_drain(&s) > 0);
 	assert_int_equal(inlay_conn_stream_reset(s.conn, id, 7), 0);
@@ -139,7 +117,7 @@ static void a_stream_that_was_reset_says_no_more(void **state)
 	assert_int_equal(count_frames(&s, id, data_and_blocked), 0);
 	solo_stop(&s);
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	id = open_with(&s, false, 1000, false);
 	solo_drain(&s);
 	inlay_conn_stream_reset(s.conn, id, 7);
@@ -150,7 +128,7 @@ static void a_stream_that_was_reset_says_no_more(void **state)
 	assert_int_equal(inlay_conn_stream_reset(s.conn, id, 8), -ENOENT);
 	solo_stop(&s);
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	id = open_with(&s, false, 1000, true);
 	assert_true(count_frames(&s, id, data_and_blocked) >= 3);
 	solo_ack(&s, 0);
@@ -169,7 +147,7 @@ static void a_reset_sent_again_is_the_same(void **state)
 	__u64 id;
 	int i;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	id = open_with(&s, false, 1000, false);
 	solo_drain(&s);
 	inlay_conn_stream_reset(s.conn, id, 7);
@@ -194,7 +172,7 @@ static void stop_sending_is_answered_with_a_reset(void **state)
 	int sent;
 
 	for (sent = 0; sent < 2; sent++) {
-		start_as(&s, INLAY_SERVER);
+		solo_start_as(&s, INLAY_SERVER);
 		open_with(&s, false, sent ? 1000 : 0, false);
 		solo_drain(&s);
 		solo_recv(&s, stop, sizeof(stop));
@@ -216,7 +194,7 @@ static void the_other_direction_keeps_its_window(void **state)
 	struct inlay_quic_frame f;
 	struct solo s;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	/* We may send no more; the peer goes on, and gets credit. */
 	solo_recv(&s, data, 5 + 1024);
 	solo_recv(&s, stop, sizeof(stop));
@@ -281,7 +259,7 @@ static void a_packet_is_taken_once(void **state)
 	struct solo s;
 	int i;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	for (i = 0; i < 5; i++)
 		solo_recv_as(&s, &s.handover.own_cid, 7, 0, datagram, sizeof(datagram));
 	assert_int_equal(s.datagrams, 1);
@@ -300,7 +278,7 @@ static void the_latency_spin_bit_is_never_set(void **state)
 	struct solo s;
 	int i;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	inlay_conn_recv(s.conn, &s.path, packet, sizeof(packet), s.now);
 	assert_false(s.closed);
 	assert_true(inlay_acks_is_duplicate(&s.conn->acks, 99));
@@ -326,7 +304,7 @@ static void one_packet_draws_one_ack_in_time(void **state)
 	struct solo s;
 	int i;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	for (i = 0; i < 20; i++) {
 		inlay_ns came = s.now;
 
@@ -355,7 +333,7 @@ static void the_ack_delay_is_our_own(void **state)
 
 	solo_init(&s, INLAY_SERVER);
 	s.handover.own.ack_delay_exponent = 5;
-	start(&s);
+	solo_start_quiet(&s);
 	solo_recv_as(&s, &s.handover.own_cid, 50, 0, ping, 1);
 	s.now += 16 * INLAY_MS;
 	solo_recv_as(&s, &s.handover.own_cid, 45, 0, ping, 1);
@@ -380,7 +358,7 @@ static void acks_do_not_answer_each_other(void **state)
 	unsigned int alone = 0, eliciting = 0, i;
 	struct solo s;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	for (i = 0; i < 200; i++) {
 		s.next_pn += 2; /* ranges without end */
 		solo_recv(&s, ping, 1);
@@ -463,7 +441,7 @@ static void no_key_update_before_the_handshake_is_confirmed(void **state)
 	struct solo s;
 
 	solo_init(&s, INLAY_CLIENT);
-	start(&s);
+	solo_start_quiet(&s);
 	open_with(&s, true, 1000, true);
 	solo_drain(&s);
 	solo_ack(&s, 0);
@@ -483,7 +461,7 @@ static void expect_tls_error(enum inlay_role role, const __u8 *frames, size_t n,
 {
 	struct solo s;
 
-	start_as(&s, role);
+	solo_start_as(&s, role);
 	for (; n > 0; n--, frames += 1 + frames[0]) {
 		assert_false(s.closed);
 		solo_recv(&s, frames + 1, frames[0]);
@@ -530,7 +508,7 @@ static void persistent_congestion_is_between_packets_that_ask(void **state)
 	int asks, i;
 
 	for (asks = 0; asks < 2; asks++) {
-		start_as(&s, INLAY_SERVER);
+		solo_start_as(&s, INLAY_SERVER);
 		s.now += INLAY_S;
 		solo_recv(&s, ping, 1);
 		solo_recv(&s, ping, 1);
@@ -563,7 +541,7 @@ static void datagrams_wait_for_the_window(void **state)
 	unsigned int queued = 0, sent;
 	struct solo s;
 
-	start_as(&s, INLAY_SERVER);
+	solo_start_as(&s, INLAY_SERVER);
 	s.conn->datagrams.max_bytes = 1 << 20;
 	while (queued < 40) {
 		assert_int_equal(inlay_conn_datagram(s.conn, &order, data, sizeof(data)), 0);
@@ -598,7 +576,7 @@ static void frames_of_extensions_are_acknowledged(void **state)
 		solo_init(&s, INLAY_SERVER);
 		s.handover.own.has_min_ack_delay = true;
 		s.handover.own.min_ack_delay = INLAY_MS;
-		start(&s);
+		solo_start_quiet(&s);
 		solo_recv(&s, frames[i], inlay_writer_len(&w[i]));
 		assert_false(s.closed);
 		assert_true(s.conn->acks.deadline != INLAY_NEVER);
@@ -615,7 +593,7 @@ static void frames_of_extensions_wait_for_the_window(void **state)
 	s.handover.peer.reset_stream_at = true;
 	s.handover.peer.initial_max_data = 1 << 20;
 	s.handover.peer.initial_max_stream_data_uni = 1 << 20;
-	start(&s);
+	solo_start_quiet(&s);
 	open_with(&s, false, 60000, false);
 	solo_drain(&s);
 	assert_int_equal(inlay_conn_stream_reset_at(s.conn, 3, 1, 500), 0);

@@ -363,4 +363,20 @@ static inline void solo_ack(struct solo *s, __u64 first)
 		solo_recv(s, frame, inlay_writer_len(&w));
 }
 
+/* With nothing to send and nothing in flight. */
+static inline void solo_start_quiet(struct solo *s)
+{
+	if (!solo_start(s))
+		abort();
+	solo_drain(s);
+	solo_ack(s, 0);
+	solo_drain(s);
+}
+
+static inline void solo_start_as(struct solo *s, enum inlay_role role)
+{
+	solo_init(s, role);
+	solo_start_quiet(s);
+}
+
 #endif

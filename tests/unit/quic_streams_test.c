@@ -8,14 +8,7 @@
 #include <errno.h>
 
 #include "quic_solo.h"
-
-static int read_zeros(void *ctx, __u64 offset, __u8 *dst, size_t len)
-{
-	memset(dst, 0, len);
-	return 0;
-}
-
-static const struct inlay_stream_source zeros = {.read = read_zeros};
+#include "zeros.h"
 
 static void test_send_ranges(void **state)
 {
@@ -211,7 +204,7 @@ static void test_lost_before_new(void **state)
 
 static int read_gone(void *ctx, __u64 offset, __u8 *dst, size_t len)
 {
-	return offset < 1000 ? -ENODATA : read_zeros(ctx, offset, dst, len);
+	return offset < 1000 ? -ENODATA : zeros_read(ctx, offset, dst, len);
 }
 
 static void count_release(void *ctx)

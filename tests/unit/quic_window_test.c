@@ -11,9 +11,9 @@
 #include <errno.h>
 
 #include "budget.h"
-#include "provider_local.h"
 #include "quic_pair.h"
 #include "quic_solo.h"
+#include "zeros.h"
 
 #define RTT    (100 * INLAY_MS)
 #define WINDOW (64ULL << 10) /* of a stream; of the connection twice as much */
@@ -78,14 +78,6 @@ struct sink {
 	inlay_ns done_at;
 };
 
-static int read_zeros(void *ctx, __u64 offset, __u8 *dst, size_t len)
-{
-	memset(dst, 0, len);
-	return 0;
-}
-
-static const struct inlay_stream_source zeros = {.read = read_zeros};
-
 static void on_data(void *user, __u64 id, const __u8 *data, size_t len, bool fin)
 {
 	struct quic_pair_side *s = user;
@@ -109,9 +101,6 @@ struct result {
 static struct result run(__u32 growth, __u64 max_recv_buffer, __u32 loss_pct, __u64 memory)
 {
 	struct quic_pair_config config = quic_pair_defaults(3);
-	struct inlay_provider_local_config local = {.max_sa = 8, .max_cids = 64};
-	struct inlay_provider *provider = inlay_provider_local_new(&local);
-	struct inlay_keystore *ks = inlay_keystore_new(4);
 	struct inlay_budget all = {.max = memory};
 	struct inlay_conn_stats stats;
 	struct sink t = {0};
@@ -131,7 +120,7 @@ static struct result run(__u32 growth, __u64 max_recv_buffer, __u32 loss_pct, __
 	config.recv_memory = &all;
 	config.params.initial_max_data = 2 * WINDOW;
 	config.params.initial_max_stream_data_uni = WINDOW;
-	p = quic_pair_new(&config, ks, provider);
+	p = quic_pair_new(&config);
 	p->side[INLAY_CLIENT].app = &t;
 	start = p->now;
 	assert_int_equal(
@@ -147,8 +136,6 @@ static struct result run(__u32 growth, __u64 max_recv_buffer, __u32 loss_pct, __
 	inlay_conn_stats(p->side[INLAY_CLIENT].conn, &stats);
 	r = (struct result){LENGTH * INLAY_S / (t.done_at - start), stats.recv_window, t.most_held};
 	quic_pair_free(p);
-	inlay_keystore_free(ks);
-	provider->ops->free(provider);
 	print_message("growth %u, loss %u %%: %.1f Mbit/s, window %llu KiB, held %llu KiB\n",
 		      growth, loss_pct, (double)r.bytes_per_s * 8 / 1e6, r.window >> 10,
 		      r.most_held >> 10);
