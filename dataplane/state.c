@@ -270,6 +270,15 @@ static void put_later(struct inlay_state *st, enum kind kind, __u32 index, __u32
 	st->limbo_end = &l->next;
 }
 
+/* Forwarders look at the states of legs and positions whether they are in use or not: what they see
+ * of these while they go is NONE, DETACHED, OFF or FREE, which is all one to them. And whoever
+ * drops a copy looks at its entry in the log, however late. */
+static void zero_words(void *words, size_t size)
+{
+	for (__u64 *at = words, *end = at + size / sizeof(*at); at < end; at++)
+		inlay_store_u64(at, 0);
+}
+
 /* Zeroes the log; whole pages of it go back to the system. */
 static void release_log(struct inlay_state *st, __u32 index)
 {
@@ -280,11 +289,11 @@ static void release_log(struct inlay_state *st, __u32 index)
 	size_t last = end & ~(size_t)(PAGE - 1);
 
 	if (last <= first || madvise(st->memory + first, last - first, MADV_REMOVE)) {
-		memset(log, 0, end - begin);
+		zero_words(log, end - begin);
 		return;
 	}
-	memset(log, 0, first - begin);
-	memset(st->memory + last, 0, end - last);
+	zero_words(log, first - begin);
+	zero_words(st->memory + last, end - last);
 }
 
 /* How many were ever used. */
@@ -315,14 +324,6 @@ static bool belongs_to(const struct inlay_slot *s, __u32 track)
 	__u32 state = inlay_load_u32(&s->state);
 
 	return state != INLAY_SLOT_FREE && state != INLAY_SLOT_CLAIMED && s->track == track;
-}
-
-/* Forwarders look at the states of legs and positions whether they are in use or not: what they see
- * of these while they go is NONE, DETACHED, OFF or FREE, which is all one to them. */
-static void zero_words(void *words, size_t size)
-{
-	for (__u64 *at = words, *end = at + size / sizeof(*at); at < end; at++)
-		inlay_store_u64(at, 0);
 }
 
 /* Who gets positions [begin, end) next finds no leg of the ones before. */

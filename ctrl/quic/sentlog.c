@@ -175,6 +175,7 @@ bool inlay_sentlog_publish(struct inlay_sentlog *l, __u64 pn, const struct inlay
 {
 	struct inlay_sent *entry = &l->log[pn & (l->size - 1)];
 	__u64 old = inlay_load_u64(&entry->pn_state);
+	__u32 flags_and_pad = 0;
 
 	if (INLAY_SENT_WORD_STATE(old) != INLAY_SENT_EMPTY && INLAY_SENT_WORD_PN(old) == pn) {
 		inlay_sentlog_frames_free(l, frames);
@@ -185,8 +186,9 @@ bool inlay_sentlog_publish(struct inlay_sentlog *l, __u64 pn, const struct inlay
 	entry->offset = (e->flags & INLAY_SENT_LOCAL) ? frames : e->offset;
 	entry->payload_len = e->payload_len;
 	entry->packet_size = e->packet_size;
-	entry->flags = e->flags;
-	entry->pad = 0;
+	/* Both in one: who drops a copy late may be looking at the word. */
+	memcpy(&flags_and_pad, &e->flags, sizeof(e->flags));
+	inlay_store_u32((__u32 *)(void *)&entry->flags, flags_and_pad);
 	if (!inlay_cas_u64(&entry->pn_state, old, INLAY_SENT_WORD(pn, INLAY_SENT_SENT))) {
 		inlay_sentlog_frames_free(l, frames);
 		return false;

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "inlay_sent.h"
 #include "state.h"
 
 static struct inlay_state *st;
@@ -448,6 +449,37 @@ static void entries_change_hands_while_a_forwarder_runs(void **state)
 	assert_int_equal(seen >> 32, 0);
 }
 
+/* A data thread that drops copies which waited, of a connection that may have gone. */
+static void *drop_late(void *arg)
+{
+	while (!inlay_load_u32(&done))
+		for (__u64 pn = 0; pn < 4; pn++)
+			inlay_sent_drop(&((struct inlay_sent *)arg)[pn], pn);
+	return arg;
+}
+
+static void a_copy_that_is_dropped_late_finds_no_entry_half_zeroed(void **state)
+{
+	struct inlay_sent *log;
+	pthread_t thread;
+	__u32 index;
+
+	done = 0;
+	assert_int_equal(inlay_state_subscriber_get(st, &index), 0);
+	log = inlay_state_log(st, index);
+	assert_int_equal(pthread_create(&thread, NULL, drop_late, log), 0);
+	for (int round = 0; round < 300; round++) {
+		for (__u64 pn = 0; pn < 4; pn++)
+			inlay_store_u64(&log[pn].pn_state, INLAY_SENT_WORD(pn, INLAY_SENT_SENT));
+		inlay_state_subscriber_put(st, index);
+		assert_int_equal(inlay_state_subscriber_get(st, &index), 0);
+		for (__u64 pn = 0; pn < 4; pn++)
+			assert_int_equal(log[pn].pn_state, 0);
+	}
+	inlay_xchg_u32(&done, 1);
+	pthread_join(thread, NULL);
+}
+
 #define TEST(name)	   cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define TEST_WITH(s, name) cmocka_unit_test_setup_teardown(name, s, teardown)
 
@@ -468,6 +500,7 @@ int main(void)
 		TEST(a_slot_is_not_followed_any_more_and_later_free),
 		TEST(a_track_leaves_no_leg_behind),
 		TEST(entries_change_hands_while_a_forwarder_runs),
+		TEST(a_copy_that_is_dropped_late_finds_no_entry_half_zeroed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
