@@ -20,7 +20,7 @@ struct inlay_turn_sockets {
 int inlay_turn_sockets_init(struct inlay_turn_sockets *s);
 void inlay_turn_sockets_fini(struct inlay_turn_sockets *s);
 
-#define INLAY_TURN_SEARCH_EVERY (50 * INLAY_MS)
+#define INLAY_TURN_SEARCH_EVERY (10 * INLAY_MS)
 
 /*
  * Has the namespace a UDP socket with this cookie, that sends from |local| to |remote|? Asked for
