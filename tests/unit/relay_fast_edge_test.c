@@ -113,7 +113,7 @@ static void a_slot_is_given_back_once_though_a_context_is_at_work(void **state)
 	world_run(f->w);
 	assert_int_equal(stats_of(f->w).slots_now, 1);
 	inlay_context_enter(other);
-	fast_kill_publisher(f);
+	client_end(&f->w->clients[0]);
 	/* The next packet: what was waited for until now is over, what begins now is not. */
 	inlay_context_leave(other);
 	inlay_context_enter(other);
@@ -146,7 +146,7 @@ static void a_slot_that_is_being_set_up_is_not_what_it_was_before(void **state)
 	assert_true(inlay_cas_u32(&s->state, INLAY_SLOT_FREE, INLAY_SLOT_CLAIMED));
 	world_wait(f->w, 20 * SECOND);
 	assert_int_equal(s->state, INLAY_SLOT_CLAIMED);
-	fast_kill_publisher(f);
+	client_end(&f->w->clients[0]);
 	world_wait(f->w, 20 * SECOND);
 	assert_int_equal(s->state, INLAY_SLOT_CLAIMED);
 	assert_int_equal(stats_of(f->w).positions_now, 0);

@@ -209,7 +209,7 @@ static void a_publisher_that_dies_ends_its_streams_and_leaves_no_entry(void **st
 	pub_object(pub, out, 7, 0, 1);
 	world_run(f->w);
 	assert_int_equal(stats_of(f->w).slots_now, 1);
-	fast_kill_publisher(f);
+	client_end(pub);
 	world_run(f->w);
 	world_wait(f->w, 10 * INLAY_MS);
 	for (int i = 1; i <= 2; i++) {

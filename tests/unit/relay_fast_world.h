@@ -217,20 +217,6 @@ static inline void fast_datagram(struct fast_world *f, __u64 group, __u64 object
 	world_run(f->w);
 }
 
-/* The first client, which publishes, is gone with all that it had. */
-static inline void fast_kill_publisher(struct fast_world *f)
-{
-	struct client *pub = &f->w->clients[0];
-
-	client_kill(pub);
-	inlay_relay_session_free(pub->rs);
-	pub->rs = NULL;
-	inlay_moq_session_free(pub->moq);
-	pub->moq = NULL;
-	link_free(pub->link);
-	pub->link = NULL;
-}
-
 /* Nothing of the shared state is in use for tracks. */
 static inline void assert_no_entries(struct fast_world *f)
 {

@@ -40,13 +40,7 @@ static void bring(const struct rivals *v, struct client *from, __u64 group)
 /* The session ends, as it does when its connection does. */
 static void end_session(const struct rivals *v, struct client *c)
 {
-	client_kill(c);
-	inlay_relay_session_free(c->rs);
-	c->rs = NULL;
-	inlay_moq_session_free(c->moq);
-	c->moq = NULL;
-	link_free(c->link);
-	c->link = NULL;
+	client_end(c);
 	world_run(v->f->w);
 }
 

@@ -472,6 +472,18 @@ static inline void client_kill(struct client *c)
 	c->publishing = c->announced = c->subscription = NULL;
 }
 
+/* And is gone with all that it had. */
+static inline void client_end(struct client *c)
+{
+	client_kill(c);
+	inlay_relay_session_free(c->rs);
+	c->rs = NULL;
+	inlay_moq_session_free(c->moq);
+	c->moq = NULL;
+	link_free(c->link);
+	c->link = NULL;
+}
+
 static inline void world_free(struct world *w)
 {
 	for (int i = 0; i < w->n; i++) {
