@@ -270,18 +270,18 @@ class Relay:
         return self.ask("status")
 
     def ask_everything(self, until):
-        """Asks all that inlayctl can of a living daemon; returns how many streams it saw."""
-        streams = 0
+        """Asks all that inlayctl can of a living daemon; returns of how many subscribers."""
+        subscribers = 0
         while time.monotonic() < until:
             for track in self.ask("tracks")["tracks"]:
                 self.ask("counters")
                 for row in self.ask("connections")["connections"]:
                     try:
                         why = self.ask("why", track["number"], row["id"])
-                        streams += sum(len(one["streams"]) for one in why["subscribers"])
+                        subscribers += len(why["subscribers"])
                     except HarnessError:
                         pass  # it is none of the track's, or not any more
-        return streams
+        return subscribers
 
 
 class LossyLink:
