@@ -161,12 +161,15 @@ static bool is_of(const char *section, const char *type)
 	return !strncmp(section, type, len) && (!section[len] || strchr("/_.", section[len]));
 }
 
-/* The type of a program follows from its section's name, as libbpf has it. */
+/* The type of a program follows from its section's name, as libbpf has it; with a question mark
+ * before it, it is loaded only when asked for. */
 static void check_type(struct inlay_nic_checker *ck, const char *section)
 {
 	const struct inlay_bpf_function *f = &ck->object->functions[ck->program];
-	bool is_tc = is_of(section, "tc") || is_of(section, "classifier");
+	bool is_tc;
 
+	section += *section == '?';
+	is_tc = is_of(section, "tc") || is_of(section, "classifier");
 	ck->is_tc = is_tc;
 	ck->is_xdp = is_of(section, "xdp");
 	if (is_of(section, "xdp.frags"))

@@ -154,6 +154,7 @@ static void wide(struct inlay_flow_place *p)
 		dst->constants[0] = ref->index;
 		break;
 	case INLAY_BPF_REF_DATA: /* libbpf makes a map of it */
+	case INLAY_BPF_REF_CONFIG:
 		*dst = inlay_value_pointer(INLAY_VALUE_MAP_VALUE, INLAY_VALUE_NO_MAP);
 		break;
 	default:

@@ -95,7 +95,7 @@ static void check_wide(struct inlay_nic_checker *ck, const struct inlay_bpf_func
 		if (ck->ebpf->direct_values.answer == INLAY_NIC_NO && !s->is_global_data)
 			inlay_nic_flag(ck, INLAY_NIC_RULE_direct_values, f, i, "of section %s",
 				       s->name);
-	} else if (ref->kind != INLAY_BPF_REF_NONE && ref->kind != INLAY_BPF_REF_MAP) {
+	} else if (whats[ref->kind]) {
 		inlay_nic_flag(ck, INLAY_NIC_RULE_wide_immediate, f, i, "%s", whats[ref->kind]);
 	}
 }

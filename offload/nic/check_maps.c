@@ -61,6 +61,9 @@ void inlay_nic_check_maps(struct inlay_nic_checker *ck)
 	inlay_nic_hold(ck, INLAY_NIC_RULE_maps, "maps", &ck->ebpf->maps, maps);
 	if (ck->ebpf->direct_values.answer != INLAY_NIC_NO)
 		return;
+	if (o->has_kconfig)
+		inlay_nic_flag_named(ck, INLAY_NIC_RULE_direct_values, ".kconfig",
+				     "variables marked __kconfig");
 	for (__u32 i = 0; i < o->n_sections; i++)
 		if (o->sections[i].is_global_data)
 			inlay_nic_flag_named(ck, INLAY_NIC_RULE_direct_values, o->sections[i].name,

@@ -28,6 +28,7 @@ enum inlay_bpf_ref_kind {
 	INLAY_BPF_REF_FUNCTION, /* a call's target, or a function's address; |index|: of a function
 				 */
 	INLAY_BPF_REF_DATA,	/* a global variable; |index|: of a section */
+	INLAY_BPF_REF_CONFIG,	/* a variable marked __kconfig */
 	INLAY_BPF_REF_EXTERN,	/* the kernel's: a function if a call names it, else a variable */
 	INLAY_BPF_REF_RAW,	/* a pseudo value that the object does not explain */
 };
@@ -82,6 +83,8 @@ struct inlay_bpf_object {
 	struct inlay_bpf_line *lines; /* by section and instruction */
 	__u32 n_lines;
 	bool has_legacy_maps; /* SEC("maps"), which libbpf 1 refuses */
+	bool has_kconfig;     /* variables marked __kconfig: libbpf makes a map of them */
+	bool has_ksyms;	      /* marked __ksym: the kernel's own */
 };
 
 /*

@@ -264,29 +264,43 @@ static int read_datasec(struct inlay_object_reader *r, const struct btf *b,
 	return 0;
 }
 
+static int read_datasecs(struct inlay_object_reader *r, const struct btf *b)
+{
+	struct inlay_cursor tail;
+	struct btf_head head;
+	const char *name;
+	int ret = 0;
+
+	for (__u32 id = 1; id <= b->n && !ret; id++) {
+		if (!type_at(b, id, &head, &tail) || BTF_INFO_KIND(head.info) != BTF_KIND_DATASEC)
+			continue;
+		name = inlay_strings_at(&b->strings, head.name);
+		if (!strcmp(name, ".maps"))
+			ret = read_datasec(r, b, tail);
+		else if (!strcmp(name, ".kconfig"))
+			r->object->has_kconfig = true;
+		else if (!strcmp(name, ".ksyms"))
+			r->object->has_ksyms = true;
+	}
+	return ret;
+}
+
 int inlay_object_read_maps(struct inlay_object_reader *r)
 {
 	const struct inlay_bpf_section *s = inlay_object_section(r->object, ".maps");
-	struct inlay_cursor tail;
-	struct btf_head head;
+	bool has_maps = s && s->bytes;
 	struct btf b;
-	int ret;
+	int ret = btf_init(r, &b);
 
-	if (!s || !s->bytes)
+	if (ret == -EINVAL && !has_maps)
 		return 0;
-	ret = btf_init(r, &b);
 	if (ret == -EINVAL)
 		return inlay_object_refuse(r, "it has maps and no BTF to tell what they are: "
 					      "compile it with -g");
 	if (ret)
 		return ret;
 	r->object->maps = calloc(INLAY_BPF_MAPS, sizeof(*r->object->maps));
-	if (!r->object->maps)
-		ret = -ENOMEM;
-	for (__u32 id = 1; id <= b.n && !ret; id++)
-		if (type_at(&b, id, &head, &tail) && BTF_INFO_KIND(head.info) == BTF_KIND_DATASEC &&
-		    !strcmp(inlay_strings_at(&b.strings, head.name), ".maps"))
-			ret = read_datasec(r, &b, tail);
+	ret = r->object->maps ? read_datasecs(r, &b) : -ENOMEM;
 	free(b.at);
 	return ret;
 }

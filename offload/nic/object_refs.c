@@ -58,7 +58,10 @@ static int refer(struct inlay_object_reader *r, const struct inlay_bpf_section *
 	__s64 map;
 
 	if (symbol->section == SHN_UNDEF || symbol->section >= o->n_sections) {
-		ref->kind = INLAY_BPF_REF_EXTERN;
+		/* Which of the two, where there are both, is not looked up: the stricter one. */
+		ref->kind = o->has_kconfig && !o->has_ksyms && code->insns[i].code == WIDE
+				    ? INLAY_BPF_REF_CONFIG
+				    : INLAY_BPF_REF_EXTERN;
 		return 0;
 	}
 	target = &o->sections[symbol->section];

@@ -150,6 +150,11 @@ static void programs_of_one_object_share_the_words_of_its_maps(void **state)
 	check_one(INLAY_NIC_RULE_update_atomic_value, "also_update_atomic_value_programs");
 }
 
+static void variables_that_tell_of_the_kernel_are_a_map(void **state)
+{
+	check_one(INLAY_NIC_RULE_direct_values, "also_direct_values_kconfig");
+}
+
 static void objects_that_break_no_rule_fit(void **state)
 {
 	static const char *const names[] = {"fits_xdp", "fits_tc", "fits_calls", "fits_relay"};
@@ -403,6 +408,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(each_rule_is_found_in_an_object_that_breaks_it_alone),
 		cmocka_unit_test(what_the_verifier_does_not_know_the_checker_does_not_either),
 		cmocka_unit_test(programs_of_one_object_share_the_words_of_its_maps),
+		cmocka_unit_test(variables_that_tell_of_the_kernel_are_a_map),
 		cmocka_unit_test(objects_that_break_no_rule_fit),
 		cmocka_unit_test(what_a_program_takes_is_told),
 		cmocka_unit_test(clang_for_newer_processors_is_refused_with_the_reason),

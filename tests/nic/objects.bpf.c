@@ -472,6 +472,14 @@ XDP int program(struct xdp_md *ctx)
 	return n & 64 ? XDP_PASS : XDP_DROP;
 }
 
+#elif defined(ALSO_direct_values_kconfig)
+extern int LINUX_KERNEL_VERSION __kconfig;
+
+SEC("?xdp") int program(struct xdp_md *ctx)
+{
+	return LINUX_KERNEL_VERSION > 5 ? XDP_PASS : XDP_DROP;
+}
+
 #elif defined(ALSO_multiply_range_swapped)
 XDP int program(struct xdp_md *ctx)
 {
