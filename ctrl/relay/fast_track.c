@@ -53,7 +53,7 @@ static __u64 first_group(const struct relay_upstream *up)
 		const struct inlay_cache_group *g =
 			inlay_list_entry(node, struct inlay_cache_group, node);
 
-		if (g->owner != up && g->id >= first)
+		if ((g->owner != up || g->inherited) && g->id >= first)
 			first = above(g->id);
 	}
 	return first;

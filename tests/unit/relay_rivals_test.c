@@ -48,6 +48,8 @@ static void rivals_free(struct rivals *v)
 {
 	if (v->a->link == NULL)
 		v->a->link = link_new(1);
+	if (v->b->link == NULL)
+		v->b->link = link_new(1);
 	fast_free(v->f);
 }
 
@@ -136,6 +138,34 @@ static void when_the_fast_one_dies_within_a_group_the_other_goes_on_with_the_nex
 	bring(&v, v.b, 9);
 	assert_group(v.sub, 9, 0, 3);
 	assert_true(v.f->copies > copies);
+	rivals_free(&v);
+}
+
+/* One object in a subgroup of its own. */
+static void bring_subgroup(const struct rivals *v, struct client *from, __u64 group, __u64 subgroup)
+{
+	pub_object(from, pub_open(from, group, subgroup), group, subgroup, subgroup);
+	world_run(v->f->w);
+	world_wait(v->f->w, 20 * INLAY_MS);
+}
+
+static void what_is_left_of_a_group_whose_publisher_ended_is_not_forwarded(void **state)
+{
+	struct rivals v = rivals_new();
+
+	bring(&v, v.a, 7);
+	bring_subgroup(&v, v.b, 8, 0);
+	bring_subgroup(&v, v.b, 8, 1);
+	world_wait(v.f->w, 110 * INLAY_MS);
+	assert_int_equal(v.sub->n_got, 3 + 2);
+	end_session(&v, v.b);
+	/* The group is its own now, and not from the beginning. */
+	bring_subgroup(&v, v.a, 8, 2);
+	bring_subgroup(&v, v.a, 8, 1);
+	assert_non_null(find_got(v.sub, 8, 2, 2));
+	assert_int_equal(v.sub->n_got, 3 + 3);
+	bring(&v, v.a, 9);
+	assert_int_equal(v.sub->n_got, 3 + 3 + 3);
 	rivals_free(&v);
 }
 
@@ -635,6 +665,7 @@ int main(void)
 		cmocka_unit_test(a_stream_that_is_taken_over_goes_on),
 		cmocka_unit_test(
 			when_the_fast_one_dies_within_a_group_the_other_goes_on_with_the_next),
+		cmocka_unit_test(what_is_left_of_a_group_whose_publisher_ended_is_not_forwarded),
 		cmocka_unit_test(nothing_is_taken_over_while_a_forwarder_may_begin_it),
 		cmocka_unit_test(who_leaves_out_a_group_stays_the_fast_one),
 		cmocka_unit_test(what_is_held_is_not_lost_when_its_publisher_leaves),
