@@ -48,6 +48,8 @@ static __u64 first_group(const struct relay_upstream *up)
 		first = above(up->floor.group);
 	if (t->has_datagram && t->datagrams_of != up && t->last_datagram.group >= first)
 		first = above(t->last_datagram.group);
+	if (up->has_datagram_floor && up->datagram_floor.group >= first)
+		first = above(up->datagram_floor.group);
 
 	inlay_list_for_each (node, &t->cache.groups) {
 		const struct inlay_cache_group *g =

@@ -609,18 +609,28 @@ static void a_group_that_was_taken_over_and_given_up_is_nobodys(void **state)
 	rivals_free(&v);
 }
 
-static void datagrams_go_on_where_the_former_publisher_ended(void **state)
+/* The other one's first comes |pause| after. */
+static void end_among_datagrams(inlay_ns pause)
 {
 	struct rivals v = rivals_new();
 
 	for (__u64 o = 0; o < 6; o++)
 		send_datagram(&v, v.a, o);
 	end_session(&v, v.a);
-	world_wait(v.f->w, 20 * INLAY_MS);
-	for (__u64 o = 3; o < 9; o++)
+	world_wait(v.f->w, pause);
+	for (__u64 o = 3; o < 9; o++) {
 		send_datagram(&v, v.b, o);
+		world_wait(v.f->w, 20 * INLAY_MS);
+	}
 	assert_int_equal(v.sub->datagrams, 9);
 	rivals_free(&v);
+}
+
+static void datagrams_go_on_where_the_former_publisher_ended(void **state)
+{
+	end_among_datagrams(20 * INLAY_MS);
+	/* Before the other one is fast. */
+	end_among_datagrams(0);
 }
 
 static void hold(struct inlay_track_cache *t, __u64 group)
