@@ -146,7 +146,10 @@ struct learner_sample {
 
 struct learner_samples {
 	struct learner_sample up[LEARNER_SAMPLES], out[LEARNER_SAMPLES];
-	__u32 n_up, n_out; /* ever; the latest are kept */
+	/* What went up and is kept for as long as it can prove something: a server that is behind
+	 * relays it when the latest are others. */
+	struct learner_sample held[LEARNER_SAMPLES];
+	__u32 n_up, n_out, n_held; /* ever; the latest are kept */
 };
 
 struct learner_channel {

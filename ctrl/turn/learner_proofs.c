@@ -68,6 +68,16 @@ static __u32 kept(__u32 n)
 	return n < LEARNER_SAMPLES ? n : LEARNER_SAMPLES;
 }
 
+static void hold(struct learner_samples *s, const struct learner_sample *up)
+{
+	struct learner_sample *oldest = &s->held[s->n_held % LEARNER_SAMPLES];
+
+	if (s->n_held >= LEARNER_SAMPLES && up->time - oldest->time <= INLAY_TURN_PROOF_TIME)
+		return;
+	*oldest = *up;
+	s->n_held++;
+}
+
 /* The channel that waits for this; NULL: none does. */
 static struct learner_channel *waiting(const struct inlay_turn_learner *l,
 				       const struct inlay_turn_event *e, inlay_ns now)
@@ -101,6 +111,7 @@ void inlay_learner_channel_data(struct inlay_turn_learner *l, const struct inlay
 		return;
 	up = sample_of(l, e);
 	s->up[s->n_up++ % LEARNER_SAMPLES] = up;
+	hold(s, &up);
 	for (__u32 i = 0; i < kept(s->n_out); i++)
 		if (is_settled(l, ch, &up, &s->out[i], now))
 			return;
@@ -124,5 +135,8 @@ void inlay_learner_relayed(struct inlay_turn_learner *l, const struct inlay_turn
 	s->out[s->n_out++ % LEARNER_SAMPLES] = out;
 	for (__u32 i = 0; i < kept(s->n_up); i++)
 		if (is_settled(l, ch, &s->up[i], &out, now))
+			return;
+	for (__u32 i = 0; i < kept(s->n_held); i++)
+		if (is_settled(l, ch, &s->held[i], &out, now))
 			return;
 }

@@ -222,6 +222,34 @@ static void a_proof_is_found_among_other_data(void **state)
 	world_fini(&w);
 }
 
+/* As the programs sample: the first sixteen of each tenth of a second, up and out. */
+static void a_server_that_is_behind_proves_too(void **state)
+{
+	const inlay_ns every = 4 * INLAY_MS;
+	char data[32];
+	struct world w;
+
+	for (int behind = 0; behind < 240; behind += 10) {
+		int n = 0;
+
+		begin(&w);
+		for (; n < 500 && !world_fast(&w, w.now); n++, w.now += every) {
+			if (n % 25 >= 16)
+				continue;
+			snprintf(data, sizeof(data), "number %d", n);
+			world_up(&w, 0x4001, data);
+			snprintf(data, sizeof(data), "number %d", n - behind);
+			if (n >= behind && !world_fast(&w, w.now))
+				world_out(&w, 0x4001, &peer, data);
+		}
+		if (!world_fast(&w, w.now))
+			fail_msg("%d ms behind it is never proven", behind * 4);
+		/* What it is behind, and where one in three is not looked at a little more. */
+		assert_true(n < behind + 25);
+		world_fini(&w);
+	}
+}
+
 static void data_longer_than_a_sample_count_with_their_length(void **state)
 {
 	union world_event up, out;
@@ -625,6 +653,7 @@ int main(void)
 		cmocka_unit_test(a_socket_of_another_namespace_proves_nothing),
 		cmocka_unit_test(a_socket_of_another_namespace_grants_nothing),
 		cmocka_unit_test(a_proof_is_found_among_other_data),
+		cmocka_unit_test(a_server_that_is_behind_proves_too),
 		cmocka_unit_test(data_longer_than_a_sample_count_with_their_length),
 		cmocka_unit_test(few_bytes_prove_the_address_that_was_told_only),
 		cmocka_unit_test(behind_nat_the_address_on_packets_is_what_counts),
