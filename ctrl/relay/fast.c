@@ -148,6 +148,7 @@ void relay_fast_on_timer(struct inlay_relay *r)
 	look_for_quiet(r);
 	look_again(r);
 	check_tracks(r);
+	relay_fast_upstreams_check(r);
 	inlay_list_for_each_safe (node, after, &r->tracks)
 		relay_fast_track_check(inlay_list_entry(node, struct relay_track, node));
 }

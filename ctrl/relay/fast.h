@@ -86,7 +86,8 @@ struct relay_fast_upstream {
 	__u32 index;
 	__u32 sa;
 	__u16 sa_generation;
-	__u32 n_tracks; /* fast tracks that were not given back */
+	__u32 n_tracks;	     /* fast tracks that were not given back */
+	inlay_ns idle_since; /* when the last one was */
 	bool closing;
 	struct relay_wait wait;
 };
@@ -96,6 +97,8 @@ struct relay_fast_upstream *relay_fast_upstream_get(struct inlay_relay_session *
 						    enum inlay_reason *ret_why);
 /* A fast track of it was given back. */
 void relay_fast_upstream_put(struct inlay_relay *r, struct relay_fast_upstream *fu);
+/* Those that have been without a track for long enough end. */
+void relay_fast_upstreams_check(struct inlay_relay *r);
 void relay_fast_session_gone(struct inlay_relay_session *rs);
 /* A packet of the session's was read: the journal's place for it may be used again. */
 void relay_fast_heard(struct inlay_relay_session *rs);

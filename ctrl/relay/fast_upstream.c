@@ -9,6 +9,10 @@
 
 #include "relay_impl.h"
 
+/* Packets that were forwarded may still be on their way up when the last track is given back: only
+ * the journal says which of their datagrams subscribers have had. */
+#define LINGER (1 * INLAY_S)
+
 struct inlay_upstream *relay_fast_upstream_entry(const struct relay_fast *f,
 						 const struct relay_fast_upstream *fu)
 {
@@ -78,10 +82,8 @@ static void put(struct inlay_relay *r, struct relay_wait *w)
 	free(fu);
 }
 
-static void close_if_unused(struct inlay_relay *r, struct relay_fast_upstream *fu)
+static void close_upstream(struct inlay_relay *r, struct relay_fast_upstream *fu)
 {
-	if (fu->n_tracks > 0 || fu->closing)
-		return;
 	fu->closing = true;
 	if (fu->session != NULL)
 		fu->session->fast = NULL;
@@ -90,10 +92,29 @@ static void close_if_unused(struct inlay_relay *r, struct relay_fast_upstream *f
 	relay_wait_for_quiet(r, &fu->wait, put);
 }
 
+static void close_if_unused(struct inlay_relay *r, struct relay_fast_upstream *fu)
+{
+	if (fu->n_tracks > 0 || fu->closing)
+		return;
+	if (fu->session == NULL || fu->idle_since + LINGER <= r->now)
+		close_upstream(r, fu);
+	else
+		relay_fast_wake(r, fu->idle_since + LINGER);
+}
+
 void relay_fast_upstream_put(struct inlay_relay *r, struct relay_fast_upstream *fu)
 {
 	fu->n_tracks--;
+	fu->idle_since = r->now;
 	close_if_unused(r, fu);
+}
+
+void relay_fast_upstreams_check(struct inlay_relay *r)
+{
+	struct inlay_list *node, *after;
+
+	inlay_list_for_each_safe (node, after, &r->fast.upstreams)
+		close_if_unused(r, inlay_list_entry(node, struct relay_fast_upstream, node));
 }
 
 void relay_fast_session_gone(struct inlay_relay_session *rs)
