@@ -317,20 +317,13 @@ static void free_slot(struct inlay_state *st, __u32 index)
 	inlay_store_u32(&s->state, INLAY_SLOT_FREE);
 }
 
-/* A slot's |track| is there to be read, and stays: only this thread frees it. Legs of one that is
- * FREE are zero; of one being claimed too, where positions were not ACTIVE. */
-static bool belongs_to(const struct inlay_slot *s, __u32 track)
-{
-	__u32 state = inlay_load_u32(&s->state);
-
-	return state != INLAY_SLOT_FREE && state != INLAY_SLOT_CLAIMED && s->track == track;
-}
-
-/* Who gets positions [begin, end) next finds no leg of the ones before. */
+/* Who gets positions [begin, end) next finds no leg of the ones before: legs of a slot that is FREE
+ * are zero; of one being claimed too, where positions were not ACTIVE. */
 static void clear_positions(struct inlay_state *st, __u32 track, __u32 begin, __u32 end)
 {
 	for (__u32 i = 0; i < st->config.slots; i++)
-		if (belongs_to(&st->tables.slots[i], track))
+		if (inlay_state_slot_is_set_up(&st->tables.slots[i]) &&
+		    st->tables.slots[i].track == track)
 			zero_words(&st->tables.legs[(size_t)i * INLAY_POSITIONS + begin],
 				   (end - begin) * sizeof(struct inlay_leg));
 	zero_words(&st->tables.positions[(size_t)track * INLAY_POSITIONS + begin],

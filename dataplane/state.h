@@ -12,6 +12,7 @@
 #define INLAY_DATAPLANE_STATE_H
 
 #include "inlay_abi.h"
+#include "inlay_atomic.h"
 
 /* Zero: the default given. Powers of two, but for |tracks|. */
 struct inlay_state_config {
@@ -95,11 +96,19 @@ void inlay_state_position_put(struct inlay_state *st, __u32 track, __u32 index);
 /* A slot whose stream is over, or was given up: its legs become NONE, it becomes FREE. No leg of it
  * is ATTACHED or OFFERED. */
 void inlay_state_slot_put(struct inlay_state *st, __u32 index);
+/*
+ * Its fields are there to be read, by the thread that frees slots: until it does, they stay. Those
+ * of a slot that is CLAIMED a forwarder is writing.
+ */
+static inline bool inlay_state_slot_is_set_up(const struct inlay_slot *s)
+{
+	__u32 state = inlay_load_u32(&s->state);
+
+	return state != INLAY_SLOT_FREE && state != INLAY_SLOT_CLAIMED;
+}
 
 /* Now and then, and before a -ENOSPC is believed: gives free what was put and is quiet. */
 void inlay_state_reclaim(struct inlay_state *st);
-
-#include "inlay_atomic.h"
 
 static inline void inlay_context_enter(struct inlay_context *c)
 {

@@ -34,12 +34,8 @@ void relay_slot_take(struct relay_slot *slot, __u32 position)
 static struct inlay_slot *set_up_slot(const struct relay_fast *f, __u32 index)
 {
 	struct inlay_slot *s = &f->tables->slots[index];
-	__u32 state = inlay_load_u32(&s->state);
 
-	if (state == INLAY_SLOT_FREE || state == INLAY_SLOT_CLAIMED ||
-	    f->given[index] == s->generation + 1U)
-		return NULL;
-	return s;
+	return inlay_state_slot_is_set_up(s) && f->given[index] != s->generation + 1U ? s : NULL;
 }
 
 struct inlay_slot *relay_slot_of(const struct relay_fast *f, __u32 index, __u32 track)

@@ -31,9 +31,10 @@ static struct inlay_alias *free_alias(const struct relay_fast *f,
 	return NULL;
 }
 
-static __u64 above(__u64 group)
+/* |first|, or what comes behind |group|. */
+static __u64 above(__u64 group, __u64 first)
 {
-	return group + (group < ~0ULL);
+	return group < first ? first : group + (group < ~0ULL);
 }
 
 /* The first group that the fast publisher may begin: above all that others have begun. What they
@@ -44,19 +45,18 @@ static __u64 first_group(const struct relay_upstream *up)
 	const struct relay_track *t = up->track;
 	struct inlay_list *node;
 
-	if (up->has_floor && up->floor.group >= first)
-		first = above(up->floor.group);
-	if (t->has_datagram && t->datagrams_of != up && t->last_datagram.group >= first)
-		first = above(t->last_datagram.group);
-	if (up->has_datagram_floor && up->datagram_floor.group >= first)
-		first = above(up->datagram_floor.group);
-
+	if (up->has_floor)
+		first = above(up->floor.group, first);
+	if (t->has_datagram && t->datagrams_of != up)
+		first = above(t->last_datagram.group, first);
+	if (up->has_datagram_floor)
+		first = above(up->datagram_floor.group, first);
 	inlay_list_for_each (node, &t->cache.groups) {
 		const struct inlay_cache_group *g =
 			inlay_list_entry(node, struct inlay_cache_group, node);
 
-		if ((g->owner != up || g->inherited) && g->id >= first)
-			first = above(g->id);
+		if (g->owner != up || g->inherited)
+			first = above(g->id, first);
 	}
 	return first;
 }
